@@ -1,0 +1,61 @@
+/**
+ * Every error that a client can meet, in one table: the stable `code`, its HTTP status and the
+ * sentence that is said when the place that fails has nothing better to say.
+ */
+export const ERRORS = {
+  invalid_request: [400, 'The request is not valid.'],
+  invalid_json: [400, 'The body is not valid JSON.'],
+  invalid_signature: [400, 'The Stripe-Signature header does not match the body.'],
+  invalid_event: [400, 'The signed body is not a Stripe event.'],
+  unauthorized: [401, 'A valid Bearer session token is required.'],
+  insufficient_credits: [402, 'The account has not enough credits.'],
+  forbidden: [403, 'This identity may not do that.'],
+  not_found: [404, 'There is nothing at this address.'],
+  method_not_allowed: [405, 'This address does not answer to that method.'],
+  idempotency_conflict: [409, 'This Idempotency-Key was used for another request.'],
+  balance_limit: [409, 'The balance would pass 2^53 - 1 credits.'],
+  payload_too_large: [413, 'The body is too large.'],
+  uri_too_long: [414, 'The address is too long.'],
+  unsupported_media_type: [415, 'The body must be application/json.'],
+  rate_limited: [429, 'Too many requests; wait as long as Retry-After says.'],
+  headers_too_large: [431, 'The headers are too large.'],
+  internal_error: [500, 'Something failed on our side; quote the request id.'],
+  database_unavailable: [503, 'The database cannot be reached; nothing was changed.'],
+  overloaded: [503, 'Too much is waiting; nothing was changed, try again.'],
+  outcome_unknown: [
+    503,
+    'The connection broke during the commit; retry only with the same Idempotency-Key.',
+  ],
+  keys_unavailable: [503, 'The keys that sign session tokens cannot be reached.'],
+} as const satisfies Record<string, readonly [status: number, message: string]>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+interface PurserErrorOptions {
+  /** What to tell the caller instead of the table's sentence. Never a secret, token or payload. */
+  readonly message?: string;
+  /** Further public fields of the error body, such as `balance` and `required` of a 402. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+  /** Response headers that belong to this error, such as `WWW-Authenticate`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What went wrong underneath: for the log only. */
+  readonly cause?: unknown;
+}
+
+/** An error with a public code. Its message and fields reach the caller; its cause only the log. */
+export class PurserError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, options: PurserErrorOptions = {}) {
+    const [status, message] = ERRORS[code];
+    super(options.message ?? message, { cause: options.cause });
+    this.name = 'PurserError';
+    this.code = code;
+    this.status = status;
+    this.fields = options.fields ?? {};
+    this.headers = { ...(status === 503 && { 'retry-after': '1' }), ...options.headers };
+  }
+}

@@ -1,0 +1,73 @@
+import type { Entry } from './entry.ts';
+
+/** Who caused an entry: the signed-in user, a service key, an operator, Stripe, or Purser itself. */
+export type Actor = 'user' | 'stripe' | 'system' | `key:${string}` | `operator:${string}`;
+
+/** What credits were given for. It decides the burn order and is the kind of the grant's entry. */
+export type Category = 'purchase' | 'included' | 'bonus' | 'adjustment';
+
+/** Free text that a caller attaches to an entry, for the people who read the statement. */
+export interface Note {
+  readonly reason: string | null;
+  /** The caller's own name for what this was, such as an order or a job. */
+  readonly ref: string | null;
+  readonly metadata: Readonly<Record<string, string>> | null;
+}
+
+/** One lot of credits to open: `amount` whole credits, 1 to `MAX_AMOUNT`. */
+export interface Grant extends Note {
+  readonly category: Category;
+  readonly amount: number;
+}
+
+interface CommandBase {
+  readonly userId: string;
+  readonly actor: Actor;
+  /** The caller's Idempotency-Key; unique per user and kind of actor. */
+  readonly idempotencyKey: string | null;
+}
+
+/** Gives credits. Several grants of one command are posted together or not at all. */
+export interface GrantCommand extends CommandBase {
+  readonly kind: 'grant';
+  readonly grants: readonly [Grant, ...Grant[]];
+  /** The paid object (`cs_…`, `in_…`): one payment grants once, whichever event brings it. */
+  readonly grantKey: string | null;
+  /** The Stripe event (`evt_…`) that brought it: one event acts once. */
+  readonly stripeEventId: string | null;
+}
+
+/** Takes `amount` whole credits (1 to `MAX_AMOUNT`), or is refused when fewer are available. */
+export interface DebitCommand extends CommandBase, Note {
+  readonly kind: 'debit';
+  readonly amount: number;
+}
+
+export type Command = GrantCommand | DebitCommand;
+
+/** Why a command changed nothing. A refusal is a value: it never aborts the batch it travels in. */
+export type Refusal =
+  | {
+      readonly code: 'insufficient_credits';
+      readonly balance: number;
+      readonly available: number;
+      readonly required: number;
+    }
+  | { readonly code: 'balance_limit' }
+  | { readonly code: 'idempotency_conflict' };
+
+/** What became of a command, told after the commit. */
+export type Outcome =
+  | {
+      readonly ok: true;
+      /** What the command posted, the lead entry first; the originals when it is a replay. */
+      readonly entries: readonly [Entry, ...Entry[]];
+      /** True when a key showed that the command had been carried out before. */
+      readonly replayed: boolean;
+    }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** The most credits that one command may move. */
+export const MAX_AMOUNT = 1e12;
+/** The largest balance, in credits: beyond 2^53 - 1 JSON numbers are not exact. */
+export const MAX_BALANCE = Number.MAX_SAFE_INTEGER;

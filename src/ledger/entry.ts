@@ -1,0 +1,43 @@
+import type { Actor, Category, Note } from './command.ts';
+
+/** What an entry did: gave credits (named by their category) or took them. */
+export type EntryKind = Category | 'debit';
+
+/** A part of a lot that an entry took: `amount` credits of the lot opened by entry `lot`. */
+export interface Draw {
+  /** The `seq` of the entry that opened the lot. */
+  readonly lot: number;
+  readonly amount: number;
+}
+
+/**
+ * One row of an account's history. Entries of one user are numbered 1, 2, 3 … without gaps, are
+ * never changed, and each carries the balance after it; see migrations/ for the same in SQL.
+ */
+export interface Entry extends Note {
+  readonly userId: string;
+  readonly seq: number;
+  readonly id: string;
+  readonly kind: EntryKind;
+  /** The change of the balance, in credits: positive for grants, negative for debits. */
+  readonly delta: number;
+  /** The balance after this entry, in credits. */
+  readonly balance: number;
+  /** Credits reserved by open holds after this entry; `balance - held` is available. */
+  readonly held: number;
+  /** For a grant: the lot that took what was left after paying debt; null when debt took it all. */
+  readonly lot: number | null;
+  /** For a debit: which lots it took from, in burn order. */
+  readonly draws: readonly Draw[] | null;
+  /** The `seq` of the command's first entry, which holds its keys; null on that entry itself. */
+  readonly leadSeq: number | null;
+  readonly actor: Actor;
+  readonly stripeEventId: string | null;
+  readonly grantKey: string | null;
+  /** Prefixed by the kind of actor, so that a user cannot block a service's key. */
+  readonly idempotencyKey: string | null;
+  /** SHA-256 of the normalised command, hex; set when there is an idempotency key. */
+  readonly requestHash: string | null;
+  /** By the database's clock, in milliseconds since 1970; never earlier than the entry before. */
+  readonly createdAt: number;
+}
