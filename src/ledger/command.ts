@@ -27,7 +27,7 @@ interface CommandBase {
   readonly idempotencyKey: string | null;
 }
 
-/** Gives credits. Several grants of one command are posted together or not at all. */
+/** Gives credits. Its grants (at most `MAX_GRANTS`) are posted together or not at all. */
 export interface GrantCommand extends CommandBase {
   readonly kind: 'grant';
   readonly grants: readonly [Grant, ...Grant[]];
@@ -60,8 +60,8 @@ export type Refusal =
 export type Outcome =
   | {
       readonly ok: true;
-      /** What the command posted, the lead entry first; the originals when it is a replay. */
-      readonly entries: readonly [Entry, ...Entry[]];
+      /** The command's lead entry; the original one when it is a replay. */
+      readonly entry: Entry;
       /** True when a key showed that the command had been carried out before. */
       readonly replayed: boolean;
     }
@@ -69,5 +69,7 @@ export type Outcome =
 
 /** The most credits that one command may move. */
 export const MAX_AMOUNT = 1e12;
+/** The most lots that one command may open. */
+export const MAX_GRANTS = 1000;
 /** The largest balance, in credits: beyond 2^53 - 1 JSON numbers are not exact. */
 export const MAX_BALANCE = Number.MAX_SAFE_INTEGER;

@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  isUnavailable,
+  SQLSTATE,
+  sqlState,
+  toPurserError,
+  violatedConstraint,
+} from '../db/sqlstate.ts';
+import { PurserError } from '../errors.ts';
+import type { Command, Outcome } from './command.ts';
+import { createLine, type Line } from './line.ts';
+import { type Backlog, createQueue, type Waiting } from './queue.ts';
+import { commitRound, type Plan, planRound, type Verdict, wasCommitted } from './round.ts';
+
+/** The most commands of one transaction, and of one lane's queue in all and per account. */
+const BATCH = 128;
+const QUEUE = { total: 10_000, perAccount: 1_000 } as const;
+/** After so many rounds in which another transaction held it, an account is waited for alone. */
+const SKIPS_BEFORE_WAITING = 3;
+const RETRIES = 3;
+
+// In milliseconds. A caller hears within their sum, which stays below the 5 s that are promised.
+const QUEUE_TIMEOUT = 1_500;
+const ROUND_TIMEOUT = 2_300;
+const FIND_OUT_TIMEOUT = 900;
+
+/** What a lane has done, for metrics and tests. */
+export interface LaneCounts {
+  rounds: number;
+  commands: number;
+  skips: number;
+  splits: number;
+  unknownCommits: number;
+  /** Two transactions wrote the same (user_id, seq): a bug in the locking, always 0. */
+  lockViolations: number;
+}
+
+/** Carries out commands, many in one transaction, each account's in the order they came. */
+export interface Lane {
+  /** Resolves after the commit. Throws `overloaded`, `database_unavailable`, `outcome_unknown`. */
+  readonly post: (command: Command) => Promise<Outcome>;
+  /** Refuses new commands, finishes those that wait, and closes the connections. */
+  readonly close: () => Promise<void>;
+}
+
+export interface LaneOptions {
+  readonly url: string;
+  readonly counts: LaneCounts;
+}
+
+/**
+ * An idle lane sends at once; while a transaction is in flight the lane collects what arrives and
+ * takes it all, up to a bound, as the next one. No timer, no added latency, and a hot account gets
+ * faster as it gets hotter.
+ */
+export function createLane({ url, counts }: LaneOptions): Lane {
+  const queue = createQueue(QUEUE);
+  const rounds = createLine();
+  const asides = createLine();
+  const blocked: Backlog[] = [];
+  let prepared = true;
+  let closed = false;
+  const overdue = setInterval(() => queue.dropOverdue(Date.now()), 100).unref();
+
+  function post(command: Command): Promise<Outcome> {
+    if (closed) return Promise.reject(new PurserError('overloaded', { message: CLOSING }));
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+    const deadline = Date.now() + QUEUE_TIMEOUT;
+    queue.add({ command, resolve, reject, deadline, retries: 0, skips: 0 });
+    rounds.start(workThroughQueue);
+    return promise;
+  }
+
+  async function workThroughQueue(): Promise<void> {
+    for (let batch = queue.take(BATCH); batch.length > 0; batch = queue.take(BATCH)) {
+      await carryOut(rounds, batch, { wait: false });
+    }
+  }
+
+  /** Waits for the accounts that others hold, one by one, so that they harm nobody else. */
+  async function workThroughBlocked(): Promise<void> {
+    for (let backlog = blocked.shift(); backlog; backlog = blocked.shift()) {
+      const batch = queue.takeFrom(backlog, BATCH);
+      if (batch.length > 0) await carryOut(asides, batch, { wait: true });
+      queue.setAside(backlog.userId, false);
+    }
+    rounds.start(workThroughQueue);
+  }
+
+  async function carryOut(line: Line, batch: Waiting[], how: { wait: boolean }): Promise<void> {
+    counts.rounds += 1;
+    let plan: Plan | null = null;
+    const timer = setTimeout(line.breakOff, ROUND_TIMEOUT);
+    try {
+      const session = await line.open({ url, prepared });
+      const commands = batch.map(({ command }) => command);
+      plan = await planRound(session, commands, { ...how, newId: randomUUID });
+      await commitRound(session, plan);
+    } catch (error) {
+      clearTimeout(timer);
+      line.breakOff();
+      return recover(line, batch, plan, error, how);
+    }
+    clearTimeout(timer);
+    deliver(batch, plan.verdicts);
+  }
+
+  function deliver(batch: readonly Waiting[], verdicts: readonly Verdict[]): void {
+    const skipped: Waiting[] = [];
+    for (const [i, waiting] of batch.entries()) {
+      const verdict = verdicts[i];
+      if (verdict && verdict !== 'skipped') waiting.resolve(verdict);
+      else skipped.push(waiting);
+    }
+    counts.commands += batch.length - skipped.length;
+    if (skipped.length > 0) waitAgain(skipped);
+  }
+
+  function waitAgain(skipped: readonly Waiting[]): void {
+    queue.putBack(skipped);
+    for (const waiting of skipped) {
+      waiting.skips += 1;
+      if (waiting.skips !== SKIPS_BEFORE_WAITING) continue;
+      const backlog = queue.setAside(waiting.command.userId, true);
+      if (!blocked.includes(backlog)) blocked.push(backlog);
+    }
+    counts.skips += skipped.length;
+    if (blocked.length > 0) asides.start(workThroughBlocked);
+  }
+
+  /** After a round failed: answers, retries or splits, so that only a culprit gets the error. */
+  async function recover(
+    line: Line,
+    batch: Waiting[],
+    plan: Plan | null,
+    error: unknown,
+    how: { wait: boolean },
+  ): Promise<void> {
+    if (plan && isUnavailable(error)) {
+      const committed = await findOut(plan);
+      counts.unknownCommits += 1;
+      if (committed === true) return deliver(batch, plan.verdicts);
+      if (committed === null)
+        return rejectAll(batch, new PurserError('outcome_unknown', { cause: error }));
+    }
+    if (violatedConstraint(error) === 'credit_ledger_pkey') {
+      counts.lockViolations += 1;
+      return rejectAll(batch, toPurserError(error));
+    }
+    if (isUnavailable(error) || isPassing(error)) return retry(batch, error);
+    if (batch.length === 1 || error instanceof PurserError)
+      return rejectAll(batch, toPurserError(error));
+    counts.splits += 1;
+    const half = Math.ceil(batch.length / 2);
+    await carryOut(line, batch.slice(0, half), how);
+    await carryOut(line, batch.slice(half), how);
+  }
+
+  function isPassing(error: unknown): boolean {
+    const state = sqlState(error);
+    if (state === SQLSTATE.preparedStatementUnknown || state === SQLSTATE.preparedStatementExists) {
+      prepared = false;
+      return true;
+    }
+    return (
+      state === SQLSTATE.serializationFailure ||
+      state === SQLSTATE.deadlockDetected ||
+      state === SQLSTATE.uniqueViolation
+    );
+  }
+
+  /** Tries again, a bounded number of times; an absent database only once, on a new connection. */
+  function retry(batch: readonly Waiting[], error: unknown): void {
+    const bound = isUnavailable(error) ? 1 : RETRIES;
+    const again = batch.filter(({ retries, deadline }) => retries < bound && Date.now() < deadline);
+    rejectAll(
+      batch.filter((waiting) => !again.includes(waiting)),
+      toPurserError(error),
+    );
+    for (const waiting of again) waiting.retries += 1;
+    queue.putBack(again);
+    rounds.start(workThroughQueue);
+  }
+
+  /** Whether a cut-off commit took effect; null when that cannot be found out in time. */
+  async function findOut(plan: Plan): Promise<boolean | null> {
+    const line = createLine();
+    const timer = setTimeout(line.breakOff, FIND_OUT_TIMEOUT);
+    const until = Date.now() + FIND_OUT_TIMEOUT;
+    try {
+      while (Date.now() < until) {
+        try {
+          return await wasCommitted(await line.open({ url, prepared }), plan);
+        } catch {
+          line.breakOff();
+          await delay(50);
+        }
+      }
+      return null;
+    } finally {
+      clearTimeout(timer);
+      line.breakOff();
+    }
+  }
+
+  async function close(): Promise<void> {
+    closed = true;
+    while (queue.size() > 0 || blocked.length > 0)
+      await Promise.all([rounds.idle(), asides.idle()]);
+    await Promise.all([rounds.idle(), asides.idle()]);
+    clearInterval(overdue);
+    await Promise.all([rounds.close(), asides.close()]);
+  }
+
+  return { post, close };
+}
+
+const CLOSING = 'The server is shutting down; nothing was changed, try again.';
+
+function rejectAll(batch: readonly Waiting[], error: PurserError): void {
+  for (const waiting of batch) waiting.reject(error);
+}

@@ -1,0 +1,180 @@
+import { pipelined, type Session } from '../db/session.ts';
+import { type Account, emptyAccount } from './account.ts';
+import { chainHash, GENESIS } from './chain.ts';
+import type { Command, Outcome } from './command.ts';
+import { decide } from './decide.ts';
+import { createKnownKeys, type KnownKeys } from './known-keys.ts';
+import { requestKey } from './request-key.ts';
+import * as store from './store.ts';
+
+/** What a round found out about a command: its outcome, or that its account was not to be had. */
+export type Verdict = Outcome | 'skipped';
+
+/** What a transaction is about to write, and what its callers will hear once it has committed. */
+export interface Plan {
+  readonly sealed: readonly store.SealedEntry[];
+  /** In the order of the commands. */
+  readonly verdicts: readonly Verdict[];
+}
+
+export interface RoundOptions {
+  /** Wait for accounts that another transaction holds, instead of skipping them. */
+  readonly wait: boolean;
+  readonly newId: () => string;
+}
+
+/**
+ * Begins a transaction, locks and loads the accounts of `commands`, and decides them in order.
+ * Nothing is written yet but the rows of customers who get their first entry.
+ */
+export async function planRound(
+  session: Session,
+  commands: readonly Command[],
+  options: RoundOptions,
+): Promise<Plan> {
+  const userIds = distinct(commands.map((command) => command.userId));
+  const [, locked, heads, ...leads] = await pipelined([
+    store.begin(session),
+    store.lock(session, userIds, options),
+    store.load(session, userIds),
+    ...findLeads(session, commands),
+  ]);
+  const draft = createDraft(createKnownKeys(leads.flat()), options.newId);
+  const newcomers = draft.decideAll(commands, locked, heads);
+  if (newcomers.length > 0) {
+    const [, lockedNow, headsNow] = await pipelined([
+      store.createCustomers(session, newcomers),
+      store.lock(session, newcomers, options),
+      store.load(session, newcomers),
+    ]);
+    draft.decideAll(commands, lockedNow, headsNow);
+  }
+  return draft.plan(commands);
+}
+
+/** Writes what was planned and commits. When it throws, see `isConnectionError`: the end is open. */
+export async function commitRound(session: Session, { sealed }: Plan): Promise<void> {
+  if (sealed.length === 0) return store.commit(session);
+  await pipelined([store.append(session, sealed), store.commit(session)]);
+}
+
+/**
+ * Whether a plan whose commit was cut off took effect. On a connection of its own, waits for the
+ * lock of one account it wrote to, which outlasts the old transaction, and looks for the entry.
+ */
+export async function wasCommitted(session: Session, { sealed }: Plan): Promise<boolean> {
+  const [probe] = sealed;
+  if (!probe) return true;
+  const { userId, seq, id } = probe.entry;
+  await store.begin(session);
+  await store.createCustomers(session, [userId]);
+  await store.lock(session, [userId], { wait: true });
+  const found = await store.findEntryId(session, userId, seq);
+  await store.commit(session);
+  return found === id;
+}
+
+function findLeads(session: Session, commands: readonly Command[]) {
+  const asked = commands.flatMap((command) => {
+    const key = requestKey(command)?.idempotencyKey;
+    return key ? [{ userId: command.userId, key }] : [];
+  });
+  const grants = commands.filter((command) => command.kind === 'grant');
+  const eventIds = grants.flatMap(({ stripeEventId }) => stripeEventId ?? []);
+  const grantKeys = grants.flatMap(({ grantKey }) => grantKey ?? []);
+  return [
+    store.findByIdempotencyKeys(
+      session,
+      asked.map(({ userId }) => userId),
+      asked.map(({ key }) => key),
+    ),
+    store.findByGlobalKeys(session, eventIds, grantKeys),
+  ];
+}
+
+/** An account as it stands after the commands decided so far, with the entries to write. */
+interface OpenAccount {
+  account: Account;
+  hash: string;
+  readonly now: number;
+  readonly sealed: store.SealedEntry[];
+}
+
+/** Collects the decisions of one transaction. */
+function createDraft(known: KnownKeys, newId: () => string) {
+  const verdicts: (Outcome | undefined)[] = [];
+  const open = new Map<string, OpenAccount>();
+
+  function post(account: OpenAccount, command: Command): Outcome {
+    const decision = decide(account.account, command, { now: account.now, newId });
+    if (!decision.ok) return decision;
+    for (const entry of decision.entries) {
+      account.hash = chainHash(account.hash, entry);
+      account.sealed.push({ entry, hash: account.hash, state: null });
+    }
+    account.account = decision.account;
+    const [lead] = decision.entries;
+    known.remember(lead);
+    return { ok: true, entry: lead, replayed: false };
+  }
+
+  /** An account without entries may have no row to lock: it can be refused, but not written to. */
+  function refuseOrDefer(userId: string, command: Command): Outcome | null {
+    const decision = decide(emptyAccount(userId), command, { now: 0, newId });
+    return decision.ok ? null : decision;
+  }
+
+  return {
+    /** Decides what is not decided yet; returns the users who need a row before they get entries. */
+    decideAll(
+      commands: readonly Command[],
+      locked: ReadonlySet<string>,
+      heads: ReadonlyMap<string, store.Head>,
+    ): readonly string[] {
+      const deferred = new Set<string>();
+      for (const [i, command] of commands.entries()) {
+        const { userId } = command;
+        const head = heads.get(userId);
+        if (verdicts[i] || !head) continue;
+        const replay = known.replay(command);
+        if (replay) {
+          verdicts[i] = replay;
+        } else if (locked.has(userId)) {
+          verdicts[i] = post(opened(open, head), command);
+        } else if (head.account.seq === 0 && !deferred.has(userId)) {
+          const refusal = refuseOrDefer(userId, command);
+          if (refusal) verdicts[i] = refusal;
+          else deferred.add(userId);
+        }
+      }
+      return [...deferred].sort();
+    },
+
+    plan(commands: readonly Command[]): Plan {
+      return {
+        sealed: [...open.values()].flatMap(withStateOnTheLast),
+        verdicts: commands.map((_, i) => verdicts[i] ?? 'skipped'),
+      };
+    },
+  };
+}
+
+function opened(open: Map<string, OpenAccount>, head: store.Head): OpenAccount {
+  const { account, hash, now } = head;
+  const existing = open.get(account.userId);
+  if (existing) return existing;
+  const fresh: OpenAccount = { account, hash: hash ?? GENESIS, now, sealed: [] };
+  open.set(account.userId, fresh);
+  return fresh;
+}
+
+function withStateOnTheLast({ account, sealed }: OpenAccount): readonly store.SealedEntry[] {
+  const { debt, lots } = account;
+  return sealed.map((one, i) =>
+    i === sealed.length - 1 ? { ...one, state: { debt, lots } } : one,
+  );
+}
+
+function distinct(userIds: readonly string[]): readonly string[] {
+  return [...new Set(userIds)].sort();
+}

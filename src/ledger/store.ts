@@ -1,0 +1,236 @@
+import type { Session, Statement } from '../db/session.ts';
+import type { Account } from './account.ts';
+import type { Entry } from './entry.ts';
+import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
+
+/** An account with what the next entry needs beside it. */
+export interface Head {
+  readonly account: Account;
+  /** The hash of the newest entry, hex; null when there is none. */
+  readonly hash: string | null;
+  /** The database's clock after the lock was taken, in whole milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** An entry as it is written: chained, and on the account's last one with the state after it. */
+export interface SealedEntry {
+  readonly entry: Entry;
+  readonly hash: string;
+  readonly state: Pick<Account, 'debt' | 'lots'> | null;
+}
+
+/** The longest a statement may run and wait for one row, in milliseconds. */
+const STATEMENT_TIMEOUT = 2_000;
+const LOCK_TIMEOUT = 1_200;
+
+// SET LOCAL, because a pooler in transaction mode refuses these as start-up parameters.
+const BEGIN = `
+  BEGIN ISOLATION LEVEL READ COMMITTED;
+  SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT};
+  SET LOCAL lock_timeout = ${LOCK_TIMEOUT};
+  SET LOCAL idle_in_transaction_session_timeout = 5000`;
+
+const LOCK_FREE: Statement = {
+  name: 'lock_free',
+  text: `
+    SELECT user_id FROM stripe_customers
+     WHERE user_id = ANY($1::text[])
+     ORDER BY user_id
+       FOR UPDATE SKIP LOCKED`,
+};
+
+const LOCK_WAITING: Statement = {
+  name: 'lock_waiting',
+  text: `
+    SELECT user_id FROM stripe_customers
+     WHERE user_id = ANY($1::text[])
+     ORDER BY user_id
+       FOR UPDATE`,
+};
+
+// clock_timestamp(), not now(): the transaction began before the lock was taken.
+const LOAD: Statement = {
+  name: 'load',
+  text: `
+    SELECT u.user_id, e.seq, e.balance, e.held, e.state, encode(e.hash, 'hex') AS hash,
+           floor(extract(epoch FROM e.created_at) * 1000)::bigint        AS updated_at,
+           floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint   AS now
+      FROM unnest($1::text[]) AS u (user_id)
+      LEFT JOIN LATERAL (SELECT seq, balance, held, state, hash, created_at
+                           FROM credit_ledger
+                          WHERE user_id = u.user_id
+                          ORDER BY seq DESC
+                          LIMIT 1) e ON true`,
+};
+
+const FIND_BY_IDEMPOTENCY_KEYS: Statement = {
+  name: 'find_by_idempotency_keys',
+  text: `
+    SELECT ${ENTRY_COLUMNS}
+      FROM credit_ledger
+      JOIN unnest($1::text[], $2::text[]) AS asked (user_id, idempotency_key)
+     USING (user_id, idempotency_key)`,
+};
+
+const FIND_BY_GLOBAL_KEYS: Statement = {
+  name: 'find_by_global_keys',
+  text: `
+    SELECT ${ENTRY_COLUMNS} FROM credit_ledger WHERE stripe_event_id = ANY($1::text[])
+     UNION
+    SELECT ${ENTRY_COLUMNS} FROM credit_ledger WHERE grant_key = ANY($2::text[])`,
+};
+
+// Sorted, so that two processes that create the same customers cannot deadlock.
+const CREATE_CUSTOMERS: Statement = {
+  name: 'create_customers',
+  text: `
+    INSERT INTO stripe_customers (user_id)
+    SELECT user_id FROM unnest($1::text[]) AS u (user_id) ORDER BY user_id COLLATE "C"
+        ON CONFLICT (user_id) DO NOTHING`,
+};
+
+const APPEND: Statement = {
+  name: 'append',
+  text: `
+    INSERT INTO credit_ledger (
+           user_id, seq, id, kind, delta, balance, held, lot, draws, lead_seq, actor,
+           reason, ref, metadata, stripe_event_id, grant_key, idempotency_key, request_hash,
+           created_at, hash, state)
+    SELECT * FROM unnest(
+           $1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[],
+           $7::bigint[], $8::bigint[], $9::jsonb[], $10::bigint[], $11::text[],
+           $12::text[], $13::text[], $14::jsonb[], $15::text[], $16::text[], $17::text[],
+           $18::text[], $19::timestamptz[], $20::bytea[], $21::jsonb[])`,
+};
+
+const FIND_ENTRY_ID: Statement = {
+  name: 'find_entry_id',
+  text: 'SELECT id FROM credit_ledger WHERE user_id = $1 AND seq = $2',
+};
+
+export function begin(session: Session) {
+  return session.runText(BEGIN);
+}
+
+/** Commits, and throws when the server rolled back instead, which it says only in the tag. */
+export async function commit(session: Session): Promise<void> {
+  const { command } = await session.runText('COMMIT');
+  if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`);
+}
+
+export function rollback(session: Session) {
+  return session.runText('ROLLBACK');
+}
+
+/**
+ * Locks the customers' rows in the order of their ids and returns those that it got. Plain
+ * waiting makes the lanes of several processes convoy, so by default rows that another
+ * transaction holds are left out; `wait` waits for them, as long as the lock time-out lets it.
+ */
+export async function lock(
+  session: Session,
+  userIds: readonly string[],
+  { wait }: { readonly wait: boolean },
+): Promise<ReadonlySet<string>> {
+  type Row = { user_id: string };
+  const { rows } = await session.run<Row>(wait ? LOCK_WAITING : LOCK_FREE, [userIds]);
+  return new Set(rows.map((row) => row.user_id));
+}
+
+/** Loads the newest entry of each user: one index probe each. */
+export async function load(
+  session: Session,
+  userIds: readonly string[],
+): Promise<ReadonlyMap<string, Head>> {
+  const { rows } = await session.run<HeadRow>(LOAD, [userIds]);
+  return new Map(rows.map((row) => [row.user_id, toHead(row)]));
+}
+
+interface HeadRow {
+  user_id: string;
+  seq: number | null;
+  balance: number | null;
+  held: number | null;
+  state: SealedEntry['state'];
+  hash: string | null;
+  updated_at: number | null;
+  now: number;
+}
+
+function toHead(row: HeadRow): Head {
+  const account = {
+    userId: row.user_id,
+    seq: row.seq ?? 0,
+    balance: row.balance ?? 0,
+    held: row.held ?? 0,
+    debt: row.state?.debt ?? 0,
+    lots: row.state?.lots ?? [],
+    updatedAt: row.updated_at ?? 0,
+  };
+  return { account, hash: row.hash, now: row.now };
+}
+
+/** The lead entries that carry one of these (user, key) pairs. */
+export async function findByIdempotencyKeys(
+  session: Session,
+  userIds: readonly string[],
+  keys: readonly string[],
+): Promise<readonly Entry[]> {
+  if (keys.length === 0) return [];
+  const { rows } = await session.run<EntryRow>(FIND_BY_IDEMPOTENCY_KEYS, [userIds, keys]);
+  return rows.map(toEntry);
+}
+
+/** The lead entries that carry one of these Stripe events or grant keys, of whichever user. */
+export async function findByGlobalKeys(
+  session: Session,
+  stripeEventIds: readonly string[],
+  grantKeys: readonly string[],
+): Promise<readonly Entry[]> {
+  if (stripeEventIds.length + grantKeys.length === 0) return [];
+  const { rows } = await session.run<EntryRow>(FIND_BY_GLOBAL_KEYS, [stripeEventIds, grantKeys]);
+  return rows.map(toEntry);
+}
+
+/** Makes the rows to lock for users who have none yet. */
+export function createCustomers(session: Session, userIds: readonly string[]) {
+  return session.run(CREATE_CUSTOMERS, [userIds]);
+}
+
+/** Writes all entries in one statement. */
+export function append(session: Session, sealed: readonly SealedEntry[]) {
+  const column = <T>(read: (entry: Entry) => T) => sealed.map(({ entry }) => read(entry));
+  return session.run(APPEND, [
+    column((e) => e.userId),
+    column((e) => e.seq),
+    column((e) => e.id),
+    column((e) => e.kind),
+    column((e) => e.delta),
+    column((e) => e.balance),
+    column((e) => e.held),
+    column((e) => e.lot),
+    column((e) => e.draws && JSON.stringify(e.draws)),
+    column((e) => e.leadSeq),
+    column((e) => e.actor),
+    column((e) => e.reason),
+    column((e) => e.ref),
+    column((e) => e.metadata && JSON.stringify(e.metadata)),
+    column((e) => e.stripeEventId),
+    column((e) => e.grantKey),
+    column((e) => e.idempotencyKey),
+    column((e) => e.requestHash),
+    column((e) => new Date(e.createdAt).toISOString()),
+    sealed.map(({ hash }) => `\\x${hash}`),
+    sealed.map(({ state }) => state && JSON.stringify(state)),
+  ]);
+}
+
+/** The id of the entry at this place in the account's history, or null. */
+export async function findEntryId(
+  session: Session,
+  userId: string,
+  seq: number,
+): Promise<string | null> {
+  const { rows } = await session.run<{ id: string }>(FIND_ENTRY_ID, [userId, seq]);
+  return rows[0]?.id ?? null;
+}
