@@ -4,6 +4,9 @@ import type { PurserError } from './errors.ts';
 /** The shape of every success: `{ data: … }`. */
 export const Envelope = <T extends TSchema>(data: T) => Type.Object({ data });
 
+/** The name under which route schemas refer to `ErrorBody`. */
+export const ERROR_BODY = 'Error';
+
 /** The shape of every error: a stable code, a sentence, and the id under which the log knows it. */
 export const ErrorBody = Type.Object(
   {
@@ -13,7 +16,7 @@ export const ErrorBody = Type.Object(
     ),
     request_id: Type.String(),
   },
-  { $id: 'Error', title: 'Error' },
+  { $id: ERROR_BODY },
 );
 
 /** The body of an error response; the cause stays in the log. */

@@ -1,0 +1,84 @@
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import {
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type FastifyServerOptions,
+  fastify,
+  LogController,
+} from 'fastify';
+import { ErrorBody } from './envelope.ts';
+import { PurserError } from './errors.ts';
+import { type ApiOptions, api } from './http/api.ts';
+import { describeApi, serveDocs } from './http/docs.ts';
+import { handleClientError, handleError } from './http/error-handler.ts';
+import { answerOtherMethods } from './http/methods.ts';
+import { type Health, healthzRoute } from './http/routes/healthz.ts';
+import { livezRoute } from './http/routes/livez.ts';
+import { compileValidator } from './http/validation.ts';
+import { requestId } from './request-id.ts';
+
+export interface AppOptions extends ApiOptions {
+  readonly health: Health;
+  /** Origins whose pages may call the API from a browser. */
+  readonly allowedOrigins: readonly string[];
+  /** POST /webhooks/stripe, with a parser of its own. */
+  readonly stripeWebhook: FastifyPluginAsync;
+  readonly logger: FastifyServerOptions['logger'];
+}
+
+/** The largest body that the API reads, in bytes; the webhook has its own limit. */
+const BODY_LIMIT = 64 * 1024;
+
+/** Builds the server, ready to listen or to be injected into. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: options.logger ?? false,
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'request_id',
+    }),
+    genReqId: requestId,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    clientErrorHandler: handleClientError,
+    routerOptions: { maxParamLength: 255 },
+  });
+  app.addSchema(ErrorBody);
+  app.removeContentTypeParser('text/plain');
+  app.setValidatorCompiler(compileValidator);
+  app.setErrorHandler(handleError);
+  app.setNotFoundHandler(() => {
+    throw new PurserError('not_found');
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, url } = request;
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    request.log.info({ method, url, status: reply.statusCode, ms }, 'request');
+  });
+
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+  });
+  await app.register(cors, {
+    origin: [...options.allowedOrigins],
+    exposedHeaders: ['Retry-After', 'Idempotency-Replayed', 'X-Request-Id'],
+    maxAge: 600,
+  });
+  const otherMethods = answerOtherMethods(app);
+  await describeApi(app, options.health.version);
+  await app.register(livezRoute);
+  await app.register(healthzRoute(options.health));
+  await app.register(api(options));
+  await app.register(options.stripeWebhook);
+  otherMethods.seal();
+  await serveDocs(app);
+  return app;
+}

@@ -1,0 +1,44 @@
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyPluginAsync, onRequestAsyncHookHandler } from 'fastify';
+import { PurserError } from '../errors.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { debitRoute } from './routes/debit.ts';
+import { getCreditsRoute } from './routes/get-credits.ts';
+import { helloRoute } from './routes/hello.ts';
+import { listEntriesRoute } from './routes/list-entries.ts';
+import { useCreditsRoute } from './routes/use-credits.ts';
+
+export interface ApiOptions {
+  readonly ledger: Ledger;
+  /** Runs before anything else of a request is read, and sets `request.identity`. */
+  readonly guard: onRequestAsyncHookHandler;
+  /** Requests that one identity may send in a minute; 0 for no limit. Counted per process. */
+  readonly rateLimitPerMinute: number;
+}
+
+/** The routes behind the guard. */
+export const api =
+  ({ ledger, guard, rateLimitPerMinute }: ApiOptions): FastifyPluginAsync =>
+  async (app) => {
+    app.addHook('onRequest', guard);
+    if (rateLimitPerMinute > 0) await limitRate(app, rateLimitPerMinute);
+    await app.register(helloRoute);
+    await app.register(getCreditsRoute(ledger));
+    await app.register(listEntriesRoute(ledger));
+    await app.register(debitRoute(ledger));
+    await app.register(useCreditsRoute(ledger));
+  };
+
+/** Counts in the phase after the guard's, so that the identity is known. */
+async function limitRate(app: FastifyInstance, perMinute: number): Promise<void> {
+  await app.register(rateLimit, {
+    max: perMinute,
+    timeWindow: '1 minute',
+    hook: 'preParsing',
+    keyGenerator: ({ identity }) => identity.userId,
+    errorResponseBuilder: (_request, { ttl }) =>
+      new PurserError('rate_limited', {
+        headers: { 'retry-after': String(Math.ceil(ttl / 1000)) },
+      }),
+  });
+}

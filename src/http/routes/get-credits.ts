@@ -1,0 +1,21 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Ledger } from '../../ledger/ledger.ts';
+import { BalanceEnvelope, guardedErrors, toBalance } from '../schemas.ts';
+
+/** GET /api/v1/me/credits: what the signed-in user has. */
+export const getCreditsRoute =
+  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  async (app) => {
+    app.get(
+      '/api/v1/me/credits',
+      {
+        schema: {
+          operationId: 'getCredits',
+          summary: 'Your balance',
+          tags: ['Credits'],
+          response: { 200: BalanceEnvelope, ...guardedErrors },
+        },
+      },
+      async ({ identity }) => ({ data: toBalance(await ledger.balance(identity.userId)) }),
+    );
+  };

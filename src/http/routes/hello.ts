@@ -1,0 +1,20 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { Envelope } from '../../envelope.ts';
+import { guardedErrors } from '../schemas.ts';
+
+/** GET /api/v1/me/hello: who the token says you are. */
+export const helloRoute: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/api/v1/me/hello',
+    {
+      schema: {
+        operationId: 'hello',
+        summary: 'Who you are',
+        tags: ['Session'],
+        response: { 200: Envelope(Type.Object({ user: Type.String() })), ...guardedErrors },
+      },
+    },
+    async ({ identity }) => ({ data: { user: identity.userId } }),
+  );
+};

@@ -1,0 +1,50 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import type { Ledger } from '../../ledger/ledger.ts';
+import { guardedErrors, StatementEntry, toStatementEntry } from '../schemas.ts';
+
+/** GET /api/v1/me/credits/entries: the statement, newest first. */
+export const listEntriesRoute =
+  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  async (app) => {
+    app.get(
+      '/api/v1/me/credits/entries',
+      {
+        schema: {
+          operationId: 'listEntries',
+          summary: 'Your statement',
+          description:
+            'Every change of the balance, newest first. A page is stable: entries are never ' +
+            'changed, and new ones appear only before the first page.',
+          tags: ['Credits'],
+          querystring: Type.Object(
+            {
+              limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
+              cursor: Type.Optional(
+                Type.String({
+                  pattern: '^[1-9][0-9]{0,14}$',
+                  description: 'The next_cursor of the page before.',
+                }),
+              ),
+            },
+            { additionalProperties: false },
+          ),
+          response: {
+            200: Type.Object({
+              data: Type.Array(StatementEntry),
+              next_cursor: Type.Union([Type.String(), Type.Null()]),
+            }),
+            ...guardedErrors,
+          },
+        },
+      },
+      async ({ identity, query: { limit, cursor } }) => {
+        const before = cursor === undefined ? null : Number(cursor);
+        const { entries, next } = await ledger.entries(identity.userId, { limit, before });
+        return {
+          data: entries.map(toStatementEntry),
+          next_cursor: next === null ? null : String(next),
+        };
+      },
+    );
+  };
