@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { createPool } from '../../src/db/pool.ts';
 import { TEMPLATE } from './postgres.ts';
 
 /** A database of its own for one test file, on the Postgres that all of them share. */
@@ -28,9 +29,8 @@ async function createDatabase(template: string): Promise<TestDatabase> {
   await administer(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy`);
   const url = new URL(inject('postgresUrl'));
   url.pathname = name;
-  const pool = new pg.Pool({ connectionString: url.href, max: 10 });
   // An idle connection that a test terminates on purpose must not end the test run.
-  pool.on('error', () => {});
+  const pool = createPool({ url: url.href, size: 10, onError: () => {} });
   return {
     url: url.href,
     pool,
