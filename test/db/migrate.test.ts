@@ -129,11 +129,13 @@ it.each(['credit_ledger', 'stripe_customers'])(
   },
 );
 
-it('leaves no lock, no setting and no connection behind', async () => {
+it('leaves no lock, no setting, no transaction and no connection behind', async () => {
   const pool = database.pool;
   await migrate(pool, { folder });
 
   expect(pool.totalCount).toBe(pool.idleCount);
+  const [session] = await database.sql('SELECT now() = statement_timestamp() AS "isFresh"');
+  expect(session).toEqual({ isFresh: true });
   expect(await database.sql('SHOW lock_timeout')).toEqual([{ lock_timeout: '0' }]);
   expect(await database.sql(`SELECT * FROM pg_locks WHERE locktype = 'advisory'`)).toEqual([]);
 });

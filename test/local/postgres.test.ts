@@ -148,8 +148,12 @@ it('comes back with every committed row after a kill -9 of the postmaster', asyn
   const busy = new pg.Client({ connectionString: killed.url });
   busy.on('error', () => {});
   await busy.connect();
-  // A backend that outlives its postmaster for a while, and is in the way of the next one.
-  const query = busy.query('SELECT pg_sleep(1)').catch(() => {});
+  // A backend that computes does not notice that its postmaster died, and is in the way.
+  const query = busy.query('SELECT sum(n) FROM generate_series(1, 5e6) n').catch(() => {});
+  await vi.waitUntil(async () => {
+    const active = `SELECT FROM pg_stat_activity WHERE state = 'active' AND query ~ '^SELECT sum'`;
+    return (await sql(killed.url, active)).length === 1;
+  });
   process.kill(killed.pid, 'SIGKILL');
 
   const postgres = await start();
