@@ -141,16 +141,18 @@ export function createLane({ url, counts }: LaneOptions): Lane {
       const committed = await findOut(plan);
       counts.unknownCommits += 1;
       if (committed === true) return deliver(batch, plan.verdicts);
-      if (committed === null)
+      if (committed === null) {
         return rejectAll(batch, new PurserError('outcome_unknown', { cause: error }));
+      }
     }
     if (violatedConstraint(error) === 'credit_ledger_pkey') {
       counts.lockViolations += 1;
       return rejectAll(batch, toPurserError(error));
     }
     if (isUnavailable(error) || isPassing(error)) return retry(batch, error);
-    if (batch.length === 1 || error instanceof PurserError)
-      return rejectAll(batch, toPurserError(error));
+    // Nobody's fault in the batch: to try its halves would only wait twice as long.
+    const held = sqlState(error) === SQLSTATE.lockNotAvailable;
+    if (held || batch.length === 1) return rejectAll(batch, toPurserError(error));
     counts.splits += 1;
     const half = Math.ceil(batch.length / 2);
     await carryOut(line, batch.slice(0, half), how);

@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/ledger/command.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
+import { verifyLedger } from '../../src/ledger/verify.ts';
 import { debit, grant, lot } from '../support/commands.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -234,3 +236,38 @@ test('the pages of a statement join without a gap, also while entries are added'
   expect(seqs).toEqual(times(25, (i) => 25 - i));
   expect(third.next).toBeNull();
 });
+
+test('random commands from three processes at once leave every account as its answers say', async () => {
+  const ledgers = [ledger, other, createLedger({ url: database.url, pool: database.pool })];
+  const user = fc.constantFrom('p1', 'p2', 'p3', 'p4');
+  const key = fc.option(fc.constantFrom('a', 'b', 'c'));
+  const amount = fc.integer({ min: 1, max: 20 });
+  const command = fc.oneof(
+    fc.record({ user, amount }).map((r) => grant(r.user, r.amount)),
+    fc
+      .record({ user, amount, idempotencyKey: key })
+      .map(({ user: id, amount: n, idempotencyKey }) => debit(id, n, { idempotencyKey })),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { minLength: 20, maxLength: 80 }), async (commands) => {
+      const before = await Promise.all(users.map((id) => ledger.balance(id)));
+      const outcomes = await Promise.all(commands.map((one, i) => ledgers[i % 3]?.post(one)));
+      const changes = new Map<string, number>();
+      for (const outcome of outcomes) {
+        if (!outcome?.ok || outcome.replayed) continue;
+        const { userId, delta } = outcome.entry;
+        changes.set(userId, (changes.get(userId) ?? 0) + delta);
+      }
+      const after = await Promise.all(users.map((id) => ledger.balance(id)));
+      expect(after.map(({ balance }) => balance)).toEqual(
+        users.map((id, i) => (before[i]?.balance ?? 0) + (changes.get(id) ?? 0)),
+      );
+    }),
+    { numRuns: 25 },
+  );
+  await ledgers[2]?.close();
+  expect(ledgers[2]?.counts.lockViolations).toBe(0);
+  expect((await verifyLedger(database.pool)).faults).toEqual([]);
+});
+
+const users = ['p1', 'p2', 'p3', 'p4'];

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createLedger } from '../../src/ledger/ledger.ts';
+import { debit, grant } from '../support/commands.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const ledger = createLedger({ url: database.url, pool: database.pool });
+  await ledger.post(grant('u', 100, { grantKey: 'cs_1', stripeEventId: 'evt_1' }));
+  await ledger.post(debit('u', 40, { idempotencyKey: 'k' }));
+  await ledger.close();
+});
+afterAll(() => database.drop());
+
+describe('the database refuses what the code must never do', () => {
+  test.each([
+    ['UPDATE', 'UPDATE credit_ledger SET delta = 1'],
+    ['UPDATE of no row', 'UPDATE credit_ledger SET delta = 1 WHERE false'],
+    ['DELETE', "DELETE FROM credit_ledger WHERE user_id = 'u'"],
+    ['TRUNCATE', 'TRUNCATE credit_ledger'],
+    ['TRUNCATE of the customers with it', 'TRUNCATE stripe_customers CASCADE'],
+  ])('%s of the ledger', async (_, sql) => {
+    await expect(database.sql(sql)).rejects.toThrow('credit_ledger is append-only');
+  });
+
+  test('removing a customer who has entries', async () => {
+    await expect(database.sql("DELETE FROM stripe_customers WHERE user_id = 'u'")).rejects.toThrow(
+      'credit_ledger_user_id_fkey',
+    );
+  });
+
+  /** A third entry that would be fine but for `change`. */
+  function insert(change: Record<string, unknown>): Promise<unknown> {
+    const row = {
+      user_id: 'u',
+      seq: 3,
+      id: '00000000-0000-4000-8000-000000000000',
+      kind: 'debit',
+      delta: -10,
+      balance: 50,
+      held: 0,
+      draws: '[]',
+      actor: 'user',
+      created_at: '2026-01-01T00:00:00Z',
+      hash: Buffer.alloc(32),
+      ...change,
+    };
+    const columns = Object.keys(row);
+    const places = columns.map((_, i) => `$${i + 1}`);
+    const sql = `INSERT INTO credit_ledger (${columns}) VALUES (${places})`;
+    // Rolled back in any case, so that every test starts from the same two entries.
+    return database.pool.connect().then(async (client) => {
+      try {
+        await client.query('BEGIN');
+        await client.query(sql, Object.values(row));
+      } finally {
+        await client.query('ROLLBACK');
+        client.release();
+      }
+    });
+  }
+
+  test('nothing else about such an entry: the unchanged row is accepted', async () => {
+    await insert({});
+  });
+
+  test.each([
+    ['a second entry with the same number', { seq: 2 }, 'credit_ledger_pkey'],
+    ['an entry 0', { seq: 0 }, 'seq_from_one'],
+    ['an unknown kind', { kind: 'gift', delta: 10 }, 'kind_known'],
+    ['a debit that gives', { delta: 10 }, 'delta_sign'],
+    ['a debit of nothing', { delta: 0 }, 'delta_sign'],
+    ['a grant that takes', { kind: 'purchase', delta: -10 }, 'delta_sign'],
+    ['a debit below zero', { balance: -1 }, 'never_overdrawn'],
+    ['a debit of held credits', { balance: 5, held: 6 }, 'never_overdrawn'],
+    ['negative held credits', { held: -1 }, 'held_not_negative'],
+    ['a balance that JSON cannot tell', { balance: '9007199254740992' }, 'balance_is_exact'],
+    ['a debit that does not say what it drew', { draws: null }, 'debit_draws'],
+    ['a lead that comes after', { lead_seq: 3 }, 'lead_comes_first'],
+    ['a key on an entry that is not the lead', { lead_seq: 2, grant_key: 'x' }, 'keys_on_the_lead'],
+    ['an idempotency key without its request', { idempotency_key: 'x' }, 'key_has_hash'],
+    ['a hash of another length', { hash: Buffer.alloc(31) }, 'hash_is_sha256'],
+    ['a Stripe event for the second time', { stripe_event_id: 'evt_1' }, 'stripe_event_id'],
+    ['a payment for the second time', { grant_key: 'cs_1' }, 'credit_ledger_grant_key'],
+    [
+      'an idempotency key for the second time',
+      { idempotency_key: 'user:k', request_hash: 'x' },
+      'credit_ledger_idempotency_key',
+    ],
+    ['an entry of an unknown customer', { user_id: 'nobody', seq: 1 }, 'user_id_fkey'],
+  ])('%s', async (_, change, constraint) => {
+    await expect(insert(change)).rejects.toThrow(constraint);
+  });
+});
+
+test('the view shows what the newest entry says, and 0 for a customer without one', async () => {
+  await database.sql("INSERT INTO stripe_customers (user_id) VALUES ('idle')");
+  expect(
+    await database.sql('SELECT user_id, balance, available FROM v_credit_balance ORDER BY user_id'),
+  ).toEqual([
+    { user_id: 'idle', balance: 0, available: 0 },
+    { user_id: 'u', balance: 60, available: 60 },
+  ]);
+});

@@ -1,0 +1,202 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
+import { verifyLedger } from '../../src/ledger/verify.ts';
+import { debit, grant } from '../support/commands.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
+
+let database: TestDatabase;
+let proxy: DatabaseProxy;
+let ledger: Ledger;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+beforeEach(async () => {
+  proxy = await startProxy(database.url);
+  ledger = createLedger({ url: proxy.url, pool: database.pool, lanes: 1 });
+});
+afterEach(async () => {
+  await proxy.comeBack();
+  await ledger.close();
+  expect(ledger.counts.lockViolations).toBe(0);
+  expect((await verifyLedger(database.pool)).faults).toEqual([]);
+  await proxy.close();
+});
+afterAll(() => database.drop());
+
+const balanceOf = async (userId: string) => (await ledger.balance(userId)).balance;
+
+/** Rejects when `promise` takes as long as a caller may be kept waiting. */
+const within5s = <T>(promise: Promise<T>): Promise<T> =>
+  Promise.race([
+    promise,
+    delay(5_000, undefined, { ref: false }).then(() => {
+      throw new Error('no answer within 5 s');
+    }),
+  ]);
+
+/** Holds the customer's row as another transaction would, until `release`. */
+async function holdAccount(userId: string): Promise<{ release: () => Promise<void> }> {
+  const holder: pg.PoolClient = await database.pool.connect();
+  await holder.query('BEGIN');
+  await holder.query('SELECT FROM stripe_customers WHERE user_id = $1 FOR UPDATE', [userId]);
+  return {
+    release: async () => {
+      await holder.query('ROLLBACK');
+      holder.release();
+    },
+  };
+}
+
+describe('when the connection dies during COMMIT', () => {
+  test('and the commit took effect, the caller hears the result and nothing is done twice', async () => {
+    await ledger.post(grant('answer-lost', 100));
+    proxy.breakNextCommit('lose-the-answer');
+    const outcomes = await Promise.all([1, 2, 3].map((n) => ledger.post(debit('answer-lost', n))));
+    expect(proxy.broken()).toBe(1);
+    expect(outcomes.every(({ ok }) => ok)).toBe(true);
+    expect(await balanceOf('answer-lost')).toBe(94);
+  });
+
+  test('and the commit never arrived, the command is carried out once, on a new connection', async () => {
+    await ledger.post(grant('request-lost', 100));
+    proxy.breakNextCommit('lose-the-request');
+    expect(await ledger.post(debit('request-lost', 7))).toMatchObject({ ok: true });
+    expect(proxy.broken()).toBe(1);
+    expect(await balanceOf('request-lost')).toBe(93);
+  });
+
+  test('of a first grant, the new customer gets it once either way', async () => {
+    for (const fault of ['lose-the-answer', 'lose-the-request'] as const) {
+      proxy.breakNextCommit(fault);
+      expect(await ledger.post(grant(`first-${fault}`, 5))).toMatchObject({ ok: true });
+      expect(await balanceOf(`first-${fault}`)).toBe(5);
+    }
+    expect(proxy.broken()).toBe(2);
+  });
+
+  test('and the database stays away, the caller is told that the outcome is unknown', async () => {
+    await ledger.post(grant('unknown', 10));
+    proxy.breakNextCommit('lose-the-answer');
+    const answer = ledger.post(debit('unknown', 1)).catch((error) => error);
+    while (proxy.broken() === 0) await delay(1);
+    await proxy.goAway();
+    expect(await within5s(answer)).toMatchObject({ code: 'outcome_unknown', status: 503 });
+  });
+});
+
+describe('when the database is away', () => {
+  test('a command is refused as unavailable, and the next one works when it is back', async () => {
+    await ledger.post(grant('away', 10));
+    await proxy.goAway();
+    await expect(ledger.post(debit('away', 1))).rejects.toMatchObject({
+      code: 'database_unavailable',
+    });
+    await proxy.comeBack();
+    expect(await ledger.post(debit('away', 2))).toMatchObject({ ok: true });
+    expect(await balanceOf('away')).toBe(8);
+  });
+
+  test('an idle connection that was cut costs nobody an error', async () => {
+    await ledger.post(grant('cut', 10));
+    await proxy.comeBack();
+    expect(await ledger.post(debit('cut', 1))).toMatchObject({ ok: true });
+  });
+
+  test('or hangs, every caller hears a 503 within 5 s, also those that came later', async () => {
+    await ledger.post(grant('hang', 10));
+    proxy.stall();
+    const waves = [0, 1, 2, 3].map(async (wave) => {
+      await delay(wave * 700);
+      return within5s(ledger.post(debit('hang', 1)).catch((error) => error));
+    });
+    for (const error of await Promise.all(waves)) expect(error).toMatchObject({ status: 503 });
+    await proxy.comeBack();
+    expect(await ledger.post(debit('hang', 1))).toMatchObject({ ok: true });
+  });
+});
+
+describe('an account that another transaction holds', () => {
+  test('is waited for without keeping the others waiting', async () => {
+    await Promise.all([ledger.post(grant('held', 10)), ledger.post(grant('free', 10))]);
+    const hold = await holdAccount('held');
+    const waiting = ledger.post(debit('held', 1));
+    for (let i = 0; i < 10; i += 1) expect((await ledger.post(debit('free', 1))).ok).toBe(true);
+    expect(await balanceOf('held')).toBe(10);
+    await hold.release();
+    expect(await waiting).toMatchObject({ ok: true, entry: { balance: 9 } });
+  });
+
+  test('for too long is refused as overloaded, and nothing was changed', async () => {
+    await ledger.post(grant('stuck', 10));
+    const hold = await holdAccount('stuck');
+    const answers = Promise.allSettled([1, 2, 3].map((n) => ledger.post(debit('stuck', n))));
+    for (const answer of await within5s(answers)) {
+      expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'overloaded' } });
+    }
+    await hold.release();
+    expect(await balanceOf('stuck')).toBe(10);
+  });
+
+  test('and is flooded turns the flood away at once, and nobody else', async () => {
+    await Promise.all([ledger.post(grant('flooded', 5_000)), ledger.post(grant('calm', 10))]);
+    const hold = await holdAccount('flooded');
+    const flood = Array.from({ length: 3_000 }, () => ledger.post(debit('flooded', 1)));
+    const answers = Promise.allSettled(flood);
+    expect((await ledger.post(debit('calm', 1))).ok).toBe(true);
+    await hold.release();
+    const refused = (await answers).filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBeGreaterThanOrEqual(1_000);
+    expect(await balanceOf('flooded')).toBe(5_000 - (3_000 - refused.length));
+  });
+});
+
+test('a command that the database refuses gets the error alone; its batch is carried out', async () => {
+  await ledger.post(grant('batch', 100));
+  // Longer than an index row may be, and random, so that it cannot be compressed to fit.
+  const poison = grant('poison', 1, { grantKey: randomBytes(10_000).toString('hex') });
+  const results = await Promise.allSettled([
+    ledger.post(debit('batch', 1)),
+    ...[1, 2, 3].map((n) => ledger.post(debit('batch', n))),
+    ledger.post(poison),
+    ...[4, 5, 6].map((n) => ledger.post(debit('batch', n))),
+  ]);
+  expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+  expect(results[4]).toMatchObject({ reason: { code: 'internal_error' } });
+  expect(await balanceOf('batch')).toBe(78);
+  expect(ledger.counts.splits).toBeGreaterThan(0);
+});
+
+test('a backend that is terminated in the middle of the work loses and doubles nothing', async () => {
+  await ledger.post(grant('terminated', 10_000));
+  let accepted = 0;
+  const work = Array.from({ length: 20 }, async () => {
+    for (let i = 0; i < 25; i += 1) {
+      const outcome = await ledger.post(debit('terminated', 1)).catch(() => null);
+      if (outcome?.ok) accepted += 1;
+    }
+  });
+  const kill = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = 'purser lane'`;
+  for (let i = 0; i < 10; i += 1) {
+    await database.sql(kill);
+    await delay(5);
+  }
+  await Promise.all(work);
+  expect(await balanceOf('terminated')).toBe(10_000 - accepted);
+});
+
+test('closing finishes what was accepted and refuses what comes after', async () => {
+  await ledger.post(grant('closing', 500));
+  const accepted = Promise.allSettled(
+    Array.from({ length: 500 }, () => ledger.post(debit('closing', 1))),
+  );
+  const closed = ledger.close();
+  await expect(ledger.post(debit('closing', 1))).rejects.toMatchObject({ code: 'overloaded' });
+  await closed;
+  expect((await accepted).every(({ status }) => status === 'fulfilled')).toBe(true);
+  expect(await balanceOf('closing')).toBe(0);
+});

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** What a proxy does with a transaction that is about to commit. */
+export type CommitFault = 'none' | 'lose-the-request' | 'lose-the-answer';
+
+/** A way to the database that can break as networks do. */
+export interface DatabaseProxy {
+  readonly url: string;
+  /** Breaks the next commit only, then behaves again. */
+  readonly breakNextCommit: (fault: CommitFault) => void;
+  /** How many commits it has broken. */
+  readonly broken: () => number;
+  /** From now on passes nothing on, and says nothing. */
+  readonly stall: () => void;
+  /** Drops every connection and refuses new ones. */
+  readonly goAway: () => Promise<void>;
+  /** Undoes `stall` and `goAway`. */
+  readonly comeBack: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+const COMMIT = Buffer.from('COMMIT\0');
+
+/** Starts a proxy on a free port before the Postgres of `databaseUrl`. */
+export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
+  const target = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  let fault: CommitFault = 'none';
+  let broken = 0;
+  let stalled = false;
+  let server: Server;
+  let port = 0;
+
+  function serve(client: Socket): void {
+    const upstream = connect(Number(target.port), target.hostname);
+    let deaf = false;
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.on('data', (chunk) => {
+      if (stalled) return;
+      if (fault !== 'none' && chunk.includes(COMMIT)) {
+        broken += 1;
+        if (fault === 'lose-the-request') client.destroy();
+        else deaf = true;
+        fault = 'none';
+      }
+      upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => {
+      if (stalled) return;
+      // The answer tells that the server has committed; the client shall never see it.
+      if (deaf) client.destroy();
+      else client.write(chunk);
+    });
+  }
+
+  async function listen(): Promise<void> {
+    server = createServer(serve).listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    port = (server.address() as AddressInfo).port;
+  }
+
+  async function goAway(): Promise<void> {
+    for (const socket of sockets) socket.destroy();
+    if (!server.listening) return;
+    server.close();
+    await once(server, 'close');
+  }
+
+  await listen();
+  const url = new URL(databaseUrl);
+  url.port = String(port);
+  return {
+    url: url.href,
+    breakNextCommit: (next) => {
+      fault = next;
+    },
+    broken: () => broken,
+    stall: () => {
+      stalled = true;
+    },
+    goAway,
+    comeBack: async () => {
+      stalled = false;
+      for (const socket of sockets) socket.destroy();
+      if (!server.listening) await listen();
+    },
+    close: goAway,
+  };
+}

@@ -1,0 +1,139 @@
+import { type FastifyInstance, fastify, type InjectOptions } from 'fastify';
+import { Stripe } from 'stripe';
+import { expect } from 'vitest';
+import { type FakeStripe, startFakeStripe } from '../../packages/fake-stripe/src/fake-stripe.ts';
+import { ErrorBody } from '../../src/envelope.ts';
+import { handleError } from '../../src/http/error-handler.ts';
+import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
+import { createStripeClient, parseApiBase } from '../../src/stripe/client.ts';
+import {
+  createStripeReceiver,
+  type StripeReceiver,
+  type StripeReceiverOptions,
+} from '../../src/stripe/receiver.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+
+export const SECRET = 'whsec_test_current';
+export const PREVIOUS_SECRET = 'whsec_test_previous';
+/** What the prices of these tests give. */
+export const PRICES = { price_pack: 100, price_plan: 1000, price_seat: 0 };
+
+/** What the webhook stored about an event. */
+export interface StoredEvent {
+  readonly state: string;
+  readonly reason: string | null;
+  readonly waits_for: string | null;
+  readonly attempts: number;
+  /** Seconds from now. */
+  readonly due_in: number | null;
+}
+
+/** A server with the webhook, the fake Stripe behind it, and a database of its own. */
+export interface StripeStage {
+  readonly db: TestDatabase;
+  readonly fake: FakeStripe;
+  readonly ledger: Ledger;
+  readonly app: FastifyInstance;
+  readonly receiver: StripeReceiver;
+  /** Signs and posts an event; expects 200 and returns the state that was answered. */
+  readonly deliver: (event: { readonly id: string }) => Promise<string>;
+  /** The stored event. */
+  readonly stored: (event: { readonly id: string }) => Promise<StoredEvent | undefined>;
+  /** Another server on the same database, as after a restart with other settings. */
+  readonly restart: (options?: StageOptions) => Promise<StripeStage>;
+  readonly balanceOf: (userId: string) => Promise<number>;
+  readonly close: () => Promise<void>;
+}
+
+type StageOptions = Partial<StripeReceiverOptions> & { readonly apiTimeout?: number };
+
+export async function startStripeStage(options: StageOptions = {}): Promise<StripeStage> {
+  const [db, fake] = await Promise.all([createTestDatabase(), startFakeStripe()]);
+  const stages: StripeStage[] = [];
+  const shared = {
+    db,
+    fake,
+    async close() {
+      await Promise.all(stages.flatMap(({ receiver, app }) => [receiver.stop(), app.close()]));
+      await Promise.all(stages.map(({ ledger }) => ledger.close()));
+      await fake.stop();
+      await db.drop();
+    },
+    async restart(others: StageOptions = options) {
+      const stage = await buildStage(shared, others);
+      stages.push(stage);
+      return stage;
+    },
+  };
+  return shared.restart();
+}
+
+async function buildStage(
+  shared: Pick<StripeStage, 'db' | 'fake' | 'close' | 'restart'>,
+  { apiTimeout = 300, ...options }: StageOptions,
+): Promise<StripeStage> {
+  const { db, fake } = shared;
+  const ledger = createLedger({ url: db.url, pool: db.pool });
+  const app = fastify();
+  app.addSchema(ErrorBody);
+  app.setErrorHandler(handleError);
+  const receiver = createStripeReceiver({
+    pool: db.pool,
+    ledger,
+    client: createStripeClient({
+      secretKey: 'sk_test_1',
+      apiBase: parseApiBase(fake.url),
+      timeout: apiTimeout,
+    }),
+    secrets: [SECRET, PREVIOUS_SECRET],
+    livemode: false,
+    catalogue: new Map(Object.entries(PRICES)),
+    log: app.log,
+    workerIdle: 20,
+    ...options,
+  });
+  await app.register(receiver.routes);
+  return {
+    ...shared,
+    ledger,
+    app,
+    receiver,
+    async deliver(event) {
+      const response = await app.inject(delivery(JSON.stringify(event)));
+      expect(response.statusCode, response.body).toBe(200);
+      const { data } = response.json();
+      expect(data.id).toBe(event.id);
+      return data.state;
+    },
+    stored: async ({ id }) => {
+      const [row] = await db.sql<StoredEvent & Record<string, unknown>>(
+        `SELECT state, reason, waits_for, attempts,
+                extract(epoch FROM next_attempt_at - now())::float8 AS due_in
+           FROM stripe_events WHERE id = $1`,
+        [id],
+      );
+      return row;
+    },
+    balanceOf: async (userId) => (await ledger.balance(userId)).balance,
+  };
+}
+
+/** A signed request of Stripe's; every part may be replaced. */
+export function delivery(
+  payload: string | Buffer,
+  { secret = SECRET, timestamp = Date.now() / 1000, headers = {} } = {},
+): InjectOptions {
+  const text = payload.toString();
+  const signature = Stripe.webhooks.generateTestHeaderString({ payload: text, secret, timestamp });
+  return {
+    method: 'POST',
+    url: '/webhooks/stripe',
+    payload,
+    headers: { 'content-type': 'application/json', 'stripe-signature': signature, ...headers },
+  };
+}
+
+/** Waits until `check` returns something true, and returns it; fails after 10 s. */
+export async function until<T>(check: () => Promise<T>): Promise<T> {
+  return expect.poll(check, { timeout: 10_000, interval: 10 }).toBeTruthy() as Promise<T>;
+}
