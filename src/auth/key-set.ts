@@ -1,0 +1,87 @@
+import { createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
+import { PurserError } from '../errors.ts';
+
+/** How long a fetched set is used, in milliseconds: a key taken back works no longer than this. */
+const MAX_AGE_MS = 10 * 60_000;
+/** The least time between two fetches, in milliseconds, whatever tokens ask for. */
+const COOLDOWN_MS = 10_000;
+/** Shorter than the cooldown, so that one fetch is over before the next begins. */
+const FETCH_TIMEOUT_MS = 5000;
+const MAX_SET_BYTES = 256 * 1024;
+
+type LocalKeySet = ReturnType<typeof createLocalJWKSet>;
+type VerificationKey = Awaited<ReturnType<LocalKeySet>>;
+
+/** Finds the public key that a token names. */
+export type KeySet = (header: {
+  readonly alg: string;
+  readonly kid: string;
+}) => Promise<VerificationKey>;
+
+/**
+ * The keys at a JWKS address (RFC 7517), fetched when a token first needs them and again when they
+ * grow old or a `kid` is unknown. Requests that wait share one fetch, and a failed fetch counts
+ * for the cooldown too: jose's own remote set fetches anew for each request of an outage.
+ *
+ * @throws from the returned function: 503 `keys_unavailable` while the address does not answer, or
+ *   jose's `JWKSNoMatchingKey`
+ */
+export function createKeySet(url: string, clock: () => number): KeySet {
+  let keys: LocalKeySet | null = null;
+  let loadedAt = Number.NEGATIVE_INFINITY;
+  let attemptedAt = Number.NEGATIVE_INFINITY;
+  let failure: unknown = null;
+  let loading = Promise.resolve();
+
+  async function load(): Promise<void> {
+    attemptedAt = clock();
+    try {
+      keys = createLocalJWKSet(await fetchJwks(url));
+      loadedAt = clock();
+      failure = null;
+    } catch (error) {
+      failure = error;
+    }
+  }
+
+  async function refresh(): Promise<LocalKeySet> {
+    if (clock() - attemptedAt >= COOLDOWN_MS) loading = load();
+    await loading;
+    if (keys !== null && failure === null) return keys;
+    const seconds = Math.ceil((attemptedAt + COOLDOWN_MS - clock()) / 1000);
+    throw new PurserError('keys_unavailable', {
+      headers: { 'retry-after': String(Math.max(1, seconds)) },
+      cause: failure,
+    });
+  }
+
+  return async (header) => {
+    const fresh = clock() - loadedAt < MAX_AGE_MS ? keys : null;
+    try {
+      return await (fresh ?? (await refresh()))(header);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+    }
+    return (await refresh())(header);
+  };
+}
+
+async function fetchJwks(url: string): Promise<JSONWebKeySet> {
+  const response = await fetch(url, {
+    headers: { accept: 'application/jwk-set+json, application/json' },
+    redirect: 'error',
+    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+  });
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    throw new Error(`the JWKS address answered ${response.status}`);
+  }
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_SET_BYTES) throw new Error('the JWKS is too large');
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
