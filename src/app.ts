@@ -1,9 +1,9 @@
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import {
+  type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyPluginAsync,
-  type FastifyServerOptions,
   fastify,
   LogController,
 } from 'fastify';
@@ -24,7 +24,7 @@ export interface AppOptions extends ApiOptions {
   readonly allowedOrigins: readonly string[];
   /** POST /webhooks/stripe, with a parser of its own. */
   readonly stripeWebhook: FastifyPluginAsync;
-  readonly logger: FastifyServerOptions['logger'];
+  readonly log?: FastifyBaseLogger;
 }
 
 /** The largest body that the API reads, in bytes; the webhook has its own limit. */
@@ -33,7 +33,8 @@ const BODY_LIMIT = 64 * 1024;
 /** Builds the server, ready to listen or to be injected into. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
-    logger: options.logger ?? false,
+    ...(options.log && { loggerInstance: options.log }),
+    return503OnClosing: false,
     logController: new LogController({
       disableRequestLogging: true,
       requestIdLogLabel: 'request_id',

@@ -20,6 +20,8 @@ export interface ApiOptions {
 export const api =
   ({ ledger, guard, rateLimitPerMinute }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
+    // So that every request object has the same shape from the start.
+    app.decorateRequest('identity');
     app.addHook('onRequest', guard);
     if (rateLimitPerMinute > 0) await limitRate(app, rateLimitPerMinute);
     await app.register(helloRoute);

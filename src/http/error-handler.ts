@@ -23,7 +23,7 @@ export function handleError(
   reply: FastifyReply,
 ): FastifyReply {
   const known = translate(error);
-  const level = known.status >= 500 ? 'error' : 'debug';
+  const level = known.status >= 500 ? 'error' : known.status === 401 ? 'info' : 'debug';
   request.log[level]({ err: known.cause ?? known, code: known.code }, known.message);
   return reply
     .code(known.status)

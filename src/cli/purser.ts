@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { type Command, explain } from './command.ts';
+import { migrateCommand } from './migrate.ts';
+import { openapiCommand } from './openapi.ts';
+import { serveCommand } from './serve.ts';
+import { simulateCommand } from './simulate.ts';
+import { tokenCommand } from './token.ts';
+import { verifyCommand } from './verify.ts';
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: serveCommand,
+  migrate: migrateCommand,
+  verify: verifyCommand,
+  token: tokenCommand,
+  simulate: simulateCommand,
+  openapi: openapiCommand,
+};
+
+const USAGE = [
+  'Usage: purser <command> [options]',
+  '',
+  ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`),
+  '',
+  '`purser <command> --help` tells more.',
+].join('\n');
+
+const [name, ...args] = process.argv.slice(2);
+const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+
+if (command) {
+  process.exitCode = await explain(command, args);
+} else {
+  const asked = name === undefined || ['help', '--help', '-h'].includes(name);
+  if (!asked) console.error(`purser: there is no command "${name}".\n`);
+  console[asked ? 'log' : 'error'](USAGE);
+  process.exitCode = asked ? 0 : 2;
+}

@@ -1,0 +1,154 @@
+import type { AuthOptions } from '../auth/authenticator.ts';
+import { MAX_SECRETS } from '../auth/token-openers.ts';
+import { type Catalogue, parsePriceCredits } from '../stripe/catalogue.ts';
+import { type ApiBase, livemodeOf } from '../stripe/client.ts';
+import {
+  asApiBase,
+  asDatabaseUrl,
+  asExactOrigin,
+  asOrigin,
+  asSecret,
+  asStripeKey,
+  asTokenFormat,
+  asTrustedUrl,
+  asWebhookSecret,
+  isLoopback,
+  MODES,
+  type Mode,
+} from './values.ts';
+import { type Env, readVariables, type Variables } from './variables.ts';
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const LOCAL_ORIGINS = ['http://localhost:3000', 'http://127.0.0.1:3000'] as const;
+
+/** Everything that the environment decides, checked. Frozen: nothing changes it later. */
+export interface Config {
+  readonly mode: Mode;
+  readonly databaseUrl: string;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  /** Null when DISABLE_AUTH_FOR_TESTS lets everyone in as the test user. */
+  readonly auth: AuthOptions | null;
+  readonly allowedOrigins: readonly string[];
+  readonly rateLimitPerMinute: number;
+  readonly stripe: {
+    readonly secretKey: string;
+    readonly livemode: boolean;
+    readonly apiBase: ApiBase | null;
+    readonly webhookSecrets: readonly string[];
+    readonly catalogue: Catalogue;
+  };
+}
+
+/** Whether what is missing may be made up: a developer's machine or a test. */
+export function isLocal(env: Env): boolean {
+  return [undefined, 'development', 'test'].includes(env['NODE_ENV']);
+}
+
+/** The environment is not fit to run with; the message names every problem at once. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+    super(`The configuration has ${count}:\n${problems.map((one) => `  - ${one}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads the whole configuration. Nothing is made up here: what may be missing on a developer's
+ * machine has been put into `env` before. Throws a `ConfigError` with all problems.
+ */
+export function readConfig(env: Env): Config {
+  const variables = readVariables(env);
+  const mode = variables.oneOf('NODE_ENV', MODES, 'development');
+  const frontEnd = variables.required('NEXTAUTH_URL', asOrigin);
+  variables.required('SESSION_SECRET_KEY', (text) => asSecret(text, mode));
+  const config: Config = Object.freeze({
+    mode,
+    databaseUrl: variables.required('DATABASE_URL', asDatabaseUrl),
+    host: variables.optional('HOST', String) ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
+    port: variables.integer('PORT', { min: 0, max: 65_535, otherwise: 8_000 }),
+    logLevel: variables.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+    auth: readAuth(variables, mode, frontEnd),
+    allowedOrigins: readOrigins(variables, frontEnd),
+    rateLimitPerMinute: variables.integer('RATE_LIMIT_PER_MINUTE', {
+      min: 0,
+      max: 1_000_000,
+      otherwise: 600,
+    }),
+    stripe: readStripe(variables, mode),
+  });
+  checkDisabledAuth(variables, config);
+  if (variables.problems.length > 0) throw new ConfigError(variables.problems);
+  return config;
+}
+
+function readAuth(variables: Variables, mode: Mode, frontEnd: string): AuthOptions | null {
+  const current = variables.required('NEXTAUTH_SECRET', (text) => asSecret(text, mode));
+  const previous = variables.list('NEXTAUTH_SECRETS_PREVIOUS', (text) => asSecret(text, mode));
+  const formats = variables.list('AUTH_TOKEN_FORMATS', asTokenFormat) ?? ['v4', 'v5'];
+  const cookieNames = variables.list('AUTH_SESSION_COOKIE_NAMES', String) ?? [];
+  const jwksUrl = variables.optional('NEXTAUTH_JWKS_URL', (text) => asTrustedUrl(text, mode));
+  if (formats.length === 0) variables.complain('AUTH_TOKEN_FORMATS', 'must name a format');
+  if (1 + (previous ?? []).length > MAX_SECRETS) {
+    variables.complain('NEXTAUTH_SECRETS_PREVIOUS', `may hold at most ${MAX_SECRETS - 1} secrets`);
+  }
+  const auth: AuthOptions = {
+    secrets: [current, ...(previous ?? [])],
+    formats: formats.filter((format) => format !== 'jwks'),
+    sessionCookieNames: cookieNames,
+    jwks: formats.includes('jwks')
+      ? {
+          url: jwksUrl ?? `${frontEnd}/.well-known/jwks.json`,
+          issuer: frontEnd,
+          audience: variables.optional('AUTH_AUDIENCE', String),
+        }
+      : null,
+    userIdClaim: variables.optional('AUTH_USER_ID_CLAIM', String) ?? 'sub',
+  };
+  return variables.optional('DISABLE_AUTH_FOR_TESTS', String) === null ? auth : null;
+}
+
+/** Without authentication everybody is the same user: only for tests, where nobody can reach it. */
+function checkDisabledAuth(variables: Variables, { auth, mode, host, stripe }: Config): void {
+  if (auth !== null) return;
+  const complain = (what: string) => variables.complain('DISABLE_AUTH_FOR_TESTS', what);
+  if (variables.optional('DISABLE_AUTH_FOR_TESTS', String) !== '1')
+    complain('may only be 1 or unset');
+  if (mode !== 'test') complain('needs NODE_ENV=test');
+  if (!isLoopback(host)) complain('needs a loopback HOST');
+  if (stripe.livemode) complain('is refused beside a live Stripe key');
+}
+
+function readOrigins(variables: Variables, frontEnd: string): readonly string[] {
+  const listed = variables.list('ALLOWED_ORIGINS', asExactOrigin);
+  if (listed && new Set(listed).size < listed.length) {
+    variables.complain('ALLOWED_ORIGINS', 'names an origin twice');
+  }
+  return [...new Set([frontEnd, ...(listed ?? LOCAL_ORIGINS)])];
+}
+
+function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
+  const secretKey = variables.required('STRIPE_SECRET_KEY', (text) => asStripeKey(text, mode));
+  const webhookSecret = (text: string) => asWebhookSecret(text, mode);
+  const current = variables.required('STRIPE_WEBHOOK_SECRET', webhookSecret);
+  const previous = variables.list('STRIPE_WEBHOOK_SECRETS_PREVIOUS', webhookSecret) ?? [];
+  const apiBase = variables.optional('STRIPE_API_BASE', (text) => asApiBase(text, mode));
+  const prices = parsePriceCredits(
+    variables.optional('STRIPE_PRICE_TO_CREDITS_JSON', String) ?? '{}',
+  );
+  for (const problem of prices.problems) {
+    variables.complain('STRIPE_PRICE_TO_CREDITS_JSON', problem);
+  }
+  return {
+    secretKey,
+    livemode: livemodeOf(secretKey) ?? false,
+    apiBase,
+    webhookSecrets: [current, ...previous],
+    catalogue: prices.catalogue,
+  };
+}

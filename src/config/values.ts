@@ -1,0 +1,98 @@
+import { checkSecret } from '../auth/check-secret.ts';
+import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/client.ts';
+import { checkWebhookSecret } from '../stripe/signature.ts';
+
+export const MODES = ['production', 'development', 'test'] as const;
+export type Mode = (typeof MODES)[number];
+
+const TOKEN_FORMATS = ['v4', 'v5', 'hs256', 'jwks'] as const;
+
+/** Begins every secret that `npm start` makes up, so that production can refuse it. */
+export const LOCAL_MARK = 'purserlocal';
+
+// What a variable may hold. Each returns the value to use, or throws the rest of a sentence that
+// begins with the variable's name; the text itself is never repeated, because it may be a secret.
+
+/** Accepts what SQLAlchemy and Neon write: a driver in the scheme, `sslmode=require`. */
+export function asDatabaseUrl(text: string): string {
+  const plain = text.replace(/^postgres(?:ql)?(?:\+\w+)?:/, 'postgres:');
+  if (!plain.startsWith('postgres:') || !URL.canParse(plain)) {
+    throw 'must be a Postgres URL such as postgres://user:password@host:5432/database';
+  }
+  const url = new URL(plain);
+  if (!url.hostname || url.pathname.length < 2) throw 'must name a host and a database';
+  // asyncpg's name for it; and what pg means by "require", said so that it need not warn.
+  const ssl = url.searchParams.get('ssl') ?? url.searchParams.get('sslmode');
+  url.searchParams.delete('ssl');
+  if (ssl) url.searchParams.set('sslmode', ssl === 'require' ? 'verify-full' : ssl);
+  return url.href;
+}
+
+export function asSecret(text: string, mode: Mode): string {
+  const problem = checkSecret(text);
+  if (problem) throw problem;
+  return notMadeUp(text, mode);
+}
+
+export function asWebhookSecret(text: string, mode: Mode): string {
+  const problem = checkWebhookSecret(text);
+  if (problem) throw problem;
+  return notMadeUp(text, mode);
+}
+
+export function asStripeKey(text: string, mode: Mode): string {
+  if (livemodeOf(text) === null) throw 'must begin with sk_live_, sk_test_, rk_live_ or rk_test_';
+  return notMadeUp(text, mode);
+}
+
+function notMadeUp(text: string, mode: Mode): string {
+  if (mode === 'production' && text.includes(LOCAL_MARK)) {
+    throw 'was made up by `npm start` for a developer’s machine';
+  }
+  return text;
+}
+
+export function asApiBase(text: string, mode: Mode): ApiBase {
+  const base = parseApiBase(text);
+  if (!base) throw 'must be an origin such as https://api.stripe.com';
+  asTrustedUrl(text, mode);
+  return base;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || host.startsWith('127.');
+}
+
+/** Where something secret is sent or trusted: in production only https, or this machine. */
+export function asTrustedUrl(text: string, mode: Mode): string {
+  const { protocol, hostname } = new URL(asHttpUrl(text));
+  if (mode === 'production' && protocol === 'http:' && !isLoopback(hostname)) {
+    throw 'must be https in production';
+  }
+  return text;
+}
+
+function asHttpUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw 'must be a URL such as https://app.example.com';
+  }
+  return text;
+}
+
+export function asOrigin(text: string): string {
+  return new URL(asHttpUrl(text)).origin;
+}
+
+/** Left unparsed, `*` or a trailing slash would quietly allow everything or nothing. */
+export function asExactOrigin(text: string): string {
+  if (!URL.canParse(text) || new URL(text).origin !== text || text === 'null') {
+    throw 'must hold origins such as "https://app.example.com", without a path or a slash at the end';
+  }
+  return text;
+}
+
+export function asTokenFormat(text: string): (typeof TOKEN_FORMATS)[number] {
+  const format = TOKEN_FORMATS.find((one) => one === text);
+  if (!format) throw `may hold ${TOKEN_FORMATS.join(', ')}`;
+  return format;
+}

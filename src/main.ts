@@ -1,0 +1,117 @@
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type pg from 'pg';
+import type { Stripe } from 'stripe';
+import manifest from '../package.json' with { type: 'json' };
+import { buildApp } from './app.ts';
+import { createAuthenticator, createTestAuthenticator } from './auth/authenticator.ts';
+import { createGuard } from './auth/guard.ts';
+import type { Config } from './config/config.ts';
+import { migrate } from './db/migrate.ts';
+import { createPool } from './db/pool.ts';
+import { toPurserError } from './db/sqlstate.ts';
+import { createLedger, type Ledger } from './ledger/ledger.ts';
+import { checkStripeAccount } from './stripe/account.ts';
+import { createStripeClient } from './stripe/client.ts';
+import { createStripeReceiver, type StripeReceiver } from './stripe/receiver.ts';
+
+export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
+
+/** A server that listens. */
+export interface Server {
+  readonly url: string;
+  /**
+   * Stops accepting, finishes what is in flight, drains the lanes and closes every connection.
+   * Nothing that was acknowledged is lost, nothing that was accepted goes unanswered.
+   */
+  readonly close: () => Promise<void>;
+}
+
+/** How long connections may finish what they began, in milliseconds, before they are cut. */
+const CLOSE_TIMEOUT = 5_000;
+
+/** The parts of a server, put together but not started: nothing has been connected or read. */
+export interface Parts {
+  readonly app: FastifyInstance;
+  readonly ledger: Ledger;
+  readonly pool: pg.Pool;
+  readonly client: Stripe;
+  readonly receiver: StripeReceiver;
+}
+
+/** Puts the parts together; each gets only the values it needs. */
+export async function assemble(config: Config, log: FastifyBaseLogger): Promise<Parts> {
+  const { databaseUrl: url, auth, stripe } = config;
+  const onError = (err: Error) => log.warn({ err }, 'an idle database connection broke');
+  const pool = createPool({ url, size: 10, onError });
+  const ledger = createLedger({ url, pool });
+  const client = createStripeClient(stripe);
+  const receiver = createStripeReceiver({
+    pool,
+    ledger,
+    client,
+    log,
+    secrets: stripe.webhookSecrets,
+    livemode: stripe.livemode,
+    catalogue: stripe.catalogue,
+  });
+  const app = await buildApp({
+    ledger,
+    guard: createGuard(auth ? createAuthenticator(auth) : createTestAuthenticator()),
+    rateLimitPerMinute: config.rateLimitPerMinute,
+    allowedOrigins: config.allowedOrigins,
+    health: {
+      version: manifest.version,
+      authDisabled: auth === null,
+      checkDatabase: () => checkDatabase(pool),
+    },
+    stripeWebhook: receiver.routes,
+    log,
+  });
+  return { app, ledger, pool, client, receiver };
+}
+
+/** Migrates the database and listens. Throws when the server may not run. */
+export async function startServer(config: Config, log: FastifyBaseLogger): Promise<Server> {
+  const { databaseUrl, host, port, stripe } = config;
+  await migrate(databaseUrl, { folder: MIGRATIONS, log: (sentence) => log.info(sentence) });
+  const parts = await assemble(config, log);
+  const { app, pool, client, receiver } = parts;
+  try {
+    const account = await checkStripeAccount({ pool, client, livemode: stripe.livemode });
+    if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
+    if (account.account === null) log.warn('Stripe did not say whose key this is; serving anyway');
+    await app.listen({ host, port });
+    await receiver.start();
+  } catch (error) {
+    await close(parts);
+    throw error;
+  }
+  const address = app.server.address() as AddressInfo;
+  return { url: `http://${hostInUrl(host)}:${address.port}`, close: () => close(parts) };
+}
+
+/** In the order in which the parts use each other. */
+async function close({ app, receiver, ledger, pool }: Parts): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT);
+  await app.close();
+  clearTimeout(cut);
+  await receiver.stop();
+  await ledger.close();
+  await pool.end();
+}
+
+async function checkDatabase(pool: pg.Pool): Promise<void> {
+  try {
+    await pool.query('SELECT 1');
+  } catch (error) {
+    throw toPurserError(error);
+  }
+}
+
+/** The address under which this machine reaches a server that listens on `host`. */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
