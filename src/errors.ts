@@ -2,7 +2,7 @@
  * Every error that a client can meet, in one table: the stable `code`, its HTTP status and the
  * sentence that is said when the place that fails has nothing better to say.
  */
-export const ERRORS = {
+const ERRORS = {
   invalid_request: [400, 'The request is not valid.'],
   invalid_json: [400, 'The body is not valid JSON.'],
   invalid_signature: [400, 'The Stripe-Signature header does not match the body.'],

@@ -15,7 +15,7 @@ export interface Command {
 }
 
 /** What was given on the command line. */
-export interface Given {
+interface Given {
   readonly options: Readonly<Record<string, string | undefined>>;
   readonly words: readonly string[];
 }

@@ -1,13 +1,13 @@
 import { pino } from 'pino';
 import { signV4Token } from '../auth/sign-token.ts';
-import { type Config, isLocal, readConfig } from '../config/config.ts';
+import { isLocal, readConfig } from '../config/config.ts';
 import { type Env, readEnvironment } from '../config/variables.ts';
-import { announce } from '../local/running.ts';
-import { completeSecrets, type StandIns, startStandIns } from '../local/stand-ins.ts';
+import type { StandIns } from '../local/stand-ins.ts';
 import { type Server, startServer } from '../main.ts';
 import { banner } from './banner.ts';
 import type { Command } from './command.ts';
 import { folderOf } from './folder.ts';
+import { startLocally } from './start-locally.ts';
 
 /** How long a shutdown may take, in milliseconds; platforms kill what takes longer. */
 const SHUTDOWN_TIMEOUT = 9_500;
@@ -37,31 +37,9 @@ async function serveInProduction(env: Env): Promise<number> {
 }
 
 async function serveLocally(env: Env, folder: string): Promise<number> {
-  // Whatever is wrong with the variables that are set is told before anything is started.
-  const secrets = await completeSecrets(env, folder);
-  readConfig({ DATABASE_URL: 'postgres://stand-in/purser', ...secrets });
-  const standIns = await startStandIns(env, folder);
-  const closing = [standIns.stop];
-  try {
-    const config = readConfig(standIns.env);
-    const server = await startServer(config, await createLocalLog(config));
-    closing.unshift(() => server.close());
-    const retract = await announce(folder, {
-      url: server.url,
-      fakeStripe: standIns.fakeStripe?.url ?? null,
-      databaseUrl: config.databaseUrl,
-    });
-    closing.unshift(retract);
-    console.log(await greet(server, standIns));
-    return await untilStopped(() => closeAll(closing));
-  } catch (error) {
-    await closeAll(closing);
-    throw error;
-  }
-}
-
-async function closeAll(closing: readonly (() => Promise<void>)[]): Promise<void> {
-  for (const close of closing) await close();
+  const { server, standIns, stop } = await startLocally(env, folder);
+  console.log(await greet(server, standIns));
+  return untilStopped(stop);
 }
 
 async function greet(server: Server, standIns: StandIns): Promise<string> {
@@ -73,13 +51,6 @@ async function greet(server: Server, standIns: StandIns): Promise<string> {
     now: Date.now(),
   });
   return banner({ url: server.url, standIns, userId: DEMO_USER, token });
-}
-
-/** Lines for people instead of JSON, where the development dependency for it is installed. */
-async function createLocalLog({ logLevel: level }: Config) {
-  const pretty = await import('pino-pretty').catch(() => null);
-  if (!pretty) return pino({ level });
-  return pino({ level }, pretty.default({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true }));
 }
 
 /** Waits for SIGTERM or Ctrl-C, then closes; returns 0 when that went well in time. */

@@ -37,7 +37,7 @@ const CONNECTION_MESSAGES = [
 ];
 
 /** Whether the connection is gone or could not be made; what it was doing may have happened. */
-export function isConnectionError(error: unknown): boolean {
+function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof pg.DatabaseError) return false;
   if ('syscall' in error || error instanceof AggregateError) return true;
   return CONNECTION_MESSAGES.some((message) => error.message.includes(message));

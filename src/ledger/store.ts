@@ -118,10 +118,6 @@ export async function commit(session: Session): Promise<void> {
   if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`);
 }
 
-export function rollback(session: Session) {
-  return session.runText('ROLLBACK');
-}
-
 /**
  * Locks the customers' rows in the order of their ids and returns those that it got. Plain
  * waiting makes the lanes of several processes convoy, so by default rows that another

@@ -8,7 +8,7 @@ import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
 import type { SealedEntry } from './store.ts';
 
 /** The first entry of an account that is not what the entries before it and the rules demand. */
-export interface Fault {
+interface Fault {
   readonly userId: string;
   readonly seq: number;
   readonly what: string;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /** What a proxy does with a transaction that is about to commit. */
-export type CommitFault = 'none' | 'lose-the-request' | 'lose-the-answer';
+type CommitFault = 'none' | 'lose-the-request' | 'lose-the-answer';
 
 /** A way to the database that can break as networks do. */
 export interface DatabaseProxy {

@@ -1,0 +1,39 @@
+import type { Pool } from 'pg';
+
+/** The SQL that knows which user a Stripe customer or subscription stands for. */
+export type Users = ReturnType<typeof createUsers>;
+
+export function createUsers(pool: Pool) {
+  /**
+   * Remembers the user of a customer and a subscription. The first user of an id stays: a later
+   * checkout by somebody else with the same customer must not redirect the first one's renewals.
+   */
+  async function link(userId: string, stripeIds: readonly string[]): Promise<void> {
+    await pool.query(
+      `INSERT INTO stripe_user_aliases (stripe_id, user_id)
+       SELECT stripe_id, $2 FROM unnest($1::text[]) AS s (stripe_id) ORDER BY stripe_id COLLATE "C"
+           ON CONFLICT (stripe_id) DO NOTHING`,
+      [stripeIds, userId],
+    );
+  }
+
+  /** The user of a subscription, else of a customer, else null. */
+  async function find(
+    subscription: string | null,
+    customer: string | null,
+  ): Promise<string | null> {
+    const { rows } = await pool.query<{ user_id: string }>(
+      `SELECT user_id, 1 AS rank FROM stripe_user_aliases WHERE stripe_id = $1
+        UNION ALL
+       SELECT user_id, 2 FROM stripe_customers WHERE stripe_customer_id = $2
+        UNION ALL
+       SELECT user_id, 3 FROM stripe_user_aliases WHERE stripe_id = $2
+        ORDER BY rank
+        LIMIT 1`,
+      [subscription, customer],
+    );
+    return rows[0]?.user_id ?? null;
+  }
+
+  return { link, find };
+}

@@ -1,0 +1,121 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { Type } from 'typebox';
+import { Envelope, ERROR_BODY } from '../envelope.ts';
+import { PurserError } from '../errors.ts';
+import { readEvent, type StripeEvent } from './event.ts';
+import type { Inbox, State } from './inbox.ts';
+import type { Attempt } from './process.ts';
+import { verifySignature } from './signature.ts';
+
+export interface WebhookOptions {
+  readonly inbox: Inbox;
+  readonly attempt: Attempt;
+  /** Every secret that may have signed: the endpoint's, and during a roll-over the one before. */
+  readonly secrets: readonly string[];
+  /** When a delivery is answered although its event's attempt goes on, in milliseconds. */
+  readonly answerWithin: number;
+  /** The most events in hand at once; further ones are only stored, and left to the worker. */
+  readonly atOnce: number;
+}
+
+/** The webhook's routes, and the end of what they started. */
+export interface Webhook {
+  readonly routes: FastifyPluginAsync;
+  /** Resolves when no delivery's event is in hand any more. */
+  readonly settled: () => Promise<void>;
+}
+
+/** The largest body that is read, in bytes. */
+const BODY_LIMIT = 1024 * 1024;
+
+const Receipt = Envelope(
+  Type.Object({
+    id: Type.String(),
+    state: Type.Enum(['received', 'done', 'parked', 'ignored']),
+  }),
+);
+
+const error = (description: string) => ({ ...Type.Ref(ERROR_BODY), description });
+
+/**
+ * `POST /webhooks/stripe`: verify, store, attempt once, answer. 200 says that the event is stored,
+ * and done or to be done; an event that could not be stored is a 503, so that Stripe sends it
+ * again. Duplicates are 200 and start nothing.
+ */
+export function createWebhook(options: WebhookOptions): Webhook {
+  const { inbox, attempt, secrets, answerWithin, atOnce } = options;
+  const running = new Set<Promise<State>>();
+
+  async function receive(body: unknown, header: unknown): Promise<{ id: string; state: State }> {
+    const until = Date.now() + answerWithin;
+    const raw = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+    const signature = typeof header === 'string' ? header : undefined;
+    const payload = verifySignature(raw, signature, secrets, Date.now());
+    const event = readEvent(payload);
+    const later = running.size >= atOnce;
+    const stored = store(event, payload, later);
+    if (later) return { id: event.id, state: (await stored).state };
+    const handled = stored.then(({ state, claim }) => (claim ? attempt(claim) : state));
+    track(handled);
+    await stored;
+    return { id: event.id, state: await answerBy(until, handled) };
+  }
+
+  async function store(event: StripeEvent, payload: string, later: boolean) {
+    try {
+      return await inbox.store(event, payload, { later });
+    } catch (cause) {
+      throw new PurserError('database_unavailable', { cause });
+    }
+  }
+
+  function track(handled: Promise<State>): void {
+    running.add(handled);
+    const forget = () => running.delete(handled);
+    handled.then(forget, forget);
+  }
+
+  /** What takes longer goes on; Stripe's delivery does not wait for it. */
+  async function answerBy(until: number, handled: Promise<State>): Promise<State> {
+    const late = Promise.withResolvers<State>();
+    const timer = setTimeout(() => late.resolve('received'), until - Date.now());
+    try {
+      return await Promise.race([handled, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  const routes: FastifyPluginAsync = async (app) => {
+    // The signature covers the bytes: nothing may parse them first, whatever type they claim.
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+      done(null, body);
+    });
+    app.post(
+      '/webhooks/stripe',
+      {
+        bodyLimit: BODY_LIMIT,
+        schema: {
+          summary: 'Receive an event from Stripe',
+          description: 'The raw body must carry a valid Stripe-Signature header.',
+          tags: ['webhooks'],
+          response: {
+            200: Receipt,
+            400: error('The signature does not match the body, or the body is no Stripe event.'),
+            413: error('The body is larger than 1 MiB.'),
+            503: error('The event could not be stored; Stripe sends it again.'),
+          },
+        },
+      },
+      async ({ body, headers }) => ({ data: await receive(body, headers['stripe-signature']) }),
+    );
+  };
+
+  return {
+    routes,
+    async settled() {
+      await Promise.allSettled(running);
+    },
+  };
+}
