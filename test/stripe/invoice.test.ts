@@ -73,10 +73,14 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
 
   test('manual, one-off and unpaid invoices grant nothing', async () => {
     const { fake, deliver, balanceOf } = stage;
-    await deliver(fake.payInvoice(renewal('els', { subscription: null })));
-    await deliver(fake.payInvoice(renewal('els', { billingReason: 'manual' })));
-    for (const status of ['draft', 'open', 'void', 'uncollectible']) {
-      expect(await deliver(fake.payInvoice(renewal('els', { status })))).toBe('ignored');
+    const kinds: Partial<InvoiceOptions>[] = [
+      { subscription: null },
+      { billingReason: 'manual' },
+      ...['draft', 'open', 'void', 'uncollectible'].map((status) => ({ status })),
+    ];
+    for (const kind of kinds) {
+      const state = await deliver(fake.payInvoice(renewal('els', kind)));
+      expect(state, JSON.stringify(kind)).toBe('ignored');
     }
     expect(await balanceOf(`els-${shape}`)).toBe(0);
   });
@@ -105,6 +109,10 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
       reason: 'unknown user',
       waits_for: `user_of:${customer}`,
     });
+    await stage.db.sql(
+      `UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE id = $1`,
+      [invoice.id],
+    );
     const userId = `hub-${shape}`;
     const mode = 'subscription';
     const session = fake.createSession({ mode, userId, customer, subscription, lines: [PLAN] });
@@ -197,6 +205,8 @@ test('another user’s checkout with the same customer does not take over the re
   await deliver(fake.payInvoice({ customer, subscription: 'sub_nan', lines: [PLAN] }));
   await deliver(fake.payInvoice({ customer, subscription: 'sub_oli', lines: [PLAN] }));
   expect([await balanceOf('nan'), await balanceOf('oli')]).toEqual([1000, 1000]);
+  await deliver(fake.payInvoice({ customer, subscription: 'sub_unseen', lines: [PLAN] }));
+  expect([await balanceOf('nan'), await balanceOf('oli')]).toEqual([2000, 1000]);
 });
 
 test.each([

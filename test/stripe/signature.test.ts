@@ -54,9 +54,9 @@ describe('is refused with 400 invalid_signature, and nothing is stored:', () => 
     ['a timestamp 6 minutes ahead', `t=${t + 360},v1=${hmac(PAYLOAD, t + 360)}`],
     ['a timestamp that is no number', `t=soon,v1=${hmac(PAYLOAD, 'NaN')}`],
     ['two timestamps', `t=${t + 360},t=${t},v1=${v1}`],
-    ['a header without any sense', '💳,,,=,=='],
+    ['a header without any sense', 'þ,,,=,=='],
   ])('%s', async (_name, header) => {
-    const response = await post(PAYLOAD, { 'stripe-signature': encodeURI(header) });
+    const response = await post(PAYLOAD, { 'stripe-signature': header });
     expect(response.statusCode, response.body).toBe(400);
     expect(response.json().error.code).toBe('invalid_signature');
     expect(await stage.db.sql('SELECT 1 FROM stripe_events')).toEqual([]);

@@ -16,10 +16,10 @@ import { createTestDatabase, type TestDatabase } from './database.ts';
 export const SECRET = 'whsec_test_current';
 export const PREVIOUS_SECRET = 'whsec_test_previous';
 /** What the prices of these tests give. */
-export const PRICES = { price_pack: 100, price_plan: 1000, price_seat: 0 };
+const PRICES = { price_pack: 100, price_plan: 1000, price_seat: 0 };
 
 /** What the webhook stored about an event. */
-export interface StoredEvent {
+interface StoredEvent {
   readonly state: string;
   readonly reason: string | null;
   readonly waits_for: string | null;
@@ -70,7 +70,7 @@ export async function startStripeStage(options: StageOptions = {}): Promise<Stri
 
 async function buildStage(
   shared: Pick<StripeStage, 'db' | 'fake' | 'close' | 'restart'>,
-  { apiTimeout = 300, ...options }: StageOptions,
+  { apiTimeout = 5_000, ...options }: StageOptions,
 ): Promise<StripeStage> {
   const { db, fake } = shared;
   const ledger = createLedger({ url: db.url, pool: db.pool });
@@ -133,7 +133,7 @@ export function delivery(
   };
 }
 
-/** Waits until `check` returns something true, and returns it; fails after 10 s. */
-export async function until<T>(check: () => Promise<T>): Promise<T> {
-  return expect.poll(check, { timeout: 10_000, interval: 10 }).toBeTruthy() as Promise<T>;
+/** Waits until `check` returns something true; fails after 10 s. */
+export async function until(check: () => Promise<unknown>): Promise<void> {
+  await expect.poll(check, { timeout: 10_000, interval: 10 }).toBeTruthy();
 }
