@@ -48,9 +48,10 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
       if (stalled) return;
       if (fault !== 'none' && chunk.includes(COMMIT)) {
         broken += 1;
-        if (fault === 'lose-the-request') client.destroy();
-        else deaf = true;
+        const lost = fault;
         fault = 'none';
+        if (lost === 'lose-the-request') return void client.destroy();
+        deaf = true;
       }
       upstream.write(chunk);
     });
