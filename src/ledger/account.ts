@@ -1,5 +1,4 @@
-import type { Category } from './command.ts';
-import type { Draw, Entry } from './entry.ts';
+import type { Category, Draw, Entry } from './entry.ts';
 
 /** Credits that were granted together and are not spent yet. */
 export interface Lot {

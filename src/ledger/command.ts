@@ -1,18 +1,4 @@
-import type { Entry } from './entry.ts';
-
-/** Who caused an entry: the signed-in user, a service key, an operator, Stripe, or Purser itself. */
-export type Actor = 'user' | 'stripe' | 'system' | `key:${string}` | `operator:${string}`;
-
-/** What credits were given for. It decides the burn order and is the kind of the grant's entry. */
-export type Category = 'purchase' | 'included' | 'bonus' | 'adjustment';
-
-/** Free text that a caller attaches to an entry, for the people who read the statement. */
-export interface Note {
-  readonly reason: string | null;
-  /** The caller's own name for what this was, such as an order or a job. */
-  readonly ref: string | null;
-  readonly metadata: Readonly<Record<string, string>> | null;
-}
+import type { Actor, Category, Entry, Note } from './entry.ts';
 
 /** One lot of credits to open: `amount` whole credits, 1 to `MAX_AMOUNT`. */
 export interface Grant extends Note {

@@ -1,6 +1,5 @@
 import { type Account, available, evolve, type Lot } from './account.ts';
 import {
-  type Category,
   type Command,
   type DebitCommand,
   type Grant,
@@ -8,7 +7,7 @@ import {
   MAX_BALANCE,
   type Refusal,
 } from './command.ts';
-import type { Draw, Entry } from './entry.ts';
+import type { Category, Draw, Entry } from './entry.ts';
 import { requestKey } from './request-key.ts';
 
 /**

@@ -1,5 +1,4 @@
-import type { Actor } from './command.ts';
-import type { Draw, Entry, EntryKind } from './entry.ts';
+import type { Actor, Draw, Entry, EntryKind } from './entry.ts';
 
 /** What to select so that `toEntry` can read the row. */
 export const ENTRY_COLUMNS = `

@@ -3,7 +3,8 @@ import type pg from 'pg';
 import { toPurserError } from '../db/sqlstate.ts';
 import { isStorable } from '../db/text.ts';
 import { PurserError } from '../errors.ts';
-import { type Command, MAX_AMOUNT, MAX_GRANTS, type Note, type Outcome } from './command.ts';
+import { type Command, MAX_AMOUNT, MAX_GRANTS, type Outcome } from './command.ts';
+import type { Note } from './entry.ts';
 import { createLane, type LaneCounts } from './lane.ts';
 import { type Balance, type EntryPage, readBalance, readEntries } from './read.ts';
 

@@ -1,4 +1,5 @@
-import { type Category, type Grant, MAX_AMOUNT, MAX_GRANTS } from '../ledger/command.ts';
+import { type Grant, MAX_AMOUNT, MAX_GRANTS } from '../ledger/command.ts';
+import type { Category } from '../ledger/entry.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Line } from './shapes.ts';
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { available, emptyAccount, evolve, findBrokenRule } from '../../src/ledger/account.ts';
-import { type Category, type Command, MAX_AMOUNT, MAX_BALANCE } from '../../src/ledger/command.ts';
+import { type Command, MAX_AMOUNT, MAX_BALANCE } from '../../src/ledger/command.ts';
 import { decide, MAX_OPEN_LOTS } from '../../src/ledger/decide.ts';
-import type { Entry } from '../../src/ledger/entry.ts';
+import type { Category, Entry } from '../../src/ledger/entry.ts';
 import { debit, grant, lot } from '../support/commands.ts';
 
 const around = { now: 1_700_000_000_000, newId: () => '00000000-0000-4000-8000-000000000000' };
