@@ -10,8 +10,10 @@ import {
 import { ErrorBody } from './envelope.ts';
 import { PurserError } from './errors.ts';
 import { type ApiOptions, api } from './http/api.ts';
+import { handleClientError } from './http/client-error.ts';
 import { describeApi, serveDocs } from './http/docs.ts';
-import { handleClientError, handleError } from './http/error-handler.ts';
+import { handleError } from './http/error-handler.ts';
+import { acceptOnlyJson } from './http/json-body.ts';
 import { answerOtherMethods } from './http/methods.ts';
 import { type Health, healthzRoute } from './http/routes/healthz.ts';
 import { livezRoute } from './http/routes/livez.ts';
@@ -44,17 +46,19 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     requestTimeout: 30_000,
     forceCloseConnections: 'idle',
     clientErrorHandler: handleClientError,
+    frameworkErrors: handleError,
     routerOptions: { maxParamLength: 255 },
   });
   app.addSchema(ErrorBody);
-  app.removeContentTypeParser('text/plain');
+  acceptOnlyJson(app);
   app.setValidatorCompiler(compileValidator);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler(() => {
     throw new PurserError('not_found');
   });
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
+    // Balances are nobody else's: no browser or proxy may keep an answer.
+    reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
   });
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request;
@@ -72,6 +76,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     origin: [...options.allowedOrigins],
     exposedHeaders: ['Retry-After', 'Idempotency-Replayed', 'X-Request-Id'],
     maxAge: 600,
+    // An OPTIONS that is no preflight is no error either.
+    strictPreflight: false,
   });
   const otherMethods = answerOtherMethods(app);
   await describeApi(app, options.health.version);
@@ -79,7 +85,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(healthzRoute(options.health));
   await app.register(api(options));
   await app.register(options.stripeWebhook);
-  otherMethods.seal();
   await serveDocs(app);
+  otherMethods.seal();
   return app;
 }

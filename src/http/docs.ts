@@ -35,6 +35,13 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
 
 /** The browsable page at /docs and the document at /openapi.json. */
 export async function serveDocs(app: FastifyInstance): Promise<void> {
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    // The badge would send the document to a server of somebody else's.
+    uiConfig: { validatorUrl: null },
+    staticCSP: true,
+    // Where the API is served by http, such as on a developer's machine, nothing can be upgraded.
+    transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;/, ''),
+  });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
 }

@@ -1,19 +1,21 @@
-import type { Socket } from 'node:net';
 import type { ErrorObject } from 'ajv';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { toPurserError } from '../db/sqlstate.ts';
 import { errorBody } from '../envelope.ts';
 import { type ErrorCode, PurserError } from '../errors.ts';
-import { newRequestId } from '../request-id.ts';
 import { validationError } from './validation.ts';
 
-/** What Fastify's own errors are called here. */
-const FASTIFY_ERRORS: Readonly<Record<string, ErrorCode>> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: 'invalid_json',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
-  FST_ERR_MAX_PARAM_LENGTH: 'uri_too_long',
+/** What Fastify's own errors are called here, and what is said where the code's sentence is vague. */
+const FASTIFY_ERRORS: Readonly<Record<string, readonly [code: ErrorCode, message?: string]>> = {
+  FST_ERR_BAD_URL: ['invalid_request', 'The address is not percent-encoded UTF-8.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_json', 'The body is empty; send a JSON object.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    'invalid_request',
+    'The body is not as long as Content-Length says.',
+  ],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_json'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type'],
+  FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long'],
 };
 
 /** Answers any error with its envelope; what the caller must not see goes to the log. */
@@ -22,42 +24,29 @@ export function handleError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const known = translate(error);
+  const known = translate(error, request);
   const level = known.status >= 500 ? 'error' : known.status === 401 ? 'info' : 'debug';
   request.log[level]({ err: known.cause ?? known, code: known.code }, known.message);
   return reply
     .code(known.status)
-    .headers(known.headers)
+    .headers({ ...known.headers, 'x-request-id': request.id })
     .type('application/json; charset=utf-8')
     .send(JSON.stringify(errorBody(known, request.id)));
 }
 
-function translate(error: FastifyError | PurserError): PurserError {
+function translate(error: FastifyError | PurserError, request: FastifyRequest): PurserError {
   if (error instanceof PurserError) return error;
   if (error.validation) {
     return validationError(error.validation as ErrorObject[], error.validationContext ?? 'request');
   }
-  const code = FASTIFY_ERRORS[error.code];
-  if (code) return new PurserError(code, { cause: error });
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    const message = `The body is larger than ${request.routeOptions.bodyLimit / 1024} KiB.`;
+    return new PurserError('payload_too_large', { message, cause: error });
+  }
+  const [code, message] = FASTIFY_ERRORS[error.code] ?? [];
+  if (code) return new PurserError(code, { ...(message && { message }), cause: error });
   if (error.statusCode && error.statusCode >= 400 && error.statusCode < 500) {
     return new PurserError('invalid_request', { cause: error });
   }
   return toPurserError(error);
-}
-
-/** Node's errors for requests that are not HTTP at all, so that no handler ever sees them. */
-const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-};
-
-/** Answers what Node's HTTP parser refuses, and closes the connection. */
-export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const known = new PurserError(PARSER_ERRORS[error.code ?? ''] ?? 'invalid_request');
-  const body = JSON.stringify(errorBody(known, newRequestId()));
-  socket.end(
-    `HTTP/1.1 ${known.status} Bad Request\r\n` +
-      'content-type: application/json; charset=utf-8\r\n' +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
 }

@@ -1,27 +1,22 @@
+import { METHODS } from 'node:http';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { PurserError } from '../errors.ts';
-
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /**
  * Makes every address that exists answer 405 with Allow to the methods it does not know; Fastify
  * by itself says 404. Call it before the routes: it watches them being added.
  */
 export function answerOtherMethods(app: FastifyInstance): { readonly seal: () => void } {
-  const known = new Map<string, Set<HTTPMethods>>();
-  app.addHook('onRoute', ({ url, method }) => {
-    const methods = known.get(url) ?? new Set();
-    for (const one of [method].flat()) methods.add(one as HTTPMethods);
-    known.set(url, methods);
-  });
+  const urls = new Set<string>();
+  app.addHook('onRoute', ({ url }) => void urls.add(url));
   return {
     seal() {
-      for (const [url, methods] of [...known]) {
-        const others = METHODS.filter((method) => !methods.has(method));
-        const allow = [...methods].sort().join(', ');
-        if (url.includes('*') || others.length === 0) continue;
+      const all = knowEveryMethod(app);
+      for (const url of [...urls].filter((one) => !one.includes('*'))) {
+        const answered = all.filter((method) => app.hasRoute({ method, url }));
+        const allow = answered.sort().join(', ');
         app.route({
-          method: [...others],
+          method: all.filter((method) => !answered.includes(method)),
           url,
           schema: { hide: true },
           onRequest: async () => {
@@ -32,4 +27,14 @@ export function answerOtherMethods(app: FastifyInstance): { readonly seal: () =>
       }
     },
   };
+}
+
+/** Lets routes be added for all that Node can parse, but CONNECT, which it never passes on. */
+function knowEveryMethod(app: FastifyInstance): readonly HTTPMethods[] {
+  // CORS answers every OPTIONS.
+  const methods = METHODS.filter((method) => method !== 'CONNECT' && method !== 'OPTIONS');
+  for (const method of methods) {
+    if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  }
+  return methods as HTTPMethods[];
 }

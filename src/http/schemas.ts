@@ -9,6 +9,15 @@ import type { Balance as LedgerBalance } from '../ledger/read.ts';
  * breaks and tabs, no lone surrogates (the `u` flag reads a pair as one character).
  */
 const READABLE = '^[^\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F\\uD800-\\uDFFF]*$';
+const PRINTABLE_ASCII = '^[\\x20-\\x7E]+$';
+const SEQ = '^[1-9][0-9]{0,14}$';
+
+/** What is wrong with a text that a pattern does not match, to be read after the field's name. */
+export const PATTERNS: Readonly<Record<string, string>> = {
+  [READABLE]: 'must hold no control characters and no halves of surrogate pairs',
+  [PRINTABLE_ASCII]: 'must hold only printable ASCII characters',
+  [SEQ]: 'must be the next_cursor of the page before',
+};
 
 const credits = (description: string) => Type.Integer({ description });
 
@@ -17,6 +26,11 @@ export const Amount = Type.Integer({
   minimum: 1,
   maximum: MAX_AMOUNT,
   description: 'Whole credits.',
+});
+
+export const Cursor = Type.String({
+  pattern: SEQ,
+  description: 'The next_cursor of the page before.',
 });
 
 export const Reason = Type.String({
@@ -109,7 +123,7 @@ export const IdempotencyHeaders = Type.Object({
     Type.String({
       minLength: 1,
       maxLength: 255,
-      pattern: '^[\\x20-\\x7E]+$',
+      pattern: PRINTABLE_ASCII,
       description:
         'Repeats of a request with the same key get the first answer, marked ' +
         'Idempotency-Replayed: true. Keys never expire. A 402 writes nothing, so the same key ' +

@@ -49,7 +49,7 @@ function toError(refusal: Refusal): PurserError {
   if (refusal.code !== 'insufficient_credits') return new PurserError(refusal.code);
   const { code, balance, available, required } = refusal;
   return new PurserError(code, {
-    message: `This takes ${required} credits and ${available} are available.`,
+    message: `Not enough credits: ${required} needed, ${available} available.`,
     fields: { balance, available, required, shortfall: required - available },
   });
 }

@@ -2,45 +2,81 @@ import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { FastifySchemaCompiler } from 'fastify';
 import { PurserError } from '../errors.ts';
+import { PATTERNS } from './schemas.ts';
 
 const strict = { removeAdditional: false, useDefaults: true, allErrors: false } as const;
 
 /** Bodies are taken as they are: "5" is not 5. */
-const bodies = addFormats.default(new Ajv({ ...strict, coerceTypes: false }));
+const bodies = addFormats.default(new Ajv({ ...strict, coerceTypes: false, verbose: true }));
 /** Addresses and headers are text, so that a number in them has to be read as one. */
-const texts = addFormats.default(new Ajv({ ...strict, coerceTypes: true }));
+const texts = addFormats.default(new Ajv({ ...strict, coerceTypes: true, verbose: true }));
 
 /** Compiles a route's JSON Schema. Unknown fields are refused by the schemas, never dropped. */
 export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
   (httpPart === 'body' ? bodies : texts).compile(schema);
 
+/** What the parts of a request, and the fields in them, are called by those who send them. */
+const PARTS: Readonly<Record<string, readonly [part: string, field: string]>> = {
+  body: ['body', 'field'],
+  querystring: ['query', 'query parameter'],
+  params: ['path', 'path parameter'],
+  headers: ['headers', 'header'],
+};
+
+const TYPES: Readonly<Record<string, string>> = {
+  integer: 'a whole number',
+  object: 'a JSON object',
+  string: 'a string',
+};
+
+/** The most of an unknown field's name that is said back, in characters. */
+const MAX_NAME = 100;
+
 /** The error for the first rule that a part of a request breaks, in words that help. */
-export function validationError(errors: readonly ErrorObject[], part: string): PurserError {
+export function validationError(errors: readonly ErrorObject[], context: string): PurserError {
+  const [part, kind] = PARTS[context] ?? ['request', 'field'];
   const [first] = errors;
-  const field = first ? fieldOf(first) : '';
-  const place = field ? `${part}.${field}` : part;
+  const field = first ? fieldOf(first) : null;
+  const place = field === null ? `The ${part}` : `The ${kind} \`${field}\``;
   return new PurserError('invalid_request', {
-    message: first ? `${place} ${complaint(first)}.` : `The ${part} is not valid.`,
-    fields: field ? { field } : {},
+    message: `${place} ${first ? complaint(first) : 'is not valid'}.`,
+    fields: field === null ? {} : { field },
   });
 }
 
-function fieldOf({ instancePath, params }: ErrorObject): string {
-  const named = params['missingProperty'] ?? params['additionalProperty'];
-  return [...instancePath.split('/').slice(1), ...(named ? [String(named)] : [])].join('.');
+/** The name of the field that an error is about, with those around it; null for the whole part. */
+function fieldOf({ instancePath, params }: ErrorObject): string | null {
+  const named: unknown = params['missingProperty'] ?? params['additionalProperty'];
+  const path = [...instancePath.split('/').slice(1), ...(typeof named === 'string' ? [named] : [])];
+  return path.length === 0 ? null : path.join('.').slice(0, MAX_NAME);
 }
 
-function complaint({ keyword, message, params }: ErrorObject): string {
+function complaint({ keyword, message, params, data, schema, parentSchema }: ErrorObject): string {
   switch (keyword) {
     case 'required':
       return 'is missing';
     case 'additionalProperties':
-      return 'is not a known field';
+      return `is not known here; known are ${namesOf(parentSchema?.['properties'])}`;
+    case 'type': {
+      const type = TYPES[params['type']] ?? `of type ${params['type']}`;
+      return Array.isArray(data) ? `must be ${type}, not a list` : `must be ${type}`;
+    }
+    case 'minimum':
+      return `must be at least ${params['limit']}`;
+    case 'maximum':
+      return `must be at most ${params['limit']}`;
+    case 'minLength':
+      return 'must not be empty';
+    case 'maxLength':
+      return `must have at most ${params['limit']} characters`;
     case 'pattern':
-      return 'has characters that are not allowed here';
-    case 'type':
-      return `must be ${params['type'] === 'integer' ? 'a whole number' : `of type ${params['type']}`}`;
+      return PATTERNS[String(schema)] ?? 'has characters that are not allowed here';
     default:
       return message ?? 'is not valid';
   }
+}
+
+function namesOf(properties: object | undefined): string {
+  const names = Object.keys(properties ?? {}).map((name) => `\`${name}\``);
+  return names.join(' and ') || 'none';
 }

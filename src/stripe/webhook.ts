@@ -97,9 +97,11 @@ export function createWebhook(options: WebhookOptions): Webhook {
       {
         bodyLimit: BODY_LIMIT,
         schema: {
+          operationId: 'receiveStripeEvent',
           summary: 'Receive an event from Stripe',
           description: 'The raw body must carry a valid Stripe-Signature header.',
-          tags: ['webhooks'],
+          tags: ['Stripe'],
+          security: [],
           response: {
             200: Receipt,
             400: error('The signature does not match the body, or the body is no Stripe event.'),

@@ -24,24 +24,32 @@ export interface Worker {
 const AFTER_ERROR = 2_000;
 
 /**
- * Each of the hands takes one event at a time, so an event that hangs or fails holds up one hand
- * for its own bounded time and none of the other events.
+ * Hands out what is due, one query for all free hands, so that an idle server asks once in a while.
+ * An event that hangs or fails holds up one hand for its own bounded time, and no other event.
  */
 export function createWorker({ inbox, attempt, log, concurrency, idle }: WorkerOptions): Worker {
   const stopping = new AbortController();
-  let hands: readonly Promise<void>[] = [];
+  const busy = new Set<Promise<unknown>>();
+  let running: Promise<void> | null = null;
 
   async function work(): Promise<void> {
-    while (!stopping.signal.aborted) await pause(await takeOne());
+    while (!stopping.signal.aborted) {
+      const wait = await handOut();
+      if (wait > 0) await pause(wait);
+      else if (busy.size >= concurrency) await Promise.race(busy);
+    }
+    await Promise.all(busy);
   }
 
-  /** Attempts the event that is due longest, and returns how long to wait before the next. */
-  async function takeOne(): Promise<number> {
+  /** Starts as many due events as there are free hands; returns how long to wait for more. */
+  async function handOut(): Promise<number> {
     try {
-      const [claim] = await inbox.claim(1);
-      if (!claim) return idle;
-      await attempt(claim);
-      return 0;
+      const claims = await inbox.claim(concurrency - busy.size);
+      for (const claim of claims) {
+        const hand = attempt(claim).finally(() => busy.delete(hand));
+        busy.add(hand);
+      }
+      return claims.length === 0 ? idle : 0;
     } catch (error) {
       log.warn({ err: error }, 'the Stripe inbox cannot be read');
       return AFTER_ERROR;
@@ -49,16 +57,16 @@ export function createWorker({ inbox, attempt, log, concurrency, idle }: WorkerO
   }
 
   async function pause(time: number): Promise<void> {
-    if (time > 0) await sleep(time, null, { signal: stopping.signal }).catch(() => null);
+    await sleep(time, null, { signal: stopping.signal }).catch(() => null);
   }
 
   return {
     start() {
-      if (hands.length === 0) hands = Array.from({ length: concurrency }, work);
+      running ??= work();
     },
     async stop() {
       stopping.abort();
-      await Promise.all(hands);
+      await running;
     },
   };
 }

@@ -1,7 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { guardedErrors, StatementEntry, toStatementEntry } from '../schemas.ts';
+import { Cursor, guardedErrors, StatementEntry, toStatementEntry } from '../schemas.ts';
+
+/** How many entries a page has when the caller does not say. */
+const PAGE = 20;
 
 /** GET /api/v1/me/credits/entries: the statement, newest first. */
 export const listEntriesRoute =
@@ -19,13 +22,8 @@ export const listEntriesRoute =
           tags: ['Credits'],
           querystring: Type.Object(
             {
-              limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
-              cursor: Type.Optional(
-                Type.String({
-                  pattern: '^[1-9][0-9]{0,14}$',
-                  description: 'The next_cursor of the page before.',
-                }),
-              ),
+              limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: PAGE })),
+              cursor: Type.Optional(Cursor),
             },
             { additionalProperties: false },
           ),
@@ -38,7 +36,7 @@ export const listEntriesRoute =
           },
         },
       },
-      async ({ identity, query: { limit, cursor } }) => {
+      async ({ identity, query: { limit = PAGE, cursor } }) => {
         const before = cursor === undefined ? null : Number(cursor);
         const { entries, next } = await ledger.entries(identity.userId, { limit, before });
         return {
