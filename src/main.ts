@@ -82,7 +82,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     const account = await checkStripeAccount({ pool, client, livemode: stripe.livemode });
     if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
     if (account.account === null) log.warn('Stripe did not say whose key this is; serving anyway');
-    await app.listen({ host, port });
+    await listen(app, host, port);
     await receiver.start();
   } catch (error) {
     await close(parts);
@@ -90,6 +90,21 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   }
   const address = app.server.address() as AddressInfo;
   return { url: `http://${hostInUrl(host)}:${address.port}`, close: () => close(parts) };
+}
+
+/** Says what to do where Node only says EADDRINUSE. */
+async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const problem = code === 'EADDRINUSE' ? 'something listens there already' : message;
+    throw new Error(
+      `The server cannot listen on ${host}, port ${port}: ${problem}. ` +
+        'HOST and PORT choose another place.',
+      { cause },
+    );
+  }
 }
 
 /** In the order in which the parts use each other. */

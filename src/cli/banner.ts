@@ -1,48 +1,57 @@
 import type { StandIns } from '../local/stand-ins.ts';
+import { DEFAULT_FOLDER, ROOT } from './folder.ts';
 
 interface Greeting {
   readonly url: string;
   readonly standIns: StandIns;
+  /** Where data and secrets lie: the CLI's --folder. */
+  readonly folder: string;
   readonly userId: string;
   readonly token: string;
 }
 
-/** What a person needs next, after `npm start`. */
-export function banner({
-  url,
-  standIns: { postgres, fakeStripe },
-  userId,
-  token,
-}: Greeting): string {
+/**
+ * What a person needs next, after `npm start`. Whatever begins at the left edge is one block to
+ * paste into a shell as it is; it starts with `cd`, because elsewhere `npx purser` means a package
+ * of that name.
+ */
+export function banner({ url, standIns, folder, userId, token }: Greeting): string {
+  const { postgres, fakeStripe } = standIns;
+  const bearer = '-H "Authorization: Bearer $TOKEN"';
+  const where = folder === DEFAULT_FOLDER ? '' : ` --folder ${quote(folder)}`;
   return [
     '',
-    `  Purser serves at ${url}   (its API in the browser: ${url}/docs)`,
+    `  Purser serves at ${url}`,
     '',
-    `  Database   ${postgres ? `a local Postgres; its data lie in ${postgres.folder}` : 'DATABASE_URL'}`,
-    ...(postgres?.note ? [`             ${postgres.note}`] : []),
-    `  Stripe     ${fakeStripe ? 'SIMULATED: no money moves, no key is needed' : 'as configured'}`,
+    `  API       ${url}/docs`,
+    `  Database  ${postgres ? `a local Postgres; data in ${postgres.folder}` : 'DATABASE_URL'}`,
+    ...(postgres?.note ? [`            ${postgres.note}`] : []),
+    `  Stripe    ${fakeStripe ? 'SIMULATED: no key is needed, no money moves' : 'as configured'}`,
+    '  Stop      Ctrl-C; what you did is kept',
     '',
-    `  You are signed in as "${userId}" for an hour with this token:`,
+    `  Paste this into another terminal; its token signs you in as "${userId}" for an hour.`,
     '',
+    `cd ${quote(ROOT)}`,
     `export TOKEN='${token}'`,
     '',
-    '  Copy the line above into another terminal, then:',
-    '',
-    '  # what do I have?',
-    `curl -s ${url}/api/v1/me/credits -H "Authorization: Bearer $TOKEN"`,
+    '# What you have',
+    `curl -s ${url}/api/v1/me/credits ${bearer}; echo`,
     '',
     ...(fakeStripe
       ? [
-          '  # buy 500 credits (a simulated payment, signed and posted as Stripe does it)',
-          `npx purser simulate purchase --user ${userId} --price price_starter`,
+          '# Buy credits: a simulated payment, signed and posted as Stripe does it',
+          `npx purser simulate purchase --user ${userId}${where}`,
           '',
         ]
       : []),
-    '  # spend 3 of them',
-    `curl -s ${url}/api/v1/credits/debit -H "Authorization: Bearer $TOKEN" \\`,
-    `  -H 'Content-Type: application/json' -d '{"delta": 3, "reason": "render"}'`,
-    '',
-    '  Ctrl-C stops; what you did is kept.',
+    '# Spend 3 of them',
+    `curl -s ${url}/api/v1/credits/debit ${bearer} \\`,
+    `  -H 'Content-Type: application/json' -d '{"delta": 3, "reason": "render"}'; echo`,
     '',
   ].join('\n');
+}
+
+/** A path as one word of a POSIX shell. */
+function quote(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

@@ -8,7 +8,7 @@ export interface Command {
   readonly help: string;
   /** The options it takes, each with a value; `--help` is understood by all. */
   readonly options: readonly string[];
-  /** Words that it takes beside options. */
+  /** Words that must stand beside the options, such as `purchase`. */
   readonly words?: readonly string[];
   /** Returns the exit code: 0 done, 1 the answer is no. Throws what is said on stderr. */
   readonly run: (given: Given) => Promise<number>;
@@ -17,7 +17,6 @@ export interface Command {
 /** What was given on the command line. */
 interface Given {
   readonly options: Readonly<Record<string, string | undefined>>;
-  readonly words: readonly string[];
 }
 
 /** Runs a command; a wrong use exits with 2, a failure with 1 and a sentence, not a stack. */
@@ -51,10 +50,16 @@ function parse(command: Command, args: readonly string[]) {
     },
   });
   const { help = false, ...options } = values;
-  return { help, options: options as Given['options'], words: positionals };
+  const words = command.words ?? [];
+  if (!help && positionals.join(' ') !== words.join(' ')) {
+    throw new Error(`Say what to do: ${words.join(' ')}.`);
+  }
+  return { help, options: options as Given['options'] };
 }
 
 function sentence(error: unknown): string {
+  // What Node throws when every address of a name refuses the connection; its own text is empty.
+  if (error instanceof AggregateError) return error.errors.map(sentence).join('; ');
   if (!(error instanceof Error)) return String(error);
   return error.message || error.name;
 }

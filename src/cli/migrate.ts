@@ -6,7 +6,7 @@ import { databaseUrl } from './database-url.ts';
 export const migrateCommand: Command = {
   summary: 'bring the database of DATABASE_URL to this version',
   help: [
-    'Usage: purser migrate',
+    'Usage: purser migrate [--folder <path>]',
     '',
     'Runs the migrations that DATABASE_URL has not seen yet, each in a transaction of its own.',
     'Any number of servers may do it at once. Run it before a new version starts serving.',

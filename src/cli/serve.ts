@@ -2,17 +2,18 @@ import { pino } from 'pino';
 import { signV4Token } from '../auth/sign-token.ts';
 import { isLocal, readConfig } from '../config/config.ts';
 import { type Env, readEnvironment } from '../config/variables.ts';
-import type { StandIns } from '../local/stand-ins.ts';
-import { type Server, startServer } from '../main.ts';
+import { startServer } from '../main.ts';
 import { banner } from './banner.ts';
 import type { Command } from './command.ts';
 import { folderOf } from './folder.ts';
-import { startLocally } from './start-locally.ts';
+import { type LocalServer, startLocally } from './start-locally.ts';
 
 /** How long a shutdown may take, in milliseconds; platforms kill what takes longer. */
 const SHUTDOWN_TIMEOUT = 9_500;
 const TOKEN_LIFETIME = 3_600;
 const DEMO_USER = 'demo';
+const WITHOUT_AUTH =
+  '\n  AUTHENTICATION IS OFF (DISABLE_AUTH_FOR_TESTS=1): every request is "test-user".\n';
 
 export const serveCommand: Command = {
   summary: 'migrate, then serve; without NODE_ENV=production whatever is missing is made up',
@@ -26,23 +27,29 @@ export const serveCommand: Command = {
   options: ['folder'],
   async run({ options }) {
     const env = readEnvironment();
-    return isLocal(env) ? serveLocally(env, folderOf(options)) : serveInProduction(env);
+    const stop = stopRequested();
+    if (isLocal(env)) await serveLocally(env, folderOf(options), stop);
+    else await serveInProduction(env, stop);
+    return 0;
   },
 };
 
-async function serveInProduction(env: Env): Promise<number> {
+async function serveInProduction(env: Env, stop: Promise<void>): Promise<void> {
   const config = readConfig(env);
   const server = await startServer(config, pino({ level: config.logLevel }));
-  return untilStopped(() => server.close());
+  await stop;
+  await server.close();
 }
 
-async function serveLocally(env: Env, folder: string): Promise<number> {
-  const { server, standIns, stop } = await startLocally(env, folder);
-  console.log(await greet(server, standIns));
-  return untilStopped(stop);
+async function serveLocally(env: Env, folder: string, stop: Promise<void>): Promise<void> {
+  const local = await startLocally(env, folder);
+  if (env['DISABLE_AUTH_FOR_TESTS'] !== undefined) console.error(WITHOUT_AUTH);
+  console.log(await greet(local, folder));
+  await stop;
+  await local.stop();
 }
 
-async function greet(server: Server, standIns: StandIns): Promise<string> {
+async function greet({ server, standIns }: LocalServer, folder: string): Promise<string> {
   const token = await signV4Token({
     userId: DEMO_USER,
     name: 'Demo',
@@ -50,20 +57,20 @@ async function greet(server: Server, standIns: StandIns): Promise<string> {
     lifetimeSeconds: TOKEN_LIFETIME,
     now: Date.now(),
   });
-  return banner({ url: server.url, standIns, userId: DEMO_USER, token });
+  return banner({ url: server.url, standIns, folder, userId: DEMO_USER, token });
 }
 
-/** Waits for SIGTERM or Ctrl-C, then closes; returns 0 when that went well in time. */
-function untilStopped(close: () => Promise<void>): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const stop = () => {
-    process.off('SIGTERM', stop).off('SIGINT', stop);
-    setTimeout(() => {
-      console.error('purser: the shutdown took too long and was cut off');
-      process.exit(1);
-    }, SHUTDOWN_TIMEOUT).unref();
-    close().then(() => resolve(0), reject);
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
-  return promise;
+/**
+ * Resolves at SIGTERM or Ctrl-C. From then on the process ends in time, whatever hangs. To be called
+ * before anything starts: the first process of a container has no other answer to a signal. Further
+ * signals change nothing, because npm passes on a Ctrl-C that the terminal has sent us as well.
+ */
+async function stopRequested(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  process.on('SIGTERM', resolve).on('SIGINT', resolve);
+  await promise;
+  setTimeout(() => {
+    console.error('purser: the shutdown took too long and was cut off');
+    process.exit(1);
+  }, SHUTDOWN_TIMEOUT).unref();
 }

@@ -6,7 +6,7 @@ import { databaseUrl } from './database-url.ts';
 export const verifyCommand: Command = {
   summary: 'check every entry of the ledger against the rules',
   help: [
-    'Usage: purser verify [--against <root>]',
+    'Usage: purser verify [--against <root>] [--folder <path>]',
     '',
     'Recomputes numbering, balances, states and hashes of every account from its first entry, and',
     'names the first entry of an account that differs. Prints a root: one line that stands for',
@@ -31,10 +31,15 @@ export const verifyCommand: Command = {
       console.log('FAULT  the ledger no longer holds what the root stood for');
     const sound = found.faults.length === 0 && found.matches !== false;
     console.log(
-      `${found.accounts} accounts, ${found.entries} entries: ${sound ? 'sound' : 'NOT SOUND'}`,
+      `${count(found.accounts, 'account', 'accounts')}, ${count(found.entries, 'entry', 'entries')}: ` +
+        (sound ? 'sound' : 'NOT SOUND'),
     );
     if (found.matches) console.log('The ledger still holds what the root stood for.');
     console.log(`root ${found.root}`);
     return sound ? 0 : 1;
   },
 };
+
+function count(n: number, one: string, many: string): string {
+  return `${n} ${n === 1 ? one : many}`;
+}

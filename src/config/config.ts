@@ -93,6 +93,10 @@ function readAuth(variables: Variables, mode: Mode, frontEnd: string): AuthOptio
   const formats = variables.list('AUTH_TOKEN_FORMATS', asTokenFormat) ?? ['v4', 'v5'];
   const cookieNames = variables.list('AUTH_SESSION_COOKIE_NAMES', String) ?? [];
   const jwksUrl = variables.optional('NEXTAUTH_JWKS_URL', (text) => asTrustedUrl(text, mode));
+  if (formats.includes('jwks') && jwksUrl === null) {
+    // The keys then come from the front end: who can change them on the way can sign anyone in.
+    variables.optional('NEXTAUTH_URL', (text) => asTrustedUrl(text, mode));
+  }
   if (formats.length === 0) variables.complain('AUTH_TOKEN_FORMATS', 'must name a format');
   if (1 + (previous ?? []).length > MAX_SECRETS) {
     variables.complain('NEXTAUTH_SECRETS_PREVIOUS', `may hold at most ${MAX_SECRETS - 1} secrets`);

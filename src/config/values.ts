@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { checkSecret } from '../auth/check-secret.ts';
 import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/client.ts';
 import { checkWebhookSecret } from '../stripe/signature.ts';
@@ -21,11 +22,34 @@ export function asDatabaseUrl(text: string): string {
   }
   const url = new URL(plain);
   if (!url.hostname || url.pathname.length < 2) throw 'must name a host and a database';
-  // asyncpg's name for it; and what pg means by "require", said so that it need not warn.
-  const ssl = url.searchParams.get('ssl') ?? url.searchParams.get('sslmode');
+  if (![url.username, url.password, url.hostname, url.pathname].every(isDecodable)) {
+    throw 'must percent-encode special characters, such as % as %25';
+  }
+  // asyncpg calls it `ssl`; with libpq's own meaning asked for, `sslmode` stays as it is.
+  const asked = url.searchParams.get('ssl') ?? url.searchParams.get('sslmode');
   url.searchParams.delete('ssl');
-  if (ssl) url.searchParams.set('sslmode', ssl === 'require' ? 'verify-full' : ssl);
+  if (asked !== null && url.searchParams.get('uselibpqcompat') !== 'true') {
+    url.searchParams.set('sslmode', asSslMode(asked));
+  }
   return url.href;
+}
+
+/** Says what pg does for each mode, so that it need not warn: all but two check certificates. */
+function asSslMode(asked: string): string {
+  if (['disable', 'false', '0'].includes(asked)) return 'disable';
+  if (asked === 'no-verify') return asked;
+  const known = ['require', 'true', '1', 'verify-full', 'verify-ca', 'prefer'];
+  if (!known.includes(asked)) throw 'has an unknown sslmode; try sslmode=require';
+  return 'verify-full';
+}
+
+function isDecodable(part: string): boolean {
+  try {
+    decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function asSecret(text: string, mode: Mode): string {
@@ -59,8 +83,10 @@ export function asApiBase(text: string, mode: Mode): ApiBase {
   return base;
 }
 
+/** By its form alone: a name such as 127.example.com may lead anywhere. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || host.startsWith('127.');
+  if (['localhost', '::1', '[::1]'].includes(host)) return true;
+  return isIPv4(host) && host.startsWith('127.');
 }
 
 /** Where something secret is sent or trusted: in production only https, or this machine. */
