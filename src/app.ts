@@ -1,5 +1,4 @@
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -32,6 +31,21 @@ export interface AppOptions extends ApiOptions {
 /** The largest body that the API reads, in bytes; the webhook has its own limit. */
 const BODY_LIMIT = 64 * 1024;
 
+/**
+ * What every answer says to browsers and proxies: keep nothing (balances are nobody else's), run
+ * nothing, guess no type, come back over https. /docs has a policy of its own. Constants, because
+ * making them anew for each answer took a tenth of a debit's processor time.
+ */
+const FIXED_HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+} as const;
+
 /** Builds the server, ready to listen or to be injected into. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
@@ -57,8 +71,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     throw new PurserError('not_found');
   });
   app.addHook('onRequest', async (request, reply) => {
-    // Balances are nobody else's: no browser or proxy may keep an answer.
-    reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
+    reply.headers(FIXED_HEADERS).header('x-request-id', request.id);
   });
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request;
@@ -66,12 +79,6 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     request.log.info({ method, url, status: reply.statusCode, ms }, 'request');
   });
 
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-    },
-  });
   await app.register(cors, {
     origin: [...options.allowedOrigins],
     exposedHeaders: ['Retry-After', 'Idempotency-Replayed', 'X-Request-Id'],

@@ -45,7 +45,7 @@ export async function assemble(config: Config, log: FastifyBaseLogger): Promise<
   const { databaseUrl: url, auth, stripe } = config;
   const onError = (err: Error) => log.warn({ err }, 'an idle database connection broke');
   const pool = createPool({ url, size: 10, onError });
-  const ledger = createLedger({ url, pool });
+  const ledger = createLedger({ url, pool, lanes: config.ledgerLanes });
   const client = createStripeClient(stripe);
   const receiver = createStripeReceiver({
     pool,

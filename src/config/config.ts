@@ -25,6 +25,8 @@ const LOCAL_ORIGINS = ['http://localhost:3000', 'http://127.0.0.1:3000'] as cons
 export interface Config {
   readonly mode: Mode;
   readonly databaseUrl: string;
+  /** How many ledger transactions this process has under way at once. */
+  readonly ledgerLanes: number;
   readonly host: string;
   readonly port: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -70,6 +72,7 @@ export function readConfig(env: Env): Config {
   const config: Config = Object.freeze({
     mode,
     databaseUrl: variables.required('DATABASE_URL', asDatabaseUrl),
+    ledgerLanes: variables.integer('LEDGER_LANES', { min: 1, max: 16, otherwise: 1 }),
     host: variables.optional('HOST', String) ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
     port: variables.integer('PORT', { min: 0, max: 65_535, otherwise: 8_000 }),
     logLevel: variables.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),

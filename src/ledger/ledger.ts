@@ -31,11 +31,15 @@ export interface LedgerOptions {
   readonly url: string;
   /** The shared connections, for reads. */
   readonly pool: pg.Pool;
-  /** How many transactions may be under way at once; an account always uses the same lane. */
+  /**
+   * How many transactions may be under way at once; an account always uses the same lane. One
+   * makes the largest batches (measured against two on two cores: 1.2 times the debits of 10,000
+   * accounts); more overlap the waits when the database is far away.
+   */
   readonly lanes?: number;
 }
 
-export function createLedger({ url, pool, lanes: laneCount = 2 }: LedgerOptions): Ledger {
+export function createLedger({ url, pool, lanes: laneCount = 1 }: LedgerOptions): Ledger {
   const counts: LaneCounts = {
     rounds: 0,
     commands: 0,

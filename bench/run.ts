@@ -1,0 +1,134 @@
+/**
+ * `npm run bench`: compares Purser with the classic design and writes bench/RESULTS.md.
+ *
+ * `npm run bench -- hot single` measures some scenarios only and writes nothing. BENCH_SECONDS is
+ * the length of a sample (3), BENCH_ROUNDS how many of each are taken (5). With
+ * `NODE_OPTIONS="--cpu-prof --cpu-prof-dir=profiles"` every process leaves its profile.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startLocalPostgres } from '../src/local/postgres.ts';
+import { createAccounts, createDatabase, readDurability, settleDatabase } from './database.ts';
+import type { Sample } from './figures.ts';
+import { findLoadTool } from './load.ts';
+import { describeMachine } from './machine.ts';
+import { expectationsTable, figure, figuresTable, markdown, resultsPage } from './report.ts';
+import { type Contender, createSampler, type Sampler, type Sampling } from './sampling.ts';
+import { SCENARIOS, type Scenario, usersOf, VARIANTS } from './scenarios.ts';
+import { startServer } from './server-process.ts';
+import { createTokenFiles } from './tokens.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const RESULTS = join(ROOT, 'bench', 'RESULTS.md');
+const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 3);
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5);
+/** The round before the first: short, and not counted. */
+const WARM_UP_ROUND = 0;
+
+// Ctrl-C reaches the children too; the first that ends fails the run, which then cleans up.
+process.on('SIGINT', () => {});
+
+await main(process.argv.slice(2));
+
+async function main(names: readonly string[]): Promise<void> {
+  const scenarios = SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name));
+  if (scenarios.length < names.length) {
+    throw new Error(`The scenarios are ${SCENARIOS.map(({ name }) => name).join(', ')}.`);
+  }
+  await mkdir(join(ROOT, '.purser'), { recursive: true });
+  // On the disk of the checkout: a temporary folder may be memory, which makes fsync free.
+  const folder = await mkdtemp(join(ROOT, '.purser', 'bench-'));
+  try {
+    const report = { scenarios, ...(await measureOnOwnPostgres(folder, scenarios)) };
+    console.log(`\n${markdown(expectationsTable(report.samples))}\n`);
+    console.log(markdown(figuresTable(report.samples, scenarios)));
+    if (names.length === 0) await writeFile(RESULTS, resultsPage(report));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function measureOnOwnPostgres(folder: string, scenarios: readonly Scenario[]) {
+  const postgres = await startLocalPostgres({ folder });
+  try {
+    const tool = await findLoadTool(folder);
+    const secret = randomBytes(32).toString('base64url');
+    const facts = [
+      `${new Date().toISOString().slice(0, 10)}, ${ROUNDS} rounds of ${SECONDS} s per sample`,
+      ...describeMachine(postgres.folder),
+      `load from ${tool.name}`,
+    ];
+    const sampling = { tool, tokens: createTokenFiles(folder, secret) };
+    return await measure({ adminUrl: postgres.url, secret, sampling, facts }, scenarios);
+  } finally {
+    await postgres.stop();
+    await rm(postgres.folder, { recursive: true, force: true });
+  }
+}
+
+interface Stage {
+  readonly adminUrl: string;
+  /** What the session tokens are sealed with. */
+  readonly secret: string;
+  readonly sampling: Sampling;
+  /** What is known already about where and how it is measured. */
+  readonly facts: readonly string[];
+}
+
+async function measure(stage: Stage, scenarios: readonly Scenario[]) {
+  const contenders: Contender[] = [];
+  try {
+    for (const variant of VARIANTS) {
+      const database = await createDatabase(stage.adminUrl, variant);
+      for (const scenario of scenarios) await createAllAccounts(database, scenario);
+      await settleDatabase(database);
+      const { secret } = stage;
+      const server = await startServer({ variant, databaseUrl: database.url, secret });
+      contenders.push({ database, server });
+    }
+    const facts = [...stage.facts, await readDurability(stage.adminUrl)];
+    console.log(facts.join('\n'));
+    const samplers = contenders.map((contender) => createSampler(contender, stage.sampling));
+    const samples = await takeTurns(samplers, scenarios);
+    for (const sampler of samplers) await sampler.check(scenarios, ROUNDS + 1);
+    console.log('\nEvery request succeeded, and every account adds up.');
+    return { facts, samples };
+  } finally {
+    for (const { server, database } of contenders) {
+      await server.stop();
+      await database.client.end();
+    }
+  }
+}
+
+async function createAllAccounts(database: Contender['database'], scenario: Scenario) {
+  const rounds = scenario.fresh ? ROUNDS : WARM_UP_ROUND;
+  for (let round = WARM_UP_ROUND; round <= rounds; round += 1) {
+    await createAccounts(database, usersOf(scenario, round), scenario.entries);
+  }
+}
+
+/** All variants of a scenario right after each other, each of them first in every other round. */
+async function takeTurns(
+  samplers: readonly Sampler[],
+  scenarios: readonly Scenario[],
+): Promise<readonly Sample[]> {
+  const samples: Sample[] = [];
+  for (let round = WARM_UP_ROUND; round <= ROUNDS; round += 1) {
+    const order = round % 2 === 0 ? samplers : samplers.toReversed();
+    console.log(round === WARM_UP_ROUND ? '\nwarming up' : `\nround ${round} of ${ROUNDS}`);
+    for (const scenario of scenarios) {
+      for (const sampler of order) {
+        const seconds = round === WARM_UP_ROUND ? 1 : SECONDS;
+        const sample = await sampler.take(scenario, round, seconds);
+        if (round !== WARM_UP_ROUND) samples.push(sample);
+        const { variant, rate, p50, p99 } = sample;
+        const latency = `p50 ${figure(p50)} ms, p99 ${figure(p99)} ms`;
+        console.log(`  ${scenario.title}, ${variant}: ${figure(rate)} requests/s, ${latency}`);
+      }
+    }
+  }
+  return samples;
+}

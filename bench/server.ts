@@ -1,0 +1,61 @@
+/**
+ * The measured process: Purser's whole HTTP server over one of the two ledgers. Its parent sends
+ * the settings, hears its origin, and may ask at any time how many commands came and were committed.
+ */
+import { pino } from 'pino';
+import { buildApp } from '../src/app.ts';
+import { createPool } from '../src/db/pool.ts';
+import { createLedger, type Ledger } from '../src/ledger/ledger.ts';
+import { createClassicLedger } from './classic.ts';
+import type { Variant } from './scenarios.ts';
+import { createBenchGuard } from './tokens.ts';
+
+export interface ServerSettings {
+  readonly variant: Variant;
+  readonly databaseUrl: string;
+  /** What the session tokens are sealed with. */
+  readonly secret: string;
+}
+
+export interface ServerCounts {
+  /** Commands that the ledger was given. */
+  readonly accepted: number;
+  /** Commands of which the end is known; equal to `accepted` when nothing is under way. */
+  readonly committed: number;
+}
+
+process.once('message', async (settings: ServerSettings) => {
+  const pool = createPool({ url: settings.databaseUrl, size: 5, onError: () => {} });
+  const ledger =
+    settings.variant === 'purser'
+      ? createLedger({ url: settings.databaseUrl, pool })
+      : createClassicLedger(settings.databaseUrl);
+  let accepted = 0;
+  const counted: Ledger = {
+    ...ledger,
+    post: (command) => {
+      accepted += 1;
+      return ledger.post(command);
+    },
+  };
+  const app = await buildApp({
+    ledger: counted,
+    guard: createBenchGuard(settings.secret),
+    rateLimitPerMinute: 0,
+    allowedOrigins: [],
+    stripeWebhook: async () => {},
+    log: pino({ level: 'silent' }),
+    health: { checkDatabase: async () => {}, authDisabled: false, version: 'benchmark' },
+  });
+  const origin = await app.listen({ host: '127.0.0.1', port: 0 });
+  process.on('message', () => {
+    process.send?.({ accepted, committed: ledger.counts.commands } satisfies ServerCounts);
+  });
+  // Ends by itself when everything is closed, so that a profiler can write its file.
+  process.once('disconnect', async () => {
+    await app.close();
+    await ledger.close();
+    await pool.end();
+  });
+  process.send?.({ origin });
+});
