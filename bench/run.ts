@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { startLocalPostgres } from '../src/local/postgres.ts';
 import { createAccounts, createDatabase, readDurability, settleDatabase } from './database.ts';
 import type { Sample } from './figures.ts';
-import { findLoadTool } from './load.ts';
+import { findLoadTool } from './load-tool.ts';
 import { describeMachine } from './machine.ts';
 import { expectationsTable, figure, figuresTable, markdown, resultsPage } from './report.ts';
 import { type Contender, createSampler, type Sampler, type Sampling } from './sampling.ts';

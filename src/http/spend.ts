@@ -3,7 +3,26 @@ import { PurserError } from '../errors.ts';
 import { headerValues } from '../header-values.ts';
 import type { Refusal } from '../ledger/command.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { toDebited } from './schemas.ts';
+import {
+  bodyErrors,
+  conflictError,
+  DebitedEnvelope,
+  IdempotencyHeaders,
+  InsufficientCredits,
+  toDebited,
+} from './schemas.ts';
+
+/** What all routes that spend have in common. */
+export const spendSchema = {
+  tags: ['Credits'],
+  headers: IdempotencyHeaders,
+  response: {
+    200: DebitedEnvelope,
+    ...bodyErrors,
+    402: InsufficientCredits,
+    409: conflictError,
+  },
+};
 
 /** What a request asks to be spent. */
 export interface Spending {

@@ -1,16 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import {
-  Amount,
-  bodyErrors,
-  conflictError,
-  DebitedEnvelope,
-  IdempotencyHeaders,
-  InsufficientCredits,
-  Reason,
-} from '../schemas.ts';
-import { spend } from '../spend.ts';
+import { Amount, Reason } from '../schemas.ts';
+import { spend, spendSchema } from '../spend.ts';
 
 /** POST /api/v1/credits/debit: takes credits from the signed-in user, or answers 402. */
 export const debitRoute =
@@ -22,18 +14,11 @@ export const debitRoute =
         schema: {
           operationId: 'debit',
           summary: 'Spend credits',
-          tags: ['Credits'],
-          headers: IdempotencyHeaders,
+          ...spendSchema,
           body: Type.Object(
             { delta: Amount, reason: Type.Optional(Reason) },
             { additionalProperties: false },
           ),
-          response: {
-            200: DebitedEnvelope,
-            ...bodyErrors,
-            402: InsufficientCredits,
-            409: conflictError,
-          },
         },
       },
       async (request, reply) => {

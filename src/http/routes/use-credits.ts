@@ -1,16 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import {
-  Amount,
-  bodyErrors,
-  conflictError,
-  DebitedEnvelope,
-  IdempotencyHeaders,
-  InsufficientCredits,
-  Ref,
-} from '../schemas.ts';
-import { spend } from '../spend.ts';
+import { Amount, Ref } from '../schemas.ts';
+import { spend, spendSchema } from '../spend.ts';
 
 /** POST /api/v1/use-credits: the same debit under its other name. */
 export const useCreditsRoute =
@@ -22,18 +14,11 @@ export const useCreditsRoute =
         schema: {
           operationId: 'useCredits',
           summary: 'Spend credits (units and ref)',
-          tags: ['Credits'],
-          headers: IdempotencyHeaders,
+          ...spendSchema,
           body: Type.Object(
             { units: Amount, ref: Type.Optional(Ref) },
             { additionalProperties: false },
           ),
-          response: {
-            200: DebitedEnvelope,
-            ...bodyErrors,
-            402: InsufficientCredits,
-            409: conflictError,
-          },
         },
       },
       async (request, reply) => {
