@@ -5,18 +5,30 @@ import { join } from 'node:path';
 import { deliver } from '@purser/fake-stripe/deliver';
 import { encode } from 'next-auth/jwt';
 import { startLocally } from '../src/cli/start-locally.ts';
+import { stopRequested } from '../src/cli/stop-requested.ts';
 import { createPool } from '../src/db/pool.ts';
 import { verifyLedger } from '../src/ledger/verify.ts';
 
 // The story of the product, told through its public HTTP API on a server, a Postgres and a
 // simulated Stripe of its own. Every step is checked: when one is not as told, the demo fails.
 
+const interrupted = stopRequested().then(() => {
+  throw new Error('the demo was interrupted');
+});
+// It may come while the server starts, before anybody waits for it.
+interrupted.catch(() => {});
 const folder = await mkdtemp(join(tmpdir(), 'purser-demo-'));
-const { server, standIns, stop } = await startLocally({ PORT: '0', LOG_LEVEL: 'warn' }, folder);
+const { server, standIns, stop } = await startLocally(
+  { PORT: '0', LOG_LEVEL: 'warn' },
+  folder,
+).catch(async (error) => {
+  await rm(folder, { recursive: true, force: true });
+  throw error;
+});
 const { NEXTAUTH_SECRET = '', STRIPE_WEBHOOK_SECRET = '', DATABASE_URL = '' } = standIns.env;
 
 try {
-  await tell();
+  await Promise.race([tell(), interrupted]);
   console.log('\nEverything was as told.\n');
 } finally {
   await stop();

@@ -7,9 +7,8 @@ import { banner } from './banner.ts';
 import type { Command } from './command.ts';
 import { folderOf } from './folder.ts';
 import { type LocalServer, startLocally } from './start-locally.ts';
+import { stopRequested } from './stop-requested.ts';
 
-/** How long a shutdown may take, in milliseconds; platforms kill what takes longer. */
-const SHUTDOWN_TIMEOUT = 9_500;
 const TOKEN_LIFETIME = 3_600;
 const DEMO_USER = 'demo';
 const WITHOUT_AUTH =
@@ -58,19 +57,4 @@ async function greet({ server, standIns }: LocalServer, folder: string): Promise
     now: Date.now(),
   });
   return banner({ url: server.url, standIns, folder, userId: DEMO_USER, token });
-}
-
-/**
- * Resolves at SIGTERM or Ctrl-C. From then on the process ends in time, whatever hangs. To be called
- * before anything starts: the first process of a container has no other answer to a signal. Further
- * signals change nothing, because npm passes on a Ctrl-C that the terminal has sent us as well.
- */
-async function stopRequested(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<unknown>();
-  process.on('SIGTERM', resolve).on('SIGINT', resolve);
-  await promise;
-  setTimeout(() => {
-    console.error('purser: the shutdown took too long and was cut off');
-    process.exit(1);
-  }, SHUTDOWN_TIMEOUT).unref();
 }

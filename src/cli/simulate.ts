@@ -15,6 +15,7 @@ export const simulateCommand: Command = {
     '',
     'Makes the simulated Stripe of a running `npm start` take a payment, then signs and posts the',
     'checkout.session.completed event as Stripe would. No money moves.',
+    'The user is `demo` unless another one is named.',
     `Prices: ${Object.entries(LOCAL_PRICES)
       .map(([id, credits]) => `${id} (${credits} credits)`)
       .join(', ')}`,
@@ -37,7 +38,9 @@ export const simulateCommand: Command = {
     const { data } = (await answer.json()) as { data?: { state?: string } };
     console.log(`Simulated: ${user} paid for ${quantity} × ${price} (event ${event.id}).`);
     console.log(`Purser answered ${answer.status}: the event is ${data?.state ?? 'not accepted'}.`);
-    return answer.ok ? 0 : 1;
+    if (data?.state === 'done') return 0;
+    console.log('No credits yet; the log of the server says why.');
+    return 1;
   },
 };
 

@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Where a server on this machine is reached, for the commands that talk to it. */
@@ -10,23 +10,35 @@ export interface Running {
   readonly databaseUrl: string;
 }
 
-const fileIn = (folder: string) => join(folder, 'running.json');
+const NOTE = /^running\.\d+\.json$/;
 
-/** Leaves a note of the running server; the returned function takes it away. */
+/**
+ * Leaves a note of the running server; the returned function takes it away. Every process leaves
+ * its own: two servers may share a folder.
+ */
 export async function announce(folder: string, running: Running): Promise<() => Promise<void>> {
-  await writeFile(fileIn(folder), `${JSON.stringify(running, null, 2)}\n`, { mode: 0o600 });
-  return () => rm(fileIn(folder), { force: true });
+  const note = join(folder, `running.${process.pid}.json`);
+  await writeFile(note, `${JSON.stringify(running, null, 2)}\n`, { mode: 0o600 });
+  return () => rm(note, { force: true });
 }
 
-/** Finds the server that was started with this folder, or says how to start one. */
+/** Finds a server that was started with this folder, or says how to start one. */
 export async function findRunning(folder: string): Promise<Running> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const running = NOTE.test(name) ? await readNote(join(folder, name)) : null;
+    if (running) return running;
+  }
+  throw new Error('No server runs here. Start one with `npm start` and leave it running.');
+}
+
+/** Null when the server has ended without taking its note away; then that is made up for. */
+async function readNote(file: string): Promise<Running | null> {
   try {
-    const running: Running = JSON.parse(await readFile(fileIn(folder), 'utf8'));
+    const running: Running = JSON.parse(await readFile(file, 'utf8'));
     await fetch(`${running.url}/livez`, { signal: AbortSignal.timeout(2_000) });
     return running;
-  } catch (cause) {
-    throw new Error('No server runs here. Start one with `npm start` and leave it running.', {
-      cause,
-    });
+  } catch {
+    await rm(file, { force: true });
+    return null;
   }
 }

@@ -89,11 +89,11 @@ test('the second start keeps the data and the secrets, which only their owner ma
   const first = await servePurser(['--folder', folder]);
   await buy(first);
   const secrets = await readFile(join(folder, 'secrets.json'), 'utf8');
-  for (const file of ['secrets.json', 'running.json']) {
+  for (const file of ['secrets.json', `running.${first.pid}.json`]) {
     expect((await stat(join(folder, file))).mode & 0o777).toBe(0o600);
   }
   await first.stop();
-  expect(await readdir(folder)).not.toContain('running.json');
+  expect(await readdir(folder)).not.toContain(`running.${first.pid}.json`);
 
   const second = await servePurser(['--folder', folder]);
   expect(await balanceOf(second)).toBe(500);
@@ -159,4 +159,21 @@ describe('nothing that was acknowledged is lost', () => {
     expect(await balanceOf(second)).toBe(493);
     await second.stop();
   });
+});
+
+test('a second server on the folder comes and goes without disturbing the first', async () => {
+  const folder = await makeFolder();
+  const first = await servePurser(['--folder', folder]);
+  const second = await servePurser(['--folder', folder]);
+  await second.stop();
+  await buy(first);
+  expect(await first.stop()).toMatchObject({ code: 0 });
+});
+
+test('closing the terminal ends the server and its Postgres', async () => {
+  const folder = await makeFolder();
+  const server = await servePurser(['--folder', folder]);
+  expect(await server.stop('SIGHUP')).toMatchObject({ code: 0 });
+  expect(await postmasterIn(folder)).toBeNull();
+  expect((await readdir(folder)).filter((name) => name.startsWith('running.'))).toEqual([]);
 });
