@@ -66,7 +66,7 @@ const PURSER_HISTORY = `
          ${GRANT} - seq + 1, 0,
          CASE seq WHEN 1 THEN 1 END,
          CASE WHEN seq > 1 THEN '[{"lot": 1, "amount": 1}]'::jsonb END,
-         'system', clock_timestamp(), sha256(int8send(seq)),
+         'system', date_trunc('milliseconds', clock_timestamp()), sha256(int8send(seq)),
          jsonb_build_object('debt', 0, 'lots', jsonb_build_array(
            jsonb_build_object('seq', 1, 'category', 'purchase', 'free', ${GRANT} - seq + 1)))
     FROM unnest($1::text[]) AS u (user_id), generate_series(1, $2::bigint) AS seq`;

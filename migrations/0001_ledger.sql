@@ -27,6 +27,7 @@ CREATE TABLE credit_ledger (
   reason          text,
   ref             text,
   metadata        jsonb,
+  note_hash       bytea,
   stripe_event_id text COLLATE "C",
   grant_key       text COLLATE "C",
   idempotency_key text COLLATE "C",
@@ -46,6 +47,9 @@ CREATE TABLE credit_ledger (
   CONSTRAINT keys_on_the_lead   CHECK (lead_seq IS NULL
                                        OR (stripe_event_id, grant_key, idempotency_key) IS NULL),
   CONSTRAINT key_has_hash       CHECK ((idempotency_key IS NULL) = (request_hash IS NULL)),
+  CONSTRAINT note_has_hash      CHECK (note_hash IS NOT NULL OR (reason, ref, metadata) IS NULL),
+  CONSTRAINT note_hash_is_sha256 CHECK (octet_length(note_hash) = 32),
+  CONSTRAINT whole_milliseconds CHECK (created_at = date_trunc('milliseconds', created_at)),
   CONSTRAINT hash_is_sha256     CHECK (octet_length(hash) = 32)
 );
 
@@ -53,6 +57,8 @@ COMMENT ON COLUMN credit_ledger.held  IS 'credits reserved by open holds; balanc
 COMMENT ON COLUMN credit_ledger.lot   IS 'grants: seq of the lot that took the credits';
 COMMENT ON COLUMN credit_ledger.draws IS 'debits: [{"lot": seq, "amount": credits}], in burn order';
 COMMENT ON COLUMN credit_ledger.lead_seq IS 'seq of the command''s first entry, which holds its keys';
+COMMENT ON COLUMN credit_ledger.note_hash IS
+  'SHA-256 over reason, ref and metadata; stays when they are erased';
 COMMENT ON COLUMN credit_ledger.hash  IS 'SHA-256 over the hash before it and this entry';
 COMMENT ON COLUMN credit_ledger.state IS 'the whole account, on the last entry of a transaction';
 
@@ -64,16 +70,33 @@ CREATE UNIQUE INDEX credit_ledger_grant_key ON credit_ledger (grant_key)
 CREATE UNIQUE INDEX credit_ledger_idempotency_key ON credit_ledger (user_id, idempotency_key)
   WHERE idempotency_key IS NOT NULL;
 
+-- History never changes, with one exception: the free text of an entry can be erased, as a whole.
 CREATE FUNCTION credit_ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  erased credit_ledger;
 BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    erased := OLD;
+    erased.reason := NULL;
+    erased.ref := NULL;
+    erased.metadata := NULL;
+    IF NEW IS NOT DISTINCT FROM erased THEN
+      RETURN NEW;
+    END IF;
+  END IF;
   RAISE EXCEPTION 'credit_ledger is append-only: % is refused', TG_OP
     USING ERRCODE = 'restrict_violation',
-          HINT = 'Correct a balance by posting a new entry.';
+          HINT = 'Correct a balance by posting a new entry. '
+                 'To erase text, set reason, ref and metadata to NULL, all three.';
 END $$;
 
-CREATE TRIGGER credit_ledger_append_only
-  BEFORE UPDATE OR DELETE OR TRUNCATE ON credit_ledger
+CREATE TRIGGER credit_ledger_keeps_entries
+  BEFORE DELETE OR TRUNCATE ON credit_ledger
   FOR EACH STATEMENT EXECUTE FUNCTION credit_ledger_is_append_only();
+
+CREATE TRIGGER credit_ledger_append_only
+  BEFORE UPDATE ON credit_ledger
+  FOR EACH ROW EXECUTE FUNCTION credit_ledger_is_append_only();
 
 CREATE VIEW v_credit_balance AS
   SELECT c.user_id,

@@ -23,17 +23,25 @@ export interface PoolOptions {
   readonly url: string;
   /** The most connections at once; further queries wait, at most `CONNECT_TIMEOUT`. */
   readonly size: number;
+  /** How long one answer may take, in milliseconds. */
+  readonly queryTimeout?: number;
   /** Told of errors on idle connections: the pool replaces them by itself. */
   readonly onError: (error: Error) => void;
 }
 
 /** The shared connections for everything but the lanes: reads, the inbox, migrations. */
-export function createPool({ url, size, onError }: PoolOptions): pg.Pool {
+export function createPool({
+  url,
+  size,
+  queryTimeout = QUERY_TIMEOUT,
+  onError,
+}: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: size,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
-    query_timeout: QUERY_TIMEOUT,
+    query_timeout: queryTimeout,
+    keepAlive: true,
     idleTimeoutMillis: 30_000,
     application_name: 'purser',
     types,

@@ -1,5 +1,8 @@
+import { crc32 } from 'node:zlib';
 import pg from 'pg';
+import { PurserError } from '../errors.ts';
 import { CONNECT_TIMEOUT, types } from './pool.ts';
+import { sqlState } from './sqlstate.ts';
 
 /** A query of which the text never changes: it is parsed once per connection under its name. */
 export interface Statement {
@@ -36,19 +39,44 @@ export async function openSession({ url, prepared }: SessionOptions): Promise<Se
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     application_name: 'purser lane',
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     pipeline: true,
     types,
   });
   // Every statement under way rejects by itself; the event must only not go unheard.
   client.on('error', () => {});
-  await client.connect();
+  await client.connect().catch(rethrow);
   return {
-    run: ({ name, text }, values) =>
-      client.query(prepared ? { name, text, values: [...values] } : { text, values: [...values] }),
-    runText: (text) => client.query(text),
+    run: (statement, values) => {
+      const { text } = statement;
+      const query = { text, values: [...values], ...(prepared && { name: nameOf(statement) }) };
+      return client.query(query).catch(rethrow);
+    },
+    runText: (text) => client.query(text).catch(rethrow),
     destroy: () => client.connection.stream.destroy(),
     close: () => client.end(),
   };
+}
+
+const names = new WeakMap<Statement, string>();
+
+/** With a digest of the text: behind a pooler an older release may have used the name before. */
+function nameOf(statement: Statement): string {
+  const known = names.get(statement);
+  if (known !== undefined) return known;
+  const name = `${statement.name}_${crc32(statement.text).toString(36)}`;
+  names.set(statement, name);
+  return name;
+}
+
+/**
+ * Whatever is neither the server's answer nor a bug means that the connection is lost: a list of
+ * what sockets, TLS and the driver may say would never be complete, and a lost connection that is
+ * taken for an ordinary error would have its batch carried out twice.
+ */
+function rethrow(error: unknown): never {
+  const known = sqlState(error) !== null || error instanceof RangeError;
+  throw known ? error : new PurserError('database_unavailable', { cause: error });
 }
 
 /**

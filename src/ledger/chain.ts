@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Entry } from './entry.ts';
+import type { Entry, Note } from './entry.ts';
 
 /** The hash before the first entry of every account: 64 hexadecimal zeros. */
 export const GENESIS = '0'.repeat(64);
@@ -7,19 +7,29 @@ export const GENESIS = '0'.repeat(64);
 /**
  * The hash that chains `entry` to the one before it: SHA-256, in hex, over `previous` and the
  * entry's canonical JSON. Changing, removing or inserting an entry breaks every later hash.
+ * `noteHash` is given where it is read back, because the note itself may have been erased.
  */
-export function chainHash(previous: string, entry: Entry): string {
-  return hash('sha256', previous + canonicalJson(entry), 'hex');
+export function chainHash(previous: string, entry: Entry, noteHash = hashNote(entry)): string {
+  return hash('sha256', previous + canonicalJson(entry, noteHash), 'hex');
+}
+
+/**
+ * What of an entry's free text enters the chain and is stored beside it: SHA-256, in hex, over the
+ * canonical JSON of `{ metadata, reason, ref }`, members that are null left out; null when all are.
+ * So the text can be erased for a person's sake and the chain still verifies.
+ */
+export function hashNote({ metadata, reason, ref }: Note): string | null {
+  if (metadata === null && reason === null && ref === null) return null;
+  return hash('sha256', canonicalText({ metadata, reason, ref }), 'hex');
 }
 
 /**
  * The entry as RFC 8785 writes it: members sorted by name, no white space, numbers and strings as
  * ECMAScript writes them. Written out by hand because it runs for every debit; a test holds it
  * against a general implementation. Members that are null are left out, so that a later release
- * can add a column without touching old hashes. Free text enters as a digest: it can be erased
- * for a person's sake and the chain still verifies.
+ * can add a column without touching old hashes.
  */
-export function canonicalJson(entry: Entry): string {
+export function canonicalJson(entry: Entry, noteHash: string | null): string {
   return JSON.stringify({
     actor: entry.actor,
     balance: entry.balance,
@@ -33,9 +43,7 @@ export function canonicalJson(entry: Entry): string {
     kind: entry.kind,
     lead_seq: entry.leadSeq ?? undefined,
     lot: entry.lot ?? undefined,
-    metadata_sha256: entry.metadata === null ? undefined : digestOfMembers(entry.metadata),
-    reason_sha256: digest(entry.reason),
-    ref_sha256: digest(entry.ref),
+    note_hash: noteHash ?? undefined,
     request_hash: entry.requestHash ?? undefined,
     seq: entry.seq,
     stripe_event_id: entry.stripeEventId ?? undefined,
@@ -43,12 +51,18 @@ export function canonicalJson(entry: Entry): string {
   });
 }
 
-function digest(text: string | null): string | undefined {
-  return text === null ? undefined : hash('sha256', text, 'hex');
-}
+type Text = string | { readonly [name: string]: Text | null };
 
-/** jsonb forgets the order of members, so they are sorted (by UTF-16 code units, as in RFC 8785). */
-function digestOfMembers(metadata: Readonly<Record<string, string>>): string {
-  const members = Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return hash('sha256', JSON.stringify(Object.fromEntries(members)), 'hex');
+/**
+ * RFC 8785 for texts and objects of texts. Joined by hand: jsonb forgets the order of members, and
+ * JSON.stringify writes names such as "10" first and by number, whatever their place.
+ */
+function canonicalText(value: Text): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  const members = Object.entries(value)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, text]) =>
+      text === null ? [] : `${JSON.stringify(name)}:${canonicalText(text)}`,
+    );
+  return `{${members.join(',')}}`;
 }

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  isCulpable,
+  isPassing,
   isUnavailable,
+  mayHaveHappened,
   SQLSTATE,
   sqlState,
   toPurserError,
@@ -78,7 +81,7 @@ export function createLane({ url, counts }: LaneOptions): Lane {
     }
   }
 
-  /** Waits for the accounts that others hold, one by one, so that they harm nobody else. */
+  /** Waits for the accounts that others hold, in turns, so that they harm nobody else. */
   async function workThroughBlocked(): Promise<void> {
     for (let backlog = blocked.shift(); backlog; backlog = blocked.shift()) {
       const batch = queue.takeFrom(backlog, BATCH);
@@ -88,7 +91,10 @@ export function createLane({ url, counts }: LaneOptions): Lane {
     rounds.start(workThroughQueue);
   }
 
-  async function carryOut(line: Line, batch: Waiting[], how: { wait: boolean }): Promise<void> {
+  async function carryOut(line: Line, all: Waiting[], how: { wait: boolean }): Promise<void> {
+    // Halves of a batch that failed come here one after the other.
+    const batch = dropLate(all, Date.now() - ROUND_TIMEOUT);
+    if (batch.length === 0) return;
     counts.rounds += 1;
     let plan: Plan | null = null;
     const timer = setTimeout(line.breakOff, ROUND_TIMEOUT);
@@ -110,7 +116,8 @@ export function createLane({ url, counts }: LaneOptions): Lane {
     const skipped: Waiting[] = [];
     for (const [i, waiting] of batch.entries()) {
       const verdict = verdicts[i];
-      if (verdict && verdict !== 'skipped') waiting.resolve(verdict);
+      if (verdict === 'held') waiting.skips = SKIPS_BEFORE_WAITING;
+      if (verdict && verdict !== 'skipped' && verdict !== 'held') waiting.resolve(verdict);
       else skipped.push(waiting);
     }
     counts.commands += batch.length - skipped.length;
@@ -121,7 +128,7 @@ export function createLane({ url, counts }: LaneOptions): Lane {
     queue.putBack(skipped);
     for (const waiting of skipped) {
       waiting.skips += 1;
-      if (waiting.skips !== SKIPS_BEFORE_WAITING) continue;
+      if (waiting.skips < SKIPS_BEFORE_WAITING) continue;
       const backlog = queue.setAside(waiting.command.userId, true);
       if (!blocked.includes(backlog)) blocked.push(backlog);
     }
@@ -137,9 +144,9 @@ export function createLane({ url, counts }: LaneOptions): Lane {
     error: unknown,
     how: { wait: boolean },
   ): Promise<void> {
-    if (plan && isUnavailable(error)) {
-      const committed = await findOut(plan);
+    if (plan && mayHaveHappened(error)) {
       counts.unknownCommits += 1;
+      const committed = await findOut(plan);
       if (committed === true) return deliver(batch, plan.verdicts);
       if (committed === null) {
         return rejectAll(batch, new PurserError('outcome_unknown', { cause: error }));
@@ -147,40 +154,33 @@ export function createLane({ url, counts }: LaneOptions): Lane {
     }
     if (violatedConstraint(error) === 'credit_ledger_pkey') {
       counts.lockViolations += 1;
-      return rejectAll(batch, toPurserError(error));
+      return rejectAll(batch, new PurserError('internal_error', { cause: error }));
     }
-    if (isUnavailable(error) || isPassing(error)) return retry(batch, error);
-    // Nobody's fault in the batch: to try its halves would only wait twice as long.
-    const held = sqlState(error) === SQLSTATE.lockNotAvailable;
-    if (held || batch.length === 1) return rejectAll(batch, toPurserError(error));
+    if (isUnavailable(error)) return retry(batch, error, 1);
+    if (isPassing(error)) return retry(batch, error, how.wait ? Number.POSITIVE_INFINITY : RETRIES);
+    if (batch.length === 1 || !isCulpable(error)) return rejectAll(batch, toPurserError(error));
     counts.splits += 1;
     const half = Math.ceil(batch.length / 2);
     await carryOut(line, batch.slice(0, half), how);
     await carryOut(line, batch.slice(half), how);
   }
 
-  function isPassing(error: unknown): boolean {
+  /** Tries again at most `bound` times, as long as the caller may be kept waiting. */
+  function retry(batch: readonly Waiting[], error: unknown, bound: number): void {
     const state = sqlState(error);
     if (state === SQLSTATE.preparedStatementUnknown || state === SQLSTATE.preparedStatementExists) {
       prepared = false;
-      return true;
     }
-    return (
-      state === SQLSTATE.serializationFailure ||
-      state === SQLSTATE.deadlockDetected ||
-      state === SQLSTATE.uniqueViolation
-    );
-  }
-
-  /** Tries again, a bounded number of times; an absent database only once, on a new connection. */
-  function retry(batch: readonly Waiting[], error: unknown): void {
-    const bound = isUnavailable(error) ? 1 : RETRIES;
-    const again = batch.filter(({ retries, deadline }) => retries < bound && Date.now() < deadline);
+    const now = Date.now();
+    const again = batch.filter(({ retries, deadline }) => retries < bound && now < deadline);
     rejectAll(
       batch.filter((waiting) => !again.includes(waiting)),
       toPurserError(error),
     );
-    for (const waiting of again) waiting.retries += 1;
+    for (const waiting of again) {
+      waiting.retries += 1;
+      waiting.skips = 0;
+    }
     queue.putBack(again);
     rounds.start(workThroughQueue);
   }
@@ -188,22 +188,26 @@ export function createLane({ url, counts }: LaneOptions): Lane {
   /** Whether a cut-off commit took effect; null when that cannot be found out in time. */
   async function findOut(plan: Plan): Promise<boolean | null> {
     const line = createLine();
-    const timer = setTimeout(line.breakOff, FIND_OUT_TIMEOUT);
-    const until = Date.now() + FIND_OUT_TIMEOUT;
+    const timeUp = new AbortController();
     try {
-      while (Date.now() < until) {
-        try {
-          return await wasCommitted(await line.open({ url, prepared }), plan);
-        } catch {
-          line.breakOff();
-          await delay(50);
-        }
-      }
-      return null;
+      const late = delay(FIND_OUT_TIMEOUT, null, { signal: timeUp.signal }).catch(() => null);
+      return await Promise.race([search(line, plan, timeUp.signal), late]);
     } finally {
-      clearTimeout(timer);
+      timeUp.abort();
       line.breakOff();
     }
+  }
+
+  async function search(line: Line, plan: Plan, timeUp: AbortSignal): Promise<boolean | null> {
+    while (!timeUp.aborted) {
+      try {
+        return await wasCommitted(await line.open({ url, prepared }), plan);
+      } catch {
+        line.breakOff();
+        await delay(50);
+      }
+    }
+    return null;
   }
 
   async function close(): Promise<void> {
@@ -219,6 +223,14 @@ export function createLane({ url, counts }: LaneOptions): Lane {
 }
 
 const CLOSING = 'The server is shutting down; nothing was changed, try again.';
+
+/** Rejects, as overloaded, what should have been answered long ago; returns the rest. */
+function dropLate(batch: Waiting[], now: number): Waiting[] {
+  const late = batch.filter(({ deadline }) => deadline < now);
+  if (late.length === 0) return batch;
+  rejectAll(late, new PurserError('overloaded'));
+  return batch.filter((waiting) => !late.includes(waiting));
+}
 
 function rejectAll(batch: readonly Waiting[], error: PurserError): void {
   for (const waiting of batch) waiting.reject(error);

@@ -12,12 +12,17 @@ export interface Line {
   readonly close: () => Promise<void>;
 }
 
+/** How long a connection is kept that nobody uses, in milliseconds: networks forget silent ones. */
+const IDLE_TIMEOUT = 30_000;
+
 export function createLine(): Line {
-  let session: Session | null = null;
+  let session: Promise<Session> | null = null;
   let running: Promise<void> | null = null;
   let next: (() => Promise<void>) | null = null;
+  let idleTimer: NodeJS.Timeout | undefined;
 
   async function runAll(task: () => Promise<void>): Promise<void> {
+    clearTimeout(idleTimer);
     await task();
     // What was asked for while the task was ending would otherwise wait for the next caller.
     for (let again = next; again; again = next) {
@@ -25,17 +30,31 @@ export function createLine(): Line {
       await again();
     }
     running = null;
+    idleTimer = setTimeout(close, IDLE_TIMEOUT).unref();
+  }
+
+  function breakOff(): void {
+    // Also a connection that is still being opened: it is destroyed as soon as it is there.
+    session?.then(
+      (opened) => opened.destroy(),
+      () => {},
+    );
+    session = null;
+  }
+
+  async function close(): Promise<void> {
+    clearTimeout(idleTimer);
+    const last = session;
+    session = null;
+    await (await last?.catch(() => null))?.close();
   }
 
   return {
     async open(options) {
-      session ??= await openSession(options);
+      session ??= openSession(options);
       return session;
     },
-    breakOff() {
-      session?.destroy();
-      session = null;
-    },
+    breakOff,
     start(task) {
       if (running) next = task;
       else running = runAll(task);
@@ -43,8 +62,6 @@ export function createLine(): Line {
     async idle() {
       await running;
     },
-    async close() {
-      await session?.close();
-    },
+    close,
   };
 }

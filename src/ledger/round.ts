@@ -1,4 +1,5 @@
 import { pipelined, type Session } from '../db/session.ts';
+import { SQLSTATE, sqlState } from '../db/sqlstate.ts';
 import { type Account, emptyAccount } from './account.ts';
 import { chainHash, GENESIS } from './chain.ts';
 import type { Command, Outcome } from './command.ts';
@@ -7,8 +8,11 @@ import { createKnownKeys, type KnownKeys } from './known-keys.ts';
 import { requestKey } from './request-key.ts';
 import * as store from './store.ts';
 
-/** What a round found out about a command: its outcome, or that its account was not to be had. */
-export type Verdict = Outcome | 'skipped';
+/**
+ * What a round found out about a command: its outcome, that another transaction holds its account
+ * (skipped), or that one is making its customer's row and had to be waited for (held).
+ */
+export type Verdict = Outcome | 'skipped' | 'held';
 
 /** What a transaction is about to write, and what its callers will hear once it has committed. */
 export interface Plan {
@@ -41,15 +45,29 @@ export async function planRound(
   ]);
   const draft = createDraft(createKnownKeys(leads.flat()), options.newId);
   const newcomers = draft.decideAll(commands, locked, heads);
-  if (newcomers.length > 0) {
-    const [, lockedNow, headsNow] = await pipelined([
-      store.createCustomers(session, newcomers),
-      store.lock(session, newcomers, options),
-      store.load(session, newcomers),
-    ]);
-    draft.decideAll(commands, lockedNow, headsNow);
+  if (newcomers.length === 0) return draft.plan(commands, new Set());
+  if (!(await makeRows(session, newcomers))) return draft.plan(commands, new Set(newcomers));
+  const [lockedNow, headsNow] = await pipelined([
+    store.lock(session, newcomers, options),
+    store.load(session, newcomers),
+  ]);
+  draft.decideAll(commands, lockedNow, headsNow);
+  return draft.plan(commands, new Set());
+}
+
+/**
+ * Makes the newcomers' rows. False when another transaction is making one of them and does not
+ * end: the rest of the batch goes on without them.
+ */
+async function makeRows(session: Session, newcomers: readonly string[]): Promise<boolean> {
+  try {
+    await pipelined([store.setSavepoint(session), store.createCustomers(session, newcomers)]);
+    return true;
+  } catch (error) {
+    if (sqlState(error) !== SQLSTATE.lockNotAvailable) throw error;
+    await store.returnToSavepoint(session);
+    return false;
   }
-  return draft.plan(commands);
 }
 
 /** Writes what was planned and commits. When it throws, see `isConnectionError`: the end is open. */
@@ -150,10 +168,12 @@ function createDraft(known: KnownKeys, newId: () => string) {
       return [...deferred].sort();
     },
 
-    plan(commands: readonly Command[]): Plan {
+    plan(commands: readonly Command[], held: ReadonlySet<string>): Plan {
       return {
         sealed: [...open.values()].flatMap(withStateOnTheLast),
-        verdicts: commands.map((_, i) => verdicts[i] ?? 'skipped'),
+        verdicts: commands.map(
+          ({ userId }, i) => verdicts[i] ?? (held.has(userId) ? 'held' : 'skipped'),
+        ),
       };
     },
   };

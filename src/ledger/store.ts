@@ -1,5 +1,6 @@
 import type { Session, Statement } from '../db/session.ts';
 import type { Account } from './account.ts';
+import { hashNote } from './chain.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
 
@@ -21,7 +22,7 @@ export interface SealedEntry {
 
 /** The longest a statement may run and wait for one row, in milliseconds. */
 const STATEMENT_TIMEOUT = 2_000;
-const LOCK_TIMEOUT = 1_200;
+const LOCK_TIMEOUT = 300;
 
 // SET LOCAL, because a pooler in transaction mode refuses these as start-up parameters. The last
 // three pin the plans to index probes: otherwise lock and load are planned anew each time (a third
@@ -82,7 +83,7 @@ const FIND_BY_GLOBAL_KEYS: Statement = {
   name: 'find_by_global_keys',
   text: `
     SELECT ${ENTRY_COLUMNS} FROM credit_ledger WHERE stripe_event_id = ANY($1::text[])
-     UNION
+     UNION ALL
     SELECT ${ENTRY_COLUMNS} FROM credit_ledger WHERE grant_key = ANY($2::text[])`,
 };
 
@@ -100,13 +101,13 @@ const APPEND: Statement = {
   text: `
     INSERT INTO credit_ledger (
            user_id, seq, id, kind, delta, balance, held, lot, draws, lead_seq, actor,
-           reason, ref, metadata, stripe_event_id, grant_key, idempotency_key, request_hash,
-           created_at, hash, state)
+           reason, ref, metadata, note_hash, stripe_event_id, grant_key, idempotency_key,
+           request_hash, created_at, hash, state)
     SELECT * FROM unnest(
            $1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[],
            $7::bigint[], $8::bigint[], $9::jsonb[], $10::bigint[], $11::text[],
-           $12::text[], $13::text[], $14::jsonb[], $15::text[], $16::text[], $17::text[],
-           $18::text[], $19::timestamptz[], $20::bytea[], $21::jsonb[])`,
+           $12::text[], $13::text[], $14::jsonb[], $15::bytea[], $16::text[], $17::text[],
+           $18::text[], $19::text[], $20::timestamptz[], $21::bytea[], $22::jsonb[])`,
 };
 
 const FIND_ENTRY_ID: Statement = {
@@ -124,6 +125,15 @@ export async function commit(session: Session): Promise<void> {
   if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`);
 }
 
+export function setSavepoint(session: Session) {
+  return session.runText('SAVEPOINT newcomers');
+}
+
+/** Undoes what failed since the savepoint; the transaction goes on. */
+export function returnToSavepoint(session: Session) {
+  return session.runText('ROLLBACK TO SAVEPOINT newcomers');
+}
+
 /**
  * Locks the customers' rows in the order of their ids and returns those that it got. Plain
  * waiting makes the lanes of several processes convoy, so by default rows that another
@@ -139,7 +149,7 @@ export async function lock(
   return new Set(rows.map((row) => row.user_id));
 }
 
-/** Loads the newest entry of each user: one index probe each. */
+/** Loads the newest entry of each user: one index probe each. Throws when one has no state. */
 export async function load(
   session: Session,
   userIds: readonly string[],
@@ -160,6 +170,10 @@ interface HeadRow {
 }
 
 function toHead(row: HeadRow): Head {
+  if (row.seq !== null && row.state === null) {
+    // Going on would take the account for one without lots, and write that down.
+    throw new Error(`entry ${row.seq} of account ${JSON.stringify(row.user_id)} has no state`);
+  }
   const account = {
     userId: row.user_id,
     seq: row.seq ?? 0,
@@ -217,14 +231,19 @@ export function append(session: Session, sealed: readonly SealedEntry[]) {
     column((e) => e.reason),
     column((e) => e.ref),
     column((e) => e.metadata && JSON.stringify(e.metadata)),
+    column((e) => toBytea(hashNote(e))),
     column((e) => e.stripeEventId),
     column((e) => e.grantKey),
     column((e) => e.idempotencyKey),
     column((e) => e.requestHash),
     column((e) => new Date(e.createdAt).toISOString()),
-    sealed.map(({ hash }) => `\\x${hash}`),
+    sealed.map(({ hash }) => toBytea(hash)),
     sealed.map(({ state }) => state && JSON.stringify(state)),
   ]);
+}
+
+function toBytea(hex: string | null): string | null {
+  return hex && `\\x${hex}`;
 }
 
 /** The id of the entry at this place in the account's history, or null. */

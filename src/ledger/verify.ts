@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { type Account, available, emptyAccount, evolve, findBrokenRule } from './account.ts';
-import { chainHash, GENESIS } from './chain.ts';
+import { chainHash, GENESIS, hashNote } from './chain.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
 import type { SealedEntry } from './store.ts';
@@ -19,8 +19,10 @@ export interface Verification {
   readonly entries: number;
   /** At most one per account and `MAX_FAULTS` in all; empty when the ledger is sound. */
   readonly faults: readonly Fault[];
-  /** One line that stands for all chains as they are now, to keep outside the database. */
+  /** One line that stands for all chains as they were a minute ago, to keep outside the database. */
   readonly root: string;
+  /** How many of the entries are old enough to be in the root. */
+  readonly entriesInRoot: number;
   /** Whether the ledger still holds what the given root stands for; null when none was given. */
   readonly matches: boolean | null;
 }
@@ -40,13 +42,21 @@ const BATCH = 2_000;
 const ROOT_AGE = 60_000;
 
 const READ_BATCH = `
-  SELECT ${ENTRY_COLUMNS}, encode(hash, 'hex') AS hash, state
+  SELECT ${ENTRY_COLUMNS},
+         encode(note_hash, 'hex') AS note_hash, encode(hash, 'hex') AS hash, state
     FROM credit_ledger
    WHERE (user_id, seq) > ($1, $2)
    ORDER BY user_id, seq
    LIMIT ${BATCH}`;
 
-type VerifyRow = EntryRow & { hash: string; state: SealedEntry['state'] };
+// The clock that dates the entries: this process's may be minutes off.
+const READ_CLOCK = 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now';
+
+type VerifyRow = EntryRow & {
+  note_hash: string | null;
+  hash: string;
+  state: SealedEntry['state'];
+};
 
 /**
  * Walks every account from its first entry: recomputes hash, fold, numbering and balance, and
@@ -56,8 +66,7 @@ export async function verifyLedger(
   pool: pg.Pool,
   { against, onProgress }: VerifyOptions = {},
 ): Promise<Verification> {
-  const asOf = Date.now() - ROOT_AGE;
-  const root = createRoot(asOf);
+  const root = createRoot((await readClock(pool)) - ROOT_AGE);
   const old = against === undefined ? null : createRoot(parseRoot(against));
   const faults: Fault[] = [];
   let walk: Walk | null = null;
@@ -90,8 +99,14 @@ export async function verifyLedger(
     entries,
     faults,
     root: root.toString(),
+    entriesInRoot: root.entries(),
     matches: old && old.toString() === against?.trim(),
   };
+}
+
+async function readClock(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ now: number }>(READ_CLOCK);
+  return rows[0]?.now ?? 0;
 }
 
 async function* readAll(pool: pg.Pool): AsyncGenerator<VerifyRow> {
@@ -109,35 +124,43 @@ async function* readAll(pool: pg.Pool): AsyncGenerator<VerifyRow> {
 interface Walk {
   account: Account;
   hash: string;
+  /** The first entry of the newest command; its further entries name it as their lead. */
+  lead: number | null;
   /** Whether the entry just read carried the state; the newest one must. */
   hasState: boolean;
   fault: Fault | null;
 }
 
 function startWalk(userId: string): Walk {
-  return { account: emptyAccount(userId), hash: GENESIS, hasState: true, fault: null };
+  return { account: emptyAccount(userId), hash: GENESIS, lead: null, hasState: true, fault: null };
 }
 
-function step(walk: Walk, entry: Entry, { hash, state }: VerifyRow): void {
-  const what = findFault(walk, entry, hash, state);
+function step(walk: Walk, entry: Entry, row: VerifyRow): void {
+  const what = findFault(walk, entry, row);
   walk.account = evolve(walk.account, entry);
-  walk.hash = hash;
-  walk.hasState = state !== null;
+  walk.hash = row.hash;
+  walk.lead = entry.leadSeq ?? entry.seq;
+  walk.hasState = row.state !== null;
   if (what) walk.fault = { userId: entry.userId, seq: entry.seq, what };
 }
 
 function findFault(
-  { account: before, hash: previous }: Walk,
+  { account: before, hash: previous, lead }: Walk,
   entry: Entry,
-  hash: string,
-  state: SealedEntry['state'],
+  { note_hash: noteHash, hash, state }: VerifyRow,
 ): string | null {
   if (entry.seq !== before.seq + 1) {
     return `it follows entry ${before.seq}: entries in between are missing`;
   }
-  if (hash !== chainHash(previous, entry)) return 'its hash does not match its content';
+  if (hash !== chainHash(previous, entry, noteHash)) return 'its hash does not match its content';
+  const noteNow = hashNote(entry);
+  if (noteNow !== null && noteNow !== noteHash) return 'its text is not what was hashed';
   if (entry.createdAt < before.updatedAt) return 'it is dated before the entry before it';
-  if (entry.leadSeq !== null && entry.leadSeq >= entry.seq) return 'its lead comes after it';
+  if (entry.leadSeq !== null && entry.leadSeq !== lead) {
+    return `it does not belong to the command that entry ${entry.leadSeq} leads`;
+  }
+  const wrong = findWrongDraws(before, entry);
+  if (wrong) return wrong;
   const after = evolve(before, entry);
   if (entry.balance !== after.balance || entry.held !== after.held) {
     return `it says balance ${entry.balance}, held ${entry.held}; its history says ${after.balance}, ${after.held}`;
@@ -150,6 +173,18 @@ function findFault(
     return 'the state stored with it is not the fold of its history';
   }
   return null;
+}
+
+/** The fold takes draws at their word; here they are held against the lots and the amount. */
+function findWrongDraws({ lots }: Account, { delta, draws }: Entry): string | null {
+  const open = new Set(lots.map(({ seq }) => seq));
+  const drawn = draws ?? [];
+  if (!drawn.every(({ lot }) => open.delete(lot))) {
+    return 'it draws on a lot that is not open, or twice on the same';
+  }
+  if (drawn.some(({ amount }) => amount <= 0)) return 'it draws nothing or less from a lot';
+  const sum = drawn.reduce((total, { amount }) => total + amount, 0);
+  return sum === Math.max(-delta, 0) ? null : `it draws ${sum} for a change of ${delta}`;
 }
 
 function findMissingState({ account, hasState }: Walk): Fault | null {
@@ -175,6 +210,7 @@ function createRoot(asOf: number) {
       accounts += 1;
       head = null;
     },
+    entries: () => entries,
     toString(): string {
       const time = new Date(asOf).toISOString();
       return ['purser-root-1', time, accounts, entries, digest.copy().digest('hex')].join('/');

@@ -106,7 +106,9 @@ describe('verify', () => {
     const { code, stdout } = await verify();
     expect({ code, stdout }).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^2 accounts, 4 entries: sound\nroot purser-root-1\/\S+\n$/),
+      stdout: expect.stringMatching(
+        /^2 accounts, 4 entries: sound\nThe root stands for the 0 .+\nroot purser-root-1\/\S+\n$/,
+      ),
     });
     const root = stdout.trim().split(' ').at(-1) ?? '';
     const again = await verify('--against', root);

@@ -8,15 +8,21 @@ beforeAll(async () => {
   database = await createTestDatabase();
   const ledger = createLedger({ url: database.url, pool: database.pool });
   await ledger.post(grant('u', 100, { grantKey: 'cs_1', stripeEventId: 'evt_1' }));
-  await ledger.post(debit('u', 40, { idempotencyKey: 'k' }));
+  await ledger.post(debit('u', 40, { idempotencyKey: 'k', reason: 'render', ref: 'job 1' }));
   await ledger.close();
 });
 afterAll(() => database.drop());
 
+const ERASE = 'UPDATE credit_ledger SET reason = NULL, ref = NULL, metadata = NULL';
+
 describe('the database refuses what the code must never do', () => {
   test.each([
     ['UPDATE', 'UPDATE credit_ledger SET delta = 1'],
-    ['UPDATE of no row', 'UPDATE credit_ledger SET delta = 1 WHERE false'],
+    ['UPDATE of a text', "UPDATE credit_ledger SET reason = 'refund' WHERE seq = 2"],
+    ['UPDATE that erases one text of two', 'UPDATE credit_ledger SET reason = NULL WHERE seq = 2'],
+    ['UPDATE that erases the hash of a note, too', `${ERASE}, note_hash = NULL`],
+    ['UPDATE that erases and changes the rest', `${ERASE}, state = '{"debt": 0, "lots": []}'`],
+    ['UPDATE that gives a note to an entry', "UPDATE credit_ledger SET ref = 'x' WHERE seq = 1"],
     ['DELETE', "DELETE FROM credit_ledger WHERE user_id = 'u'"],
     ['TRUNCATE', 'TRUNCATE credit_ledger'],
     ['TRUNCATE of the customers with it', 'TRUNCATE stripe_customers CASCADE'],
@@ -80,6 +86,13 @@ describe('the database refuses what the code must never do', () => {
     ['a lead that comes after', { lead_seq: 3 }, 'lead_comes_first'],
     ['a key on an entry that is not the lead', { lead_seq: 2, grant_key: 'x' }, 'keys_on_the_lead'],
     ['an idempotency key without its request', { idempotency_key: 'x' }, 'key_has_hash'],
+    ['a text without its hash', { reason: 'x' }, 'note_has_hash'],
+    ["a note's hash of another length", { note_hash: Buffer.alloc(31) }, 'note_hash_is_sha256'],
+    [
+      'a time that verify could not read exactly',
+      { created_at: '2026-01-01T00:00:00.000001Z' },
+      'whole_milliseconds',
+    ],
     ['a hash of another length', { hash: Buffer.alloc(31) }, 'hash_is_sha256'],
     ['a Stripe event for the second time', { stripe_event_id: 'evt_1' }, 'stripe_event_id'],
     ['a payment for the second time', { grant_key: 'cs_1' }, 'credit_ledger_grant_key'],
@@ -102,4 +115,26 @@ test('the view shows what the newest entry says, and 0 for a customer without on
     { user_id: 'idle', balance: 0, available: 0 },
     { user_id: 'u', balance: 60, available: 60 },
   ]);
+});
+
+test('an account whose newest entry lost its state is refused, and others are served', async () => {
+  const ledger = createLedger({ url: database.url, pool: database.pool });
+  await ledger.post(grant('torn', 10));
+  await database.sql('ALTER TABLE credit_ledger DISABLE TRIGGER USER');
+  await database.sql("UPDATE credit_ledger SET state = NULL WHERE user_id = 'torn'");
+  await database.sql('ALTER TABLE credit_ledger ENABLE TRIGGER USER');
+  // The first is under way at once; the other two then share a transaction.
+  const [, torn, sound] = await Promise.allSettled([
+    ledger.post(debit('u', 1)),
+    ledger.post(debit('torn', 1)),
+    ledger.post(debit('u', 1)),
+  ]);
+  expect(torn).toMatchObject({
+    reason: { code: 'internal_error', cause: Error('entry 1 of account "torn" has no state') },
+  });
+  expect(sound).toMatchObject({ value: { ok: true } });
+  await ledger.close();
+  expect(await database.sql("SELECT seq FROM credit_ledger WHERE user_id = 'torn'")).toHaveLength(
+    1,
+  );
 });

@@ -78,6 +78,30 @@ describe('when the connection dies during COMMIT', () => {
     expect(proxy.broken()).toBe(2);
   });
 
+  test('with something that no driver could foresee, nothing is done twice', async () => {
+    await ledger.post(grant('garbled', 100));
+    proxy.breakNextCommit('garble-the-answer');
+    const outcomes = await Promise.all([1, 2].map((n) => ledger.post(debit('garbled', n))));
+    expect(proxy.broken()).toBe(1);
+    expect(outcomes.every(({ ok }) => ok)).toBe(true);
+    expect(await balanceOf('garbled')).toBe(97);
+    expect(ledger.counts.unknownCommits).toBe(1);
+  });
+
+  test('and the way to the database is silent from then on, the lane answers and recovers', async () => {
+    await ledger.post(grant('silent', 10));
+    proxy.breakNextCommit('lose-the-answer');
+    const answer = ledger.post(debit('silent', 1)).catch((error) => error);
+    while (proxy.broken() === 0) await delay(1);
+    proxy.stall();
+    expect(await within5s(answer)).toMatchObject({ code: 'outcome_unknown' });
+    await proxy.comeBack();
+    expect(await ledger.post(debit('silent', 2))).toMatchObject({
+      ok: true,
+      entry: { balance: 7 },
+    });
+  });
+
   test('and the database stays away, the caller is told that the outcome is unknown', async () => {
     await ledger.post(grant('unknown', 10));
     proxy.breakNextCommit('lose-the-answer');
@@ -98,6 +122,30 @@ describe('when the database is away', () => {
     await proxy.comeBack();
     expect(await ledger.post(debit('away', 2))).toMatchObject({ ok: true });
     expect(await balanceOf('away')).toBe(8);
+  });
+
+  test('or takes no writes, everybody hears so at once, and no batch is split for it', async () => {
+    await ledger.post(grant('standby', 10));
+    const readOnly = (on: boolean) =>
+      database.sql(
+        `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = ${on}',
+                                    current_database()); END $$`,
+      );
+    await readOnly(true);
+    await proxy.comeBack();
+    const answers = await Promise.allSettled(
+      Array.from({ length: 50 }, () => ledger.post(debit('standby', 1))),
+    );
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ reason: { code: 'database_unavailable' } });
+    }
+    expect(ledger.counts.splits).toBe(0);
+    const writable = await database.pool.connect();
+    await writable.query('SET default_transaction_read_only = off');
+    writable.release();
+    await readOnly(false);
+    await proxy.comeBack();
+    expect(await ledger.post(debit('standby', 1))).toMatchObject({ ok: true });
   });
 
   test('an idle connection that was cut costs nobody an error', async () => {
@@ -139,6 +187,35 @@ describe('an account that another transaction holds', () => {
     }
     await hold.release();
     expect(await balanceOf('stuck')).toBe(10);
+  });
+
+  test('only for a moment gets its turn although others are held for good', async () => {
+    const users = ['stuck-1', 'stuck-2', 'stuck-3', 'brief'];
+    await Promise.all(users.map((user) => ledger.post(grant(user, 10))));
+    const holds = await Promise.all(users.map(holdAccount));
+    const answers = Promise.allSettled(users.map((user) => ledger.post(debit(user, 1))));
+    while (ledger.counts.skips < 4 * 3) await delay(1);
+    await holds[3]?.release();
+    expect((await answers).map(({ status }) => status)).toEqual([
+      'rejected',
+      'rejected',
+      'rejected',
+      'fulfilled',
+    ]);
+    await Promise.all(holds.slice(0, 3).map(({ release }) => release()));
+  });
+
+  test('because it is making the customer, costs nobody else an error', async () => {
+    await ledger.post(grant('bystander', 10));
+    const maker: pg.PoolClient = await database.pool.connect();
+    await maker.query('BEGIN');
+    await maker.query("INSERT INTO stripe_customers (user_id) VALUES ('in-the-making')");
+    const waiting = ledger.post(grant('in-the-making', 5));
+    const others = [1, 2, 3].map((n) => ledger.post(debit('bystander', n)));
+    for (const outcome of await Promise.all(others)) expect(outcome.ok).toBe(true);
+    await maker.query('COMMIT');
+    maker.release();
+    expect(await waiting).toMatchObject({ ok: true, entry: { balance: 5 } });
   });
 
   test('and is flooded turns the flood away at once, and nobody else', async () => {

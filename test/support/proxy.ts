@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /** What a proxy does with a transaction that is about to commit. */
-type CommitFault = 'none' | 'lose-the-request' | 'lose-the-answer';
+type CommitFault = 'none' | 'lose-the-request' | 'lose-the-answer' | 'garble-the-answer';
 
 /** A way to the database that can break as networks do. */
 export interface DatabaseProxy {
@@ -34,7 +34,7 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
 
   function serve(client: Socket): void {
     const upstream = connect(Number(target.port), target.hostname);
-    let deaf = false;
+    let answers: 'pass' | 'lose' | 'garble' = 'pass';
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on('error', () => {});
@@ -51,14 +51,16 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
         const lost = fault;
         fault = 'none';
         if (lost === 'lose-the-request') return void client.destroy();
-        deaf = true;
+        answers = lost === 'garble-the-answer' ? 'garble' : 'lose';
       }
       upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
       if (stalled) return;
       // The answer tells that the server has committed; the client shall never see it.
-      if (deaf) client.destroy();
+      if (answers === 'lose') client.destroy();
+      else if (answers === 'garble')
+        client.write(Buffer.from('!\0\0\0\x08 not what Postgres says'));
       else client.write(chunk);
     });
   }
