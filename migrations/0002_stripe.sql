@@ -8,11 +8,12 @@ CREATE TABLE stripe_events (
   livemode        boolean     NOT NULL,
   account         text,
   created         timestamptz NOT NULL,
+  object_id       text COLLATE "C",
   payload         text        NOT NULL,
   received_at     timestamptz NOT NULL DEFAULT now(),
   state           text        NOT NULL DEFAULT 'received',
   reason          text,
-  waits_for       text COLLATE "C",
+  waits_for       text[] COLLATE "C",
   attempts        integer     NOT NULL DEFAULT 0,
   next_attempt_at timestamptz DEFAULT now(),
   settled_at      timestamptz,
@@ -29,12 +30,15 @@ CREATE TABLE stripe_events (
 COMMENT ON TABLE stripe_events IS
   'The inbox: every event with a valid signature, stored before anything is done about it.';
 COMMENT ON COLUMN stripe_events.account IS 'the Connect account it happened in; null for our own';
+COMMENT ON COLUMN stripe_events.object_id IS
+  'what it is about, such as cs_…, in_…, re_…; null when that has no usable id';
 -- text, not jsonb: a signed payload may hold \u0000, lone surrogates or deep nesting, which jsonb
 -- refuses, and an event must never be lost because it could not be stored.
 COMMENT ON COLUMN stripe_events.payload IS 'the body as it was signed';
 COMMENT ON COLUMN stripe_events.reason IS 'why it is parked or ignored, or did nothing new';
 COMMENT ON COLUMN stripe_events.waits_for IS
-  'what wakes it: user_of:cus_…, price:price_…, stripe_api, release:…';
+  'any of these wakes it: user_of:cus_…, user_of:sub_…, price:…, slow_payment:cs_…, stripe_api, '
+  'release:…';
 COMMENT ON COLUMN stripe_events.attempts IS
   'counts claims; an attempt settles the event only while it is the newest';
 COMMENT ON COLUMN stripe_events.next_attempt_at IS
@@ -43,8 +47,9 @@ COMMENT ON COLUMN stripe_events.next_attempt_at IS
 -- What is due next, and what a cause wakes when it goes away. Settled events are in neither.
 CREATE INDEX stripe_events_due ON stripe_events (next_attempt_at)
   WHERE next_attempt_at IS NOT NULL;
-CREATE INDEX stripe_events_waiting ON stripe_events (waits_for)
+CREATE INDEX stripe_events_waiting ON stripe_events USING gin (waits_for)
   WHERE waits_for IS NOT NULL;
+CREATE INDEX stripe_events_object_id ON stripe_events (object_id);
 
 CREATE TABLE stripe_payment_aliases (
   alias      text COLLATE "C" PRIMARY KEY,

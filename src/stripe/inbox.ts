@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { StripeEvent } from './event.ts';
+import { idOf } from './json.ts';
 
 /** Where an event stands: to be done, done, waiting for a cause to go away, or of no concern. */
 export type State = 'received' | 'done' | 'parked' | 'ignored';
@@ -14,13 +15,13 @@ export interface Claim {
 
 /** What an attempt found out. */
 export type Verdict =
-  | { readonly state: 'done'; readonly reason?: string }
-  | { readonly state: 'ignored'; readonly reason: string }
+  | { readonly state: 'done'; readonly reason?: string; readonly wakes?: readonly string[] }
+  | { readonly state: 'ignored'; readonly reason: string; readonly wakes?: readonly string[] }
   | {
       readonly state: 'parked';
       readonly reason: string;
-      /** What wakes it early, such as `customer:cus_…`; null when only time does. */
-      readonly waitsFor: string | null;
+      /** What wakes it early, such as `user_of:cus_…`: any of them; none when only time does. */
+      readonly waitsFor: readonly string[];
       readonly patience: Patience;
     };
 
@@ -43,7 +44,9 @@ export type Inbox = ReturnType<typeof createInbox>;
 export function createInbox(pool: Pool) {
   /**
    * Stores an event, with a lease for the caller: `claim` is null when the event was already
-   * there, and its state is told. `later` stores it without a lease, for the worker.
+   * there, and its state is told. `later` stores it without a lease, for the worker. One statement,
+   * which reads as of its beginning: an event that another one stored meanwhile is in neither half,
+   * but it is in the table.
    */
   async function store(
     event: StripeEvent,
@@ -51,11 +54,18 @@ export function createInbox(pool: Pool) {
     { later }: { readonly later: boolean },
   ): Promise<{ readonly state: State; readonly claim: Claim | null }> {
     const attempt = later ? 0 : 1;
-    const { rowCount } = await pool.query(
-      `INSERT INTO stripe_events (id, type, api_version, livemode, account, created, payload,
-                                  attempts, next_attempt_at)
-       VALUES ($1, $2, $3, $4, $5, to_timestamp($6), $7, $8, now() + $9 * interval '1 second')
-           ON CONFLICT (id) DO NOTHING`,
+    const { rows } = await pool.query<{ state: State; is_new: boolean }>(
+      `WITH stored AS (
+         INSERT INTO stripe_events (id, type, api_version, livemode, account, created, object_id,
+                                    payload, attempts, next_attempt_at)
+         VALUES ($1, $2, $3, $4, $5, to_timestamp($6), $7, $8, $9,
+                 now() + $10 * interval '1 second')
+             ON CONFLICT (id) DO NOTHING
+      RETURNING state
+       )
+       SELECT state, true AS is_new FROM stored
+        UNION ALL
+       SELECT state, false FROM stripe_events WHERE id = $1`,
       [
         event.id,
         event.type,
@@ -63,13 +73,14 @@ export function createInbox(pool: Pool) {
         event.livemode,
         event.account,
         event.created,
+        idOf(event.object),
         payload,
         attempt,
         later ? 0 : LEASE,
       ],
     );
-    if (rowCount === 0) return { state: await stateOf(event.id), claim: null };
-    return { state: 'received', claim: later ? null : { id: event.id, payload, attempt } };
+    const { state, is_new: isNew } = rows[0] ?? { state: 'received', is_new: false };
+    return { state, claim: isNew && !later ? { id: event.id, payload, attempt } : null };
   }
 
   async function stateOf(id: string): Promise<State> {
@@ -118,7 +129,7 @@ export function createInbox(pool: Pool) {
         attempt,
         verdict.state,
         verdict.reason ?? null,
-        parked?.waitsFor ?? null,
+        parked && parked.waitsFor.length > 0 ? parked.waitsFor : null,
         parked && backOff(parked.patience, attempt),
       ],
     );
@@ -130,10 +141,23 @@ export function createInbox(pool: Pool) {
     await pool.query(
       `UPDATE stripe_events
           SET next_attempt_at = now() + $2 * interval '1 second'
-        WHERE waits_for = ANY($1::text[]) AND next_attempt_at > now() + $2 * interval '1 second'`,
+        WHERE waits_for && $1::text[] AND next_attempt_at > now() + $2 * interval '1 second'`,
       [causes, within],
     );
   }
 
-  return { store, claim, settle, wake };
+  /** The type of an event about this object that has been settled; null when there is none yet. */
+  async function settledType(objectId: string, types: readonly string[]): Promise<string | null> {
+    const { rows } = await pool.query<{ type: string }>(
+      `SELECT type
+         FROM stripe_events
+        WHERE object_id = $1 AND type = ANY($2::text[]) AND settled_at IS NOT NULL
+        ORDER BY created DESC
+        LIMIT 1`,
+      [objectId, types],
+    );
+    return rows[0]?.type ?? null;
+  }
+
+  return { store, claim, settle, wake, settledType };
 }

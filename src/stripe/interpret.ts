@@ -8,6 +8,8 @@ export type Intent =
   | { readonly kind: 'park'; readonly reason: string }
   /** Kept for a release that can carry it out. */
   | { readonly kind: 'postpone'; readonly reason: string; readonly waitsFor: string }
+  /** A slow payment, whose end another event tells. */
+  | { readonly kind: 'unpaid'; readonly session: string }
   | { readonly kind: 'link'; readonly userId: string; readonly stripeIds: readonly string[] }
   | { readonly kind: 'pay'; readonly payment: Payment };
 
@@ -55,6 +57,12 @@ export function interpret(event: StripeEvent, livemode: boolean): Intent {
 
 const mode = (livemode: boolean) => (livemode ? 'live mode' : 'test mode');
 
+/** The events that tell how a slow payment ended. */
+export const ENDS_OF_SLOW_PAYMENT: readonly string[] = [
+  'checkout.session.async_payment_succeeded',
+  'checkout.session.async_payment_failed',
+];
+
 /** Refunds, disputes and credit notes, in old and new endpoint versions. */
 function isReversal(type: string): boolean {
   return /^(refund|charge\.refund(ed)?|charge\.dispute|credit_note)(\.|$)/.test(type);
@@ -96,7 +104,7 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
       return ignore('it was free of charge, and free orders give no credits');
     case 'unpaid':
       if (type !== 'checkout.session.completed') break;
-      return ignore('unpaid: checkout.session.async_payment_succeeded brings the credits');
+      return { kind: 'unpaid', session: key };
   }
   return park(`${type} with payment_status ${paymentStatus}`);
 }
@@ -108,7 +116,12 @@ function ofSubscription({ customer, subscription }: Session, userId: string | nu
   return { kind: 'link', userId, stripeIds };
 }
 
-const RECURRING = ['subscription_create', 'subscription_cycle', 'subscription_update'];
+const RECURRING = [
+  'subscription_create',
+  'subscription_cycle',
+  'subscription_threshold',
+  'subscription_update',
+];
 
 function ofInvoice(event: StripeEvent): Intent {
   const read = readInvoice(event.object);
@@ -122,12 +135,18 @@ function ofInvoice(event: StripeEvent): Intent {
   if (billingReason !== null && !RECURRING.includes(billingReason)) {
     return park(`billing_reason ${billingReason} is not known`);
   }
-  if ('unusable' in invoice.user) return park(invoice.user.unusable);
-  return { kind: 'pay', payment: ofSubscriptionInvoice(invoice, invoice.user.userId) };
+  const { user, lines, linesComplete } = invoice;
+  if ('unusable' in user) return park(user.unusable);
+  if (!lines.ok) return park(lines.problem);
+  const complete = linesComplete ? lines.value : null;
+  return { kind: 'pay', payment: ofSubscriptionInvoice(invoice, user.userId, complete) };
 }
 
-function ofSubscriptionInvoice(invoice: Invoice, userId: string | null): Payment {
-  const { id: key, aliases, subscription, customer, lines, linesComplete } = invoice;
+function ofSubscriptionInvoice(
+  { id: key, aliases, subscription, customer }: Invoice,
+  userId: string | null,
+  lines: readonly Line[] | null,
+): Payment {
   return {
     key,
     category: 'included',
@@ -136,6 +155,6 @@ function ofSubscriptionInvoice(invoice: Invoice, userId: string | null): Payment
     userId,
     subscription,
     customer,
-    lines: linesComplete ? lines : null,
+    lines,
   };
 }

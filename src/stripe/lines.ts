@@ -5,8 +5,8 @@ import { type Line, readInvoiceLine, readLines, readSessionLine } from './shapes
 /** The lines of a payment, or why they are not to be had. */
 export type Fetched =
   | { readonly kind: 'lines'; readonly lines: readonly Line[] }
-  /** No answer, an error of Stripe's, or too many requests: it will be better later. */
-  | { readonly kind: 'unreachable' }
+  /** No answer, an error of Stripe's, too many requests, a refused key: better later. */
+  | { readonly kind: 'unreachable'; readonly reason: string }
   | { readonly kind: 'unusable'; readonly reason: string };
 
 /** Fetches the lines of payments from Stripe's API. */
@@ -25,19 +25,24 @@ const TIME = 20_000;
 const FAILURES = 3;
 const LEFT_ALONE = 5_000;
 
+type Unreachable = Extract<Fetched, { kind: 'unreachable' }>;
+const AWAY: Unreachable = { kind: 'unreachable', reason: "Stripe's API cannot be reached" };
+
 /**
  * @param onBack called when Stripe answers again: what was parked for its absence may be woken
  */
 export function createLineReader(client: Stripe, onBack: () => Promise<void>): LineReader {
   let failures = 0;
+  let latest = AWAY;
   let askAgainAt = 0;
   return {
     async fetch(key) {
       // A hanging API must not hold every attempt for its whole time-out, one after another.
-      if (failures >= FAILURES && Date.now() < askAgainAt) return { kind: 'unreachable' };
+      if (failures >= FAILURES && Date.now() < askAgainAt) return latest;
       const fetched = await fetchAll(client, key);
       if (fetched.kind === 'unreachable') {
         failures += 1;
+        latest = fetched;
         askAgainAt = Date.now() + LEFT_ALONE;
       } else if (failures > 0) {
         failures = 0;
@@ -63,7 +68,7 @@ async function fetchAll(client: Stripe, key: string): Promise<Fetched> {
       all.push(...read.value);
       if (!answer.has_more) return { kind: 'lines', lines: all };
       after = read.value.at(-1)?.id;
-      if (!after || Date.now() > until) return { kind: 'unreachable' };
+      if (!after || Date.now() > until) return AWAY;
     }
     return { kind: 'unusable', reason: `it has more than ${PAGE * PAGES} lines` };
   } catch (error) {
@@ -71,12 +76,18 @@ async function fetchAll(client: Stripe, key: string): Promise<Fetched> {
   }
 }
 
-/** A 4xx is Stripe's answer and stays the same; everything else is its absence. */
+/**
+ * A 4xx is Stripe's answer and stays the same; everything else is its absence. A refused key is as
+ * good as absence, because it is about the key and not about the payment.
+ */
 function refusalOf(error: unknown): Fetched {
   if (!(error instanceof Stripe.errors.StripeError)) throw error;
   const { statusCode, code } = error;
   const isAnswer = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
-  if (!isAnswer || statusCode === 409 || statusCode === 429) return { kind: 'unreachable' };
+  if (!isAnswer || statusCode === 409 || statusCode === 429) return AWAY;
+  if (statusCode === 401 || statusCode === 403) {
+    return { kind: 'unreachable', reason: `Stripe's API refuses the key: ${statusCode}` };
+  }
   return {
     kind: 'unusable',
     reason: `Stripe's API answers ${statusCode}${isId(code) ? ` ${code}` : ''}`,

@@ -5,7 +5,8 @@ import type { Catalogue } from './catalogue.ts';
 import { readEvent, type StripeEvent } from './event.ts';
 import { type Worth, worthOf } from './grants.ts';
 import type { Claim, Inbox, Patience, State, Verdict } from './inbox.ts';
-import { interpret, type Payment } from './interpret.ts';
+import { ENDS_OF_SLOW_PAYMENT, interpret, type Payment } from './interpret.ts';
+import { idOf } from './json.ts';
 import type { Fetched, LineReader } from './lines.ts';
 import type { Payments } from './payments.ts';
 import type { Users } from './users.ts';
@@ -31,9 +32,13 @@ export const priceIsKnown = (price: string) => `price:${price}`;
 /** What wakes events that wait for the user of a customer or subscription. */
 const userIsKnown = (stripeId: string) => `user_of:${stripeId}`;
 
-/** In seconds. An absent API is asked more often, because it comes back by itself. */
+/** What wakes an unpaid session: the end of its payment. */
+const slowPaymentEnds = (session: string) => `slow_payment:${session}`;
+
+/** In seconds. What comes back by itself, an absent API or ledger, is asked more often. */
 const USUAL: Patience = { first: 5, longest: 3_600 };
-const FOR_API: Patience = { first: 5, longest: 60 };
+const FOR_RETURN: Patience = { first: 5, longest: 60 };
+const FOR_BUYER: Patience = { first: 60, longest: 86_400 };
 const FOR_RELEASE: Patience = { first: 86_400, longest: 86_400 };
 
 /**
@@ -51,9 +56,11 @@ export function createAttempt(options: ProcessOptions): Attempt {
       const level = state === 'parked' ? 'warn' : 'info';
       const fields = { event: claim.id, attempt: claim.attempt, state, reason: verdict.reason };
       log[level](fields, 'Stripe event');
+      if (verdict.state !== 'parked' && verdict.wakes) await inbox.wake(verdict.wakes);
       return state;
     } catch (error) {
       // The verdict could not be written: the lease runs out, and the event is attempted again.
+      // Or it was, and only the waking failed: what it would have woken is due by itself, later.
       log.error({ err: error, event: claim.id }, 'Stripe event could not be settled');
       return 'received';
     }
@@ -61,11 +68,17 @@ export function createAttempt(options: ProcessOptions): Attempt {
 
   async function judgeOrPark(claim: Claim): Promise<Verdict> {
     try {
-      return await judge(readEvent(claim.payload));
+      const event = readEvent(claim.payload);
+      const verdict = await judge(event);
+      const session = ENDS_OF_SLOW_PAYMENT.includes(event.type) ? idOf(event.object) : null;
+      if (session === null || verdict.state === 'parked') return verdict;
+      return { ...verdict, wakes: [slowPaymentEnds(session)] };
     } catch (error) {
       log.error({ err: error, event: claim.id }, 'Stripe event failed');
       const what = error instanceof PurserError ? error.code : 'internal_error';
-      return parked(`the attempt failed: ${what}`);
+      return error instanceof PurserError && error.status === 503
+        ? parked(`the ledger is not available: ${what}`, [], FOR_RETURN)
+        : parked(`the attempt failed: ${what}`);
     }
   }
 
@@ -77,22 +90,38 @@ export function createAttempt(options: ProcessOptions): Attempt {
       case 'park':
         return parked(intent.reason);
       case 'postpone':
-        return parked(intent.reason, intent.waitsFor, FOR_RELEASE);
+        return parked(intent.reason, [intent.waitsFor], FOR_RELEASE);
+      case 'unpaid':
+        return awaitPayment(intent.session);
       case 'link':
-        await users.link(intent.userId, intent.stripeIds);
-        await inbox.wake(intent.stripeIds.map(userIsKnown));
-        return { state: 'done' };
+        return link(intent.userId, intent.stripeIds);
       case 'pay':
         return pay(event.id, intent.payment);
     }
   }
 
+  /**
+   * The payment's end may have come first. It may also never come: a manual capture sends no such
+   * event, so this stays parked, to be seen, until somebody decides.
+   */
+  async function awaitPayment(session: string): Promise<Verdict> {
+    const end = await inbox.settledType(session, ENDS_OF_SLOW_PAYMENT);
+    if (end !== null) return { state: 'ignored', reason: `it was unpaid; ${end} decided` };
+    const reason = 'unpaid: waits for checkout.session.async_payment_succeeded or _failed';
+    return parked(reason, [slowPaymentEnds(session)], FOR_BUYER);
+  }
+
+  async function link(userId: string, stripeIds: readonly string[]): Promise<Verdict> {
+    const foreign = await users.link(userId, stripeIds);
+    await inbox.wake(stripeIds.map(userIsKnown));
+    if (foreign.length === 0) return { state: 'done' };
+    return { state: 'done', reason: `another user already owns ${foreign.join(' and ')}` };
+  }
+
   async function pay(eventId: string, payment: Payment): Promise<Verdict> {
     const read = await linesOf(payment);
     if (read.kind === 'unusable') return parked(read.reason);
-    if (read.kind === 'unreachable') {
-      return parked("Stripe's API cannot be reached", API_IS_BACK, FOR_API);
-    }
+    if (read.kind === 'unreachable') return parked(read.reason, [API_IS_BACK], FOR_RETURN);
     const worth = worthOf(payment, read.lines, catalogue);
     switch (worth.kind) {
       case 'nothing':
@@ -100,7 +129,7 @@ export function createAttempt(options: ProcessOptions): Attempt {
       case 'unusable':
         return parked(worth.reason);
       case 'unknown_price':
-        return parked(`unknown price ${worth.price}`, priceIsKnown(worth.price));
+        return parked(`unknown price ${worth.price}`, [priceIsKnown(worth.price)]);
       case 'grant':
         return grant(eventId, payment, worth);
     }
@@ -115,27 +144,27 @@ export function createAttempt(options: ProcessOptions): Attempt {
     payment: Payment,
     { grants }: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
-    const { key: grantKey, subscription, customer } = payment;
+    const { key, aliases, subscription, customer } = payment;
     const userId = payment.userId ?? (await users.find(subscription, customer));
     if (userId === null) {
       // A link that lands between this look-up and the parking wakes nothing: Stripe often sends
       // both events at once, so the first back-off is short.
-      const stripeId = customer ?? subscription;
-      return parked('unknown user', stripeId && userIsKnown(stripeId));
+      const stripeIds = [subscription, customer].filter((id) => id !== null);
+      return parked('unknown user', stripeIds.map(userIsKnown));
     }
-    const owner = await payments.claim(grantKey, payment.aliases);
-    if (owner !== grantKey) {
-      return { state: 'ignored', reason: `the same payment as ${owner}, which gives the credits` };
-    }
+    const grantKey = await payments.claim(key, aliases);
     const keys = { grantKey, stripeEventId, idempotencyKey: null };
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
-    return { state: 'done', ...(outcome.replayed && { reason: 'it had been granted before' }) };
+    if (!outcome.replayed) return { state: 'done' };
+    return grantKey === key
+      ? { state: 'done', reason: 'it had been granted before' }
+      : { state: 'ignored', reason: `the same payment as ${grantKey}, which has been granted` };
   }
 
   return attempt;
 }
 
-function parked(reason: string, waitsFor: string | null = null, patience = USUAL): Verdict {
+function parked(reason: string, waitsFor: readonly string[] = [], patience = USUAL): Verdict {
   return { state: 'parked', reason, waitsFor, patience };
 }

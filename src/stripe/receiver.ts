@@ -22,7 +22,7 @@ export interface StripeReceiverOptions {
   readonly livemode: boolean;
   readonly catalogue: Catalogue;
   readonly log: FastifyBaseLogger;
-  /** When a delivery is answered although its event's attempt goes on, in milliseconds. */
+  /** When a delivery is answered at the latest, whatever goes on, in milliseconds. */
   readonly answerWithin?: number;
   /** The most deliveries that attempt their event themselves at once. */
   readonly attemptsAtOnce?: number;

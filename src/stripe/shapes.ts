@@ -33,7 +33,8 @@ export interface Invoice {
   readonly user: UserClaim;
   /** The payment's other names, pi_ and ch_: from basil on only when `payments` is expanded. */
   readonly aliases: readonly string[];
-  readonly lines: readonly Line[];
+  /** Read, but not judged: an invoice that grants nothing need not have readable ones. */
+  readonly lines: Read<readonly Line[]>;
   /** False when the payload holds only the first lines. */
   readonly linesComplete: boolean;
 }
@@ -75,8 +76,6 @@ export function readInvoice(object: Json): Read<Invoice> {
   if (id === null) return unusable('the invoice has no usable id');
   const [status, reason] = [at(object, 'status'), at(object, 'billing_reason')];
   if (!isId(status)) return unusable('the invoice has no status');
-  const lines = readLines(at(object, 'lines', 'data'), readInvoiceLine);
-  if (!lines.ok) return lines;
   const details = at(object, 'parent', 'subscription_details');
   const subscription = at(details, 'subscription') ?? at(object, 'subscription');
   const metadata =
@@ -93,7 +92,7 @@ export function readInvoice(object: Json): Read<Invoice> {
       subscription: idOf(subscription),
       user: readUser(at(metadata, 'user_id')),
       aliases: ids(at(object, 'payment_intent'), at(object, 'charge'), ...paymentsOf(object)),
-      lines: lines.value,
+      lines: readLines(at(object, 'lines', 'data'), readInvoiceLine),
       linesComplete: at(object, 'lines', 'has_more') !== true,
     },
   };

@@ -7,14 +7,18 @@ export function createUsers(pool: Pool) {
   /**
    * Remembers the user of a customer and a subscription. The first user of an id stays: a later
    * checkout by somebody else with the same customer must not redirect the first one's renewals.
+   * @returns the ids that belong to another user
    */
-  async function link(userId: string, stripeIds: readonly string[]): Promise<void> {
-    await pool.query(
+  async function link(userId: string, stripeIds: readonly string[]): Promise<readonly string[]> {
+    // DO UPDATE, not DO NOTHING, so that it returns whose the id was or has just become.
+    const { rows } = await pool.query<{ stripe_id: string; user_id: string }>(
       `INSERT INTO stripe_user_aliases (stripe_id, user_id)
        SELECT stripe_id, $2 FROM unnest($1::text[]) AS s (stripe_id) ORDER BY stripe_id COLLATE "C"
-           ON CONFLICT (stripe_id) DO NOTHING`,
+           ON CONFLICT (stripe_id) DO UPDATE SET stripe_id = excluded.stripe_id
+    RETURNING stripe_id, user_id`,
       [stripeIds, userId],
     );
+    return rows.filter((row) => row.user_id !== userId).map((row) => row.stripe_id);
   }
 
   /** The user of a subscription, else of a customer, else null. */

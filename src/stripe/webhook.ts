@@ -12,7 +12,7 @@ export interface WebhookOptions {
   readonly attempt: Attempt;
   /** Every secret that may have signed: the endpoint's, and during a roll-over the one before. */
   readonly secrets: readonly string[];
-  /** When a delivery is answered although its event's attempt goes on, in milliseconds. */
+  /** When a delivery is answered at the latest, whatever goes on, in milliseconds. */
   readonly answerWithin: number;
   /** The most events in hand at once; further ones are only stored, and left to the worker. */
   readonly atOnce: number;
@@ -39,8 +39,8 @@ const error = (description: string) => ({ ...Type.Ref(ERROR_BODY), description }
 
 /**
  * `POST /webhooks/stripe`: verify, store, attempt once, answer. 200 says that the event is stored,
- * and done or to be done; an event that could not be stored is a 503, so that Stripe sends it
- * again. Duplicates are 200 and start nothing.
+ * and done or to be done; an event that could not be stored in time is a 503, so that Stripe sends
+ * it again. Duplicates are 200 and start nothing.
  */
 export function createWebhook(options: WebhookOptions): Webhook {
   const { inbox, attempt, secrets, answerWithin, atOnce } = options;
@@ -54,11 +54,14 @@ export function createWebhook(options: WebhookOptions): Webhook {
     const event = readEvent(payload);
     const later = running.size >= atOnce;
     const stored = store(event, payload, later);
-    if (later) return { id: event.id, state: (await stored).state };
     const handled = stored.then(({ state, claim }) => (claim ? attempt(claim) : state));
     track(handled);
-    await stored;
-    return { id: event.id, state: await answerBy(until, handled) };
+    if (!(await settles(stored, until))) {
+      // When it is stored after all, its attempt follows, and what Stripe sends again is a duplicate.
+      const message = 'The event was not stored in time; send it again.';
+      throw new PurserError('database_unavailable', { message });
+    }
+    return { id: event.id, state: (await settles(handled, until)) ? await handled : 'received' };
   }
 
   async function store(event: StripeEvent, payload: string, later: boolean) {
@@ -73,17 +76,6 @@ export function createWebhook(options: WebhookOptions): Webhook {
     running.add(handled);
     const forget = () => running.delete(handled);
     handled.then(forget, forget);
-  }
-
-  /** What takes longer goes on; Stripe's delivery does not wait for it. */
-  async function answerBy(until: number, handled: Promise<State>): Promise<State> {
-    const late = Promise.withResolvers<State>();
-    const timer = setTimeout(() => late.resolve('received'), until - Date.now());
-    try {
-      return await Promise.race([handled, late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   const routes: FastifyPluginAsync = async (app) => {
@@ -120,4 +112,15 @@ export function createWebhook(options: WebhookOptions): Webhook {
       await Promise.allSettled(running);
     },
   };
+}
+
+/** Whether `work` ends before `until`. What takes longer goes on; Stripe does not wait for it. */
+async function settles(work: Promise<unknown>, until: number): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), until - Date.now());
+  try {
+    return await Promise.race([work.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

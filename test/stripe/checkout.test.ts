@@ -43,26 +43,49 @@ test('a payment grants once: the event again, 20 at once, and under another even
 
 test('an unpaid session waits for async_payment_succeeded, in either order', async () => {
   const { fake, deliver, stored, balanceOf } = stage;
+  const { receiver } = await stage.restart();
+  await receiver.start();
   for (const userId of ['carol', 'dave']) {
     const { id } = fake.createSession({ userId, lines: [PACK] });
     const completed = fake.completeSession(id, 'unpaid');
     const succeeded = fake.settleSession(id, 'succeeded');
     const inOrder = userId === 'carol' ? [completed, succeeded] : [succeeded, completed];
     for (const event of inOrder) await deliver(event);
-    expect(await stored(completed)).toMatchObject({
-      state: 'ignored',
-      reason: expect.stringContaining('async_payment_succeeded'),
-    });
+    await until(async () => (await stored(completed))?.state === 'ignored');
+    expect((await stored(completed))?.reason).toContain('async_payment_succeeded decided');
     expect(await balanceOf(userId)).toBe(100);
   }
+  await receiver.stop();
 });
 
-test('a failed slow payment grants nothing', async () => {
-  const { fake, deliver, balanceOf } = stage;
-  const { id } = fake.createSession({ userId: 'eve', lines: [PACK] });
-  expect(await deliver(fake.completeSession(id, 'unpaid'))).toBe('ignored');
-  expect(await deliver(fake.settleSession(id, 'failed'))).toBe('ignored');
+test('a failed slow payment grants nothing, in either order', async () => {
+  const { fake, deliver, stored, balanceOf } = stage;
+  const { receiver } = await stage.restart();
+  await receiver.start();
+  for (const first of ['completed', 'failed']) {
+    const { id } = fake.createSession({ userId: 'eve', lines: [PACK] });
+    const completed = fake.completeSession(id, 'unpaid');
+    const failed = fake.settleSession(id, 'failed');
+    for (const event of first === 'failed' ? [failed, completed] : [completed, failed]) {
+      await deliver(event);
+    }
+    expect((await stored(failed))?.state).toBe('ignored');
+    await until(async () => (await stored(completed))?.state === 'ignored');
+    expect((await stored(completed))?.reason).toContain('async_payment_failed decided');
+  }
+  await receiver.stop();
   expect(await balanceOf('eve')).toBe(0);
+});
+
+test('an unpaid session of which nothing more is heard stays in sight', async () => {
+  const { fake, deliver, stored } = stage;
+  const { id } = fake.createSession({ userId: 'eli', lines: [PACK] });
+  const completed = fake.completeSession(id, 'unpaid');
+  expect(await deliver(completed)).toBe('parked');
+  expect(await stored(completed)).toMatchObject({
+    reason: 'unpaid: waits for checkout.session.async_payment_succeeded or _failed',
+    waits_for: [`slow_payment:${id}`],
+  });
 });
 
 test('a free order grants nothing, nor does a line that a coupon made free', async () => {
@@ -159,7 +182,7 @@ test('an unknown price parks the whole payment until a restart knows it', async 
   expect(await deliver(event)).toBe('parked');
   expect(await stored(event)).toMatchObject({
     reason: 'unknown price price_new',
-    waits_for: 'price:price_new',
+    waits_for: ['price:price_new'],
   });
   expect(await balanceOf('nia')).toBe(0);
   await stage.db.sql(

@@ -49,6 +49,55 @@ test('an event whose grant fails is parked, not done, and grants when the ledger
   expect(await stage.balanceOf('bob')).toBe(100);
 });
 
+test('an attempt after the ledger has closed is retried soon, for what it is', async () => {
+  const closing = await stage.restart();
+  await closing.ledger.close();
+  const event = purchase('boris');
+  expect(await closing.deliver(event)).toBe('parked');
+  expect((await stage.stored(event))?.reason).toBe('the ledger is not available: overloaded');
+  await stage.receiver.start();
+  await makeDue(event);
+  await until(async () => (await stage.stored(event))?.state === 'done');
+  expect(await stage.balanceOf('boris')).toBe(100);
+});
+
+test('a payment whose first event cannot grant is granted by its other one, once', async () => {
+  const id = 'in_sim_twin';
+  const lines = [{ price: 'price_pack' }];
+  const session = stage.fake.createSession({ userId: 'bea', invoice: id, lines });
+  const completed = stage.fake.completeSession(session.id);
+  await stage.db.sql('ALTER TABLE credit_ledger RENAME TO credit_ledger_away');
+  expect(await stage.deliver(completed)).toBe('parked');
+  await stage.db.sql('ALTER TABLE credit_ledger_away RENAME TO credit_ledger');
+  const invoice = stage.fake.payInvoice({ id, userId: 'bea', subscription: 'sub_bea', lines });
+  expect(await stage.deliver(invoice)).toBe('done');
+  await stage.receiver.start();
+  await makeDue(completed);
+  await until(async () => (await stage.stored(completed))?.state === 'done');
+  expect((await stage.stored(completed))?.reason).toBe('it had been granted before');
+  expect(await stage.balanceOf('bea')).toBe(100);
+});
+
+test('two payments that turn out to be one are granted once, under the granted key', async () => {
+  const id = 'in_sim_late';
+  const lines = [{ price: 'price_pack' }];
+  const session = stage.fake.createSession({ userId: 'bix', lines });
+  const completed = stage.fake.completeSession(session.id);
+  expect(await stage.deliver(completed)).toBe('done');
+  const invoice = stage.fake.payInvoice({ id, userId: 'bix', subscription: 'sub_bix', lines });
+  await stage.db.sql('ALTER TABLE credit_ledger RENAME TO credit_ledger_away');
+  expect(await stage.deliver(invoice)).toBe('parked');
+  await stage.db.sql('ALTER TABLE credit_ledger_away RENAME TO credit_ledger');
+  const object = { ...completed.data.object, invoice: id };
+  const again = { ...completed, id: 'evt_again', data: { object } };
+  expect(await stage.deliver(again)).toBe('done');
+  await stage.receiver.start();
+  await makeDue(invoice);
+  await until(async () => (await stage.stored(invoice))?.state === 'ignored');
+  expect((await stage.stored(invoice))?.reason).toContain(session.id);
+  expect(await stage.balanceOf('bix')).toBe(100);
+});
+
 test('the worker takes over what a dead server left, after its lease and not before', async () => {
   const [left, leased] = [purchase('cat'), purchase('dan')];
   await storeOnly(left);
@@ -91,7 +140,7 @@ test('an attempt that was overtaken cannot park what a later one has done', asyn
 test('what wakes an event does not cut the lease of an attempt that holds it', async () => {
   const event = purchase('fin');
   await storeOnly(event);
-  const change = `UPDATE stripe_events SET state = 'parked', reason = 'r', waits_for = 'price:x'`;
+  const change = `UPDATE stripe_events SET state = 'parked', reason = 'r', waits_for = '{price:x}'`;
   await stage.db.sql(change);
   const inbox = createInbox(stage.db.pool);
   expect(await inbox.claim(1)).toMatchObject([{ id: event.id, attempt: 2 }]);
@@ -112,7 +161,7 @@ test.each([
     expect(await hasty.deliver(event)).toBe('parked');
     expect(await stage.stored(event)).toMatchObject({
       reason: "Stripe's API cannot be reached",
-      waits_for: 'stripe_api',
+      waits_for: ['stripe_api'],
     });
     await stage.db.sql(`UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour'`);
     stage.fake.setFault(null);
@@ -124,6 +173,16 @@ test.each([
     expect(await stage.balanceOf('gus')).toBe(200);
   },
 );
+
+test.each([401, 403])('a key that Stripe refuses with %i is its absence', async (status) => {
+  const event = purchase('gwen');
+  stage.fake.setFault({ kind: 'error', status });
+  expect(await stage.deliver(event)).toBe('parked');
+  expect(await stage.stored(event)).toMatchObject({
+    reason: `Stripe's API refuses the key: ${status}`,
+    waits_for: ['stripe_api'],
+  });
+});
 
 test('an API that keeps failing is left alone for a while, to hold up nobody', async () => {
   stage.fake.setFault({ kind: 'error', status: 500 });
@@ -145,6 +204,20 @@ test('a delivery does not wait for ever: it is answered, and its attempt goes on
   expect(await slow.deliver(event)).toBe('received');
   await until(async () => (await stage.stored(event))?.state === 'done');
   expect(await stage.balanceOf('ida')).toBe(100);
+});
+
+test('an event that is not stored in time is a 503, and stored late it is no duplicate', async () => {
+  const slow = await stage.restart({ answerWithin: 50 });
+  const event = purchase('ike');
+  const client = await stage.db.pool.connect();
+  await client.query('BEGIN; LOCK TABLE stripe_events');
+  const { statusCode } = await slow.app.inject(delivery(JSON.stringify(event)));
+  await client.query('COMMIT');
+  client.release();
+  expect(statusCode).toBe(503);
+  await until(async () => (await stage.stored(event))?.state === 'done');
+  expect(await stage.deliver(event)).toBe('done');
+  expect(await stage.balanceOf('ike')).toBe(100);
 });
 
 test('beyond so many at once, deliveries are stored and left to the worker', async () => {
@@ -205,7 +278,7 @@ test('reversals are kept for a later release; other types are ignored', async ()
     'credit_note.created',
   ]) {
     expect(await stage.deliver(named(type)), type).toBe('parked');
-    expect(await stage.stored(named(type))).toMatchObject({ waits_for: 'release:reversals' });
+    expect(await stage.stored(named(type))).toMatchObject({ waits_for: ['release:reversals'] });
     expect((await stage.stored(named(type)))?.due_in).toBeGreaterThan(80_000);
   }
   for (const type of ['charge.succeeded', 'customer.created', 'whim.of.stripe', 'refundable']) {
@@ -222,7 +295,7 @@ test('the database refuses an event without the facts of its state', async () =>
     `state = 'done'`,
     `state = 'ignored', settled_at = now(), next_attempt_at = NULL`,
     `next_attempt_at = NULL`,
-    `waits_for = 'price:x'`,
+    `waits_for = '{price:x}'`,
     `id = 'cs_1'`,
   ]) {
     await expect(db.sql(`UPDATE stripe_events SET ${change}`), change).rejects.toThrow(/check/);

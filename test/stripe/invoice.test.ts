@@ -21,7 +21,12 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
     ...others,
   });
 
-  test.each(['subscription_create', 'subscription_cycle', 'subscription_update'])(
+  test.each([
+    'subscription_create',
+    'subscription_cycle',
+    'subscription_threshold',
+    'subscription_update',
+  ])(
     'a paid invoice of reason %s grants each line, as one command under its id',
     async (billingReason) => {
       const { fake, deliver, balanceOf, ledger } = stage;
@@ -85,6 +90,16 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
     expect(await balanceOf(`els-${shape}`)).toBe(0);
   });
 
+  test('an invoice that grants nothing is ignored, even with lines that cannot be read', async () => {
+    const { fake, deliver } = stage;
+    for (const kind of [{ subscription: null }, { billingReason: 'manual' }, { status: 'draft' }]) {
+      const event = fake.payInvoice(renewal('eva', kind));
+      const object = { ...event.data.object, lines: null };
+      const state = await deliver({ ...event, data: { object } } as never);
+      expect(state, JSON.stringify(kind)).toBe('ignored');
+    }
+  });
+
   test('lines beyond the payload are listed', async () => {
     const { fake, deliver, balanceOf } = stage;
     const event = fake.payInvoice(renewal('fin', { lines: Array(120).fill(PLAN) }));
@@ -100,26 +115,34 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
     expect(await balanceOf(`gil-${shape}`)).toBe(0);
   });
 
-  test('an invoice that comes before its checkout waits for the user, then grants', async () => {
-    const { fake, deliver, stored, balanceOf } = stage;
-    const [customer, subscription] = [`cus_early_${shape}`, `sub_early_${shape}`];
-    const invoice = fake.payInvoice({ shape, customer, subscription, lines: [PLAN] });
-    expect(await deliver(invoice)).toBe('parked');
-    expect(await stored(invoice)).toMatchObject({
-      reason: 'unknown user',
-      waits_for: `user_of:${customer}`,
-    });
-    await stage.db.sql(
-      `UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE id = $1`,
-      [invoice.id],
-    );
-    const userId = `hub-${shape}`;
-    const mode = 'subscription';
-    const session = fake.createSession({ mode, userId, customer, subscription, lines: [PLAN] });
-    expect(await deliver(fake.completeSession(session.id))).toBe('done');
-    await until(async () => (await stored(invoice))?.state === 'done');
-    expect(await balanceOf(userId)).toBe(1000);
-  });
+  test.each(['both', 'customer', 'sub'] as const)(
+    'an invoice before its checkout waits for the user of: %s',
+    async (known) => {
+      const { fake, deliver, stored, balanceOf } = stage;
+      const [customer, subscription] = [`cus_${known}_${shape}`, `sub_${known}_${shape}`];
+      const invoice = fake.payInvoice({ shape, customer, subscription, lines: [PLAN] });
+      expect(await deliver(invoice)).toBe('parked');
+      expect(await stored(invoice)).toMatchObject({
+        reason: 'unknown user',
+        waits_for: [`user_of:${subscription}`, `user_of:${customer}`],
+      });
+      await stage.db.sql(
+        `UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE id = $1`,
+        [invoice.id],
+      );
+      const userId = `hub-${known}-${shape}`;
+      const ids = {
+        both: { customer, subscription },
+        customer: { customer },
+        sub: { subscription },
+      };
+      const mode = 'subscription';
+      const session = fake.createSession({ mode, userId, ...ids[known], lines: [PLAN] });
+      expect(await deliver(fake.completeSession(session.id))).toBe('done');
+      await until(async () => (await stored(invoice))?.state === 'done');
+      expect(await balanceOf(userId)).toBe(1000);
+    },
+  );
 
   test('a payment that its session granted is not granted again by its invoice', async () => {
     const { fake, deliver, stored, balanceOf } = stage;
@@ -191,7 +214,7 @@ test('a subscription checkout never grants; its user owns the renewals from then
 });
 
 test('another user’s checkout with the same customer does not take over the renewals', async () => {
-  const { fake, deliver, balanceOf } = stage;
+  const { fake, deliver, stored, balanceOf } = stage;
   for (const [userId, subscription] of [
     ['nan', 'sub_nan'],
     ['oli', 'sub_oli'],
@@ -199,7 +222,11 @@ test('another user’s checkout with the same customer does not take over the re
     const mode = 'subscription';
     const customer = 'cus_shared';
     const session = fake.createSession({ mode, userId, customer, subscription, lines: [PLAN] });
-    await deliver(fake.completeSession(session.id));
+    const completed = fake.completeSession(session.id);
+    expect(await deliver(completed)).toBe('done');
+    expect((await stored(completed))?.reason).toBe(
+      userId === 'nan' ? null : 'another user already owns cus_shared',
+    );
   }
   const customer = 'cus_shared';
   await deliver(fake.payInvoice({ customer, subscription: 'sub_nan', lines: [PLAN] }));

@@ -83,10 +83,13 @@ test('both generations of an invoice read the same', () => {
       subscription: 'sub_1',
       user: { userId: 'ada' },
       aliases: ['pi_1', 'ch_1'],
-      lines: [
-        { id: 'il_1', price: 'price_a', quantity: 2, paid: false, proration: false },
-        { id: 'il_2', price: 'gold', quantity: 1, paid: true, proration: true },
-      ],
+      lines: {
+        ok: true,
+        value: [
+          { id: 'il_1', price: 'price_a', quantity: 2, paid: false, proration: false },
+          { id: 'il_2', price: 'gold', quantity: 1, paid: true, proration: true },
+        ],
+      },
       linesComplete: true,
     },
   };

@@ -22,7 +22,7 @@ const PRICES = { price_pack: 100, price_plan: 1000, price_seat: 0 };
 interface StoredEvent {
   readonly state: string;
   readonly reason: string | null;
-  readonly waits_for: string | null;
+  readonly waits_for: readonly string[] | null;
   readonly attempts: number;
   /** Seconds from now. */
   readonly due_in: number | null;
