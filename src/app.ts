@@ -14,6 +14,7 @@ import { describeApi, serveDocs } from './http/docs.ts';
 import { handleError } from './http/error-handler.ts';
 import { acceptOnlyJson } from './http/json-body.ts';
 import { answerOtherMethods } from './http/methods.ts';
+import { checkHeads } from './http/request-head.ts';
 import { type Health, healthzRoute } from './http/routes/healthz.ts';
 import { livezRoute } from './http/routes/livez.ts';
 import { compileValidator } from './http/validation.ts';
@@ -61,7 +62,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     clientErrorHandler: handleClientError,
     frameworkErrors: handleError,
-    routerOptions: { maxParamLength: 255 },
+    // `checkHeads` does it, so that the refusal has its envelope.
+    http: { requireHostHeader: false },
   });
   app.addSchema(ErrorBody);
   acceptOnlyJson(app);
@@ -73,6 +75,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(FIXED_HEADERS).header('x-request-id', request.id);
   });
+  checkHeads(app);
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request;
     const ms = Math.round(reply.elapsedTime * 10) / 10;

@@ -23,10 +23,15 @@ export type KeySet = (header: {
  * grow old or a `kid` is unknown. Requests that wait share one fetch, and a failed fetch counts
  * for the cooldown too: jose's own remote set fetches anew for each request of an outage.
  *
+ * @param timeoutMs how long a fetch may take, in milliseconds, from its start to the last byte
  * @throws from the returned function: 503 `keys_unavailable` while the address does not answer, or
  *   jose's `JWKSNoMatchingKey`
  */
-export function createKeySet(url: string, clock: () => number): KeySet {
+export function createKeySet(
+  url: string,
+  clock: () => number,
+  timeoutMs = FETCH_TIMEOUT_MS,
+): KeySet {
   let keys: LocalKeySet | null = null;
   let loadedAt = Number.NEGATIVE_INFINITY;
   let attemptedAt = Number.NEGATIVE_INFINITY;
@@ -36,7 +41,7 @@ export function createKeySet(url: string, clock: () => number): KeySet {
   async function load(): Promise<void> {
     attemptedAt = clock();
     try {
-      keys = createLocalJWKSet(await fetchJwks(url));
+      keys = createLocalJWKSet(await fetchJwks(url, timeoutMs));
       loadedAt = clock();
       failure = null;
     } catch (error) {
@@ -66,11 +71,11 @@ export function createKeySet(url: string, clock: () => number): KeySet {
   };
 }
 
-async function fetchJwks(url: string): Promise<JSONWebKeySet> {
+async function fetchJwks(url: string, timeoutMs: number): Promise<JSONWebKeySet> {
   const response = await fetch(url, {
     headers: { accept: 'application/jwk-set+json, application/json' },
     redirect: 'error',
-    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+    signal: AbortSignal.timeout(timeoutMs),
   });
   if (response.status !== 200) {
     await response.body?.cancel();

@@ -23,6 +23,8 @@ export interface TokenSources {
     readonly url: string;
     readonly issuer: string;
     readonly audience: string | null;
+    /** How long fetching the keys may take, in milliseconds; 5,000 when it is left out. */
+    readonly timeoutMs?: number;
   } | null;
 }
 
@@ -71,7 +73,6 @@ function v5(secrets: readonly string[], cookieNames: readonly string[]): OpenTok
 const jweChecks = (enc: string) => ({
   keyManagementAlgorithms: ['dir'],
   contentEncryptionAlgorithms: [enc],
-  maxDecompressedLength: 0,
 });
 
 function hs256(secrets: readonly string[]): OpenToken {
@@ -83,10 +84,10 @@ function hs256(secrets: readonly string[]): OpenToken {
 }
 
 function publicKey(
-  { url, issuer, audience }: NonNullable<TokenSources['jwks']>,
+  { url, issuer, audience, timeoutMs }: NonNullable<TokenSources['jwks']>,
   clock: () => number,
 ): OpenToken {
-  const findKey = createKeySet(url, clock);
+  const findKey = createKeySet(url, clock, timeoutMs);
   return async (token, { alg, kid }, checks) => {
     if (!kid) throw unauthorized('no kid');
     const key = await findKey({ alg, kid });

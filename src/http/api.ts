@@ -31,12 +31,21 @@ export const api =
     await app.register(useCreditsRoute(ledger));
   };
 
+/** Of the plugin's headers only Retry-After is promised, and the 429 below has its own. */
+const NO_HEADERS = {
+  'x-ratelimit-limit': false,
+  'x-ratelimit-remaining': false,
+  'x-ratelimit-reset': false,
+} as const;
+
 /** Counts in the phase after the guard's, so that the identity is known. */
 async function limitRate(app: FastifyInstance, perMinute: number): Promise<void> {
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: '1 minute',
     hook: 'preParsing',
+    addHeaders: { ...NO_HEADERS, 'retry-after': false },
+    addHeadersOnExceeding: NO_HEADERS,
     keyGenerator: ({ identity }) => identity.userId,
     errorResponseBuilder: (_request, { ttl }) =>
       new PurserError('rate_limited', {

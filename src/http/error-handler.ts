@@ -15,7 +15,6 @@ const FASTIFY_ERRORS: Readonly<Record<string, readonly [code: ErrorCode, message
   ],
   FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_json'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type'],
-  FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long'],
 };
 
 /** Answers any error with its envelope; what the caller must not see goes to the log. */

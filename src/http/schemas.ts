@@ -33,16 +33,21 @@ export const Cursor = Type.String({
   description: 'The next_cursor of the page before.',
 });
 
+/** For routes without query parameters: one that is sent was meant for something. */
+export const NoQuery = Type.Object({}, { additionalProperties: false });
+
 export const Reason = Type.String({
   maxLength: 1000,
   pattern: READABLE,
   description: 'Why, for the people who read the statement.',
+  examples: ['render'],
 });
 
 export const Ref = Type.String({
   maxLength: 255,
   pattern: READABLE,
   description: 'Your own name for what this was, such as a job or an order.',
+  examples: ['job-43'],
 });
 
 const balanceFields = {

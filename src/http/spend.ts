@@ -9,6 +9,7 @@ import {
   DebitedEnvelope,
   IdempotencyHeaders,
   InsufficientCredits,
+  NoQuery,
   toDebited,
 } from './schemas.ts';
 
@@ -16,6 +17,7 @@ import {
 export const spendSchema = {
   tags: ['Credits'],
   headers: IdempotencyHeaders,
+  querystring: NoQuery,
   response: {
     200: DebitedEnvelope,
     ...bodyErrors,

@@ -56,7 +56,7 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
     case 'required':
       return 'is missing';
     case 'additionalProperties':
-      return `is not known here; known are ${namesOf(parentSchema?.['properties'])}`;
+      return `is not known here; ${namesOf(parentSchema?.['properties'])}`;
     case 'type': {
       const type = TYPES[params['type']] ?? `of type ${params['type']}`;
       return Array.isArray(data) ? `must be ${type}, not a list` : `must be ${type}`;
@@ -78,5 +78,5 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
 
 function namesOf(properties: object | undefined): string {
   const names = Object.keys(properties ?? {}).map((name) => `\`${name}\``);
-  return names.join(' and ') || 'none';
+  return names.length === 0 ? 'none is' : `known are ${names.join(' and ')}`;
 }

@@ -60,9 +60,9 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-function createJwksAuthenticator(audience: string | null = null) {
+function createJwksAuthenticator(audience: string | null = null, timeoutMs = 5_000) {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`;
-  const jwks = { url, issuer: ISSUER, audience };
+  const jwks = { url, issuer: ISSUER, audience, timeoutMs };
   return createAuthenticator({ ...OPTIONS, formats: [], jwks }, () => now);
 }
 
@@ -197,6 +197,21 @@ describe('while the keys cannot be fetched', () => {
     now += MAX_AGE;
     expect(await judge(authenticate, await sign('EdDSA'))).toMatchObject(UNAVAILABLE);
     expect(fetches).toBe(3);
+  });
+
+  const silences: readonly (readonly [string, RequestListener])[] = [
+    ['never answers', () => {}],
+    ['never ends its answer', (_request, response) => response.write(keySet.slice(0, 10))],
+  ];
+  test.each(silences)('a server that %s is waited for only so long', async (_name, silence) => {
+    answer = silence;
+    const authenticate = createJwksAuthenticator(null, 100);
+    const began = performance.now();
+    expect(await judge(authenticate, await sign('ES256'))).toMatchObject({
+      ...UNAVAILABLE,
+      reason: expect.stringContaining('timeout'),
+    });
+    expect(performance.now() - began).toBeLessThan(1_000);
   });
 
   const answers: readonly (readonly [string, RequestListener])[] = [

@@ -11,6 +11,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const BODY = '{"delta":1}';
+const CHUNKS = `b\r\n${BODY}\r\n0\r\n\r\n`;
 const JSON_TYPE = 'Content-Type: application/json';
 const LENGTH = `Content-Length: ${BODY.length}`;
 const CHUNKED = 'Transfer-Encoding: chunked';
@@ -69,9 +70,11 @@ test.each([
   ['two lengths', [JSON_TYPE, LENGTH, 'Content-Length: 12'], BODY],
   ['two lengths that agree', [JSON_TYPE, LENGTH, LENGTH], BODY],
   ['a length that is no number', [JSON_TYPE, 'Content-Length: -11'], BODY],
-  ['a length beside chunks', [JSON_TYPE, LENGTH, CHUNKED], `b\r\n${BODY}\r\n0\r\n\r\n`],
+  ['a length beside chunks', [JSON_TYPE, LENGTH, CHUNKED], CHUNKS],
   ['chunks that are none', [JSON_TYPE, CHUNKED], `zz\r\n${BODY}\r\n0\r\n\r\n`],
   ['an unknown coding', [JSON_TYPE, 'Transfer-Encoding: chunked, x'], BODY],
+  ['a compressed transfer', [JSON_TYPE, 'Transfer-Encoding: gzip, chunked', CLOSE], CHUNKS],
+  ['chunks twice over', [JSON_TYPE, CHUNKED, CHUNKED, CLOSE], CHUNKS],
   ['two types', [JSON_TYPE, JSON_TYPE, LENGTH, CLOSE], BODY],
   ['two types that differ', [JSON_TYPE, 'Content-Type: text/plain', LENGTH, CLOSE], BODY],
 ])('a debit with %s is refused', async (_, headers, body) => {
@@ -91,9 +94,9 @@ test('a debit with two Authorization headers is nobody’s', async () => {
 test('a body in chunks is read up to the limit and no further', async () => {
   const chunk = `1000\r\n${' '.repeat(4_096)}\r\n`;
   const headers = [JSON_TYPE, CHUNKED];
-  const small = await send({ headers: [...headers, CLOSE], body: `b\r\n${BODY}\r\n0\r\n\r\n` });
+  const small = await send({ headers: [...headers, CLOSE], body: CHUNKS });
   expect(small[0]?.status).toBe(200);
-  const large = await send({ headers }, ...Array(40).fill(chunk), `b\r\n${BODY}\r\n0\r\n\r\n`);
+  const large = await send({ headers }, ...Array(40).fill(chunk), CHUNKS);
   expect(large).toHaveLength(1);
   expectError(large[0], 413, 'payload_too_large');
   expect(await api.onRecord(user)).toEqual({ balance: 9, entries: 2 });
@@ -141,17 +144,53 @@ test('a request that takes too long to arrive is 408', async () => {
   expect(api.app.server.requestTimeout).toBe(30_000);
 });
 
+const HEAD = 'GET /livez HTTP/1.1\r\nConnection: close\r\n';
+
 test.each([
-  ['no Host, 400', 'GET /livez HTTP/1.1\r\n\r\n', 400],
-  [
-    'an Expect that nobody can meet, 417',
-    'GET /livez HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nConnection: close\r\n\r\n',
-    417,
-  ],
-])('Node itself answers %s, with an empty body', async (_, bytes, status) => {
-  expect(await api.exchange(bytes)).toMatch(
-    new RegExp(`^HTTP/1.1 ${status} [^]*\r\n\r\n0\r\n\r\n$`),
-  );
+  ['no Host', '', 'The Host header is missing.'],
+  ['two hosts', 'Host: a\r\nHost: b\r\n', 'Send one Host header, not several.'],
+])('%s is 400', async (_, lines, message) => {
+  const [answer] = readAnswers(await api.exchange(`${HEAD}${lines}\r\n`));
+  expectError(answer, 400, 'invalid_request');
+  expect(JSON.parse(answer?.body ?? '').error.message).toBe(message);
+});
+
+test('HTTP/1.0 needs no Host', async () => {
+  const [answer] = readAnswers(await api.exchange('GET /livez HTTP/1.0\r\n\r\n'));
+  expect(answer?.status).toBe(200);
+});
+
+test('an Expect that nobody can meet is 417, and nothing is carried out', async () => {
+  const [answer] = await send({
+    headers: [JSON_TYPE, LENGTH, 'Expect: 200-ok', CLOSE],
+    body: BODY,
+  });
+  expectError(answer, 417, 'expectation_failed');
+  await expectUntouched();
+});
+
+test('a body that waits for 100 Continue gets it', async () => {
+  const answer = await send({
+    headers: [JSON_TYPE, LENGTH, 'Expect: 100-continue', CLOSE],
+    body: BODY,
+  });
+  expect(answer.map(({ status }) => status)).toContain(100);
+  expect(await api.onRecord(user)).toEqual({ balance: 9, entries: 2 });
+});
+
+const CONNECT = 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n';
+
+test('CONNECT is 405, and the connection is closed', async () => {
+  const [answer] = readAnswers(await api.exchange(CONNECT));
+  expectError(answer, 405, 'method_not_allowed');
+  expect(answer?.headers['allow']).toBe('');
+});
+
+test('a CONNECT after a debit does not hide that it was carried out', async () => {
+  const debit = await rawRequest(api, user, { headers: [JSON_TYPE, LENGTH], body: BODY });
+  const [answer] = readAnswers(await api.exchange(debit + CONNECT));
+  expect(answer?.status).toBe(200);
+  expect(await api.onRecord(user)).toEqual({ balance: 9, entries: 2 });
 });
 
 test('the server still works after all of that', async () => {

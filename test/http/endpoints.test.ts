@@ -27,6 +27,21 @@ describe('health', () => {
 });
 
 describe('the signed-in user', () => {
+  test.each(['/api/v1/me/hello', '/api/v1/me/credits'])(
+    'GET %s takes no query parameters, and says so',
+    async (url) => {
+      const { status, body } = await api.call('GET', `${url}?user=ada`, { as: 'grace' });
+      expect([status, body.error]).toEqual([
+        400,
+        {
+          code: 'invalid_request',
+          message: 'The query parameter `user` is not known here; none is.',
+          field: 'user',
+        },
+      ]);
+    },
+  );
+
   test('GET /api/v1/me/hello names the user as a string', async () => {
     const { status, body, headers } = await api.call('GET', '/api/v1/me/hello', { as: '1234' });
     expect([status, body]).toEqual([200, { data: { user: '1234' } }]);

@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildApp } from '../../src/app.ts';
+import { createTestAuthenticator } from '../../src/auth/authenticator.ts';
+import { createGuard } from '../../src/auth/guard.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
 import { FRONT_END, startTestApp, type TestApp } from '../support/app.ts';
 
 let api: TestApp;
@@ -8,12 +12,14 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-test.each([
+const ROUTES = [
   ['GET', '/api/v1/me/credits', undefined],
   ['GET', '/api/v1/me/credits/entries', undefined],
   ['POST', '/api/v1/credits/debit', { delta: 1 }],
   ['POST', '/api/v1/use-credits', { units: 1 }],
-])(
+] as const;
+
+test.each(ROUTES)(
   'a failure inside %s %s says nothing but the code and the request id',
   async (method, url, body) => {
     const headers = { origin: FRONT_END };
@@ -36,3 +42,36 @@ test.each([
     ).toBe(true);
   },
 );
+
+/** A defect of ours, whose text is for nobody else: no error of the database, and none with a code. */
+const fail = () => Promise.reject(new TypeError('secret hunter2'));
+const counts: Ledger['counts'] = {
+  rounds: 0,
+  commands: 0,
+  skips: 0,
+  splits: 0,
+  unknownCommits: 0,
+  lockViolations: 0,
+};
+
+test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body) => {
+  const app = await buildApp({
+    ledger: { post: fail, balance: fail, entries: fail, counts, close: async () => {} },
+    guard: createGuard(createTestAuthenticator()),
+    rateLimitPerMinute: 0,
+    allowedOrigins: [],
+    health: { version: '1', authDisabled: true, checkDatabase: async () => {} },
+    stripeWebhook: async () => {},
+  });
+  const answer = await app.inject({ method, url, ...(body && { payload: body }) });
+  expect(answer.statusCode).toBe(500);
+  expect(answer.json()).toEqual({
+    error: {
+      code: 'internal_error',
+      message: 'Something failed on our side; quote the request id.',
+    },
+    request_id: answer.headers['x-request-id'],
+  });
+  expect(JSON.stringify(answer.headers) + answer.body).not.toMatch(/hunter2|TypeError/);
+  await app.close();
+});

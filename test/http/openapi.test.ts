@@ -173,12 +173,19 @@ describe('the page at /docs', () => {
     }
   });
 
-  test('has a policy under which its scripts run, also where there is no https', async () => {
+  test('has a policy that allows its own files alone, also without https', async () => {
     const { headers, text } = await api.call('GET', '/docs');
     const policy = headers['content-security-policy'];
-    expect(policy).toContain("script-src 'self'");
-    expect(policy).not.toContain('upgrade-insecure-requests');
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).not.toMatch(/unsafe|https?:|\*|upgrade-insecure-requests/);
     expect(text).not.toMatch(/<script(?![^>]*src=)[^>]*>/);
+  });
+
+  test('is called after this API and shows nothing of the tool that draws it', async () => {
+    const { text } = await api.call('GET', '/docs');
+    expect(text).toContain('<title>Purser API</title>');
+    const { text: script } = await api.call('GET', '/docs/static/swagger-initializer.js');
+    expect(script).toMatch(/"layout":\s*"BaseLayout"/);
   });
 
   test('asks no other server about the document', async () => {

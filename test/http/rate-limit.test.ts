@@ -33,7 +33,9 @@ test('a user who asks too often is told when to come back, and others are not', 
     code: 'rate_limited',
     message: 'Too many requests; wait as long as Retry-After says.',
   });
-  expect((await hello('calm')).status).toBe(200);
+  const calm = await hello('calm');
+  expect(calm.status).toBe(200);
+  expect(Object.keys({ ...headers, ...calm.headers }).join()).not.toMatch(/ratelimit/);
 });
 
 test('all addresses count together, and what is refused is not carried out', async () => {
@@ -73,14 +75,11 @@ test('health checks are never limited', async () => {
 test('0 switches the limit off', async () => {
   const call = () => unlimited.call('GET', '/api/v1/me/hello', { as: 'free' });
   expect(await statuses(20, call)).toEqual(Array(20).fill(200));
-  expect((await call()).headers).not.toHaveProperty('x-ratelimit-limit');
 });
 
 test('600 a minute is the limit when nothing is configured', async () => {
   const plain = await startTestApp({ database, env: { RATE_LIMIT_PER_MINUTE: undefined } });
-  const { headers } = await plain.call('GET', '/api/v1/me/hello', { as: 'anyone' });
-  expect([headers['x-ratelimit-limit'], headers['x-ratelimit-remaining']].map(Number)).toEqual([
-    600, 599,
-  ]);
+  const call = () => plain.call('GET', '/api/v1/me/hello', { as: 'anyone' });
+  expect(await statuses(601, call)).toEqual([...Array(600).fill(200), 429]);
   await plain.close();
 });

@@ -20,7 +20,7 @@ export interface Contract {
 }
 
 /** Answers that depend on the request's bytes or address and not on the operation. */
-const OF_ANY_ADDRESS = [404, 405, 414, 431];
+const OF_ANY_ADDRESS = [404, 405, 417, 431];
 
 export function readContract(document: OpenApi): Contract {
   // OpenAPI 3.1 is JSON Schema 2020-12; `discriminator` and the like are not used.

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { BalanceEnvelope, guardedErrors, toBalance } from '../schemas.ts';
+import { BalanceEnvelope, guardedErrors, NoQuery, toBalance } from '../schemas.ts';
 
 /** GET /api/v1/me/credits: what the signed-in user has. */
 export const getCreditsRoute =
@@ -13,6 +13,7 @@ export const getCreditsRoute =
           operationId: 'getCredits',
           summary: 'Your balance',
           tags: ['Credits'],
+          querystring: NoQuery,
           response: { 200: BalanceEnvelope, ...guardedErrors },
         },
       },

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Envelope } from '../../envelope.ts';
-import { guardedErrors } from '../schemas.ts';
+import { guardedErrors, NoQuery } from '../schemas.ts';
 
 /** GET /api/v1/me/hello: who the token says you are. */
 export const helloRoute: FastifyPluginAsyncTypebox = async (app) => {
@@ -12,6 +12,7 @@ export const helloRoute: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'hello',
         summary: 'Who you are',
         tags: ['Session'],
+        querystring: NoQuery,
         response: { 200: Envelope(Type.Object({ user: Type.String() })), ...guardedErrors },
       },
     },
