@@ -32,7 +32,7 @@ CREATE TABLE credit_ledger (
   grant_key       text COLLATE "C",
   idempotency_key text COLLATE "C",
   request_hash    text COLLATE "C",
-  created_at      timestamptz NOT NULL,
+  created_at      timestamptz(3) NOT NULL,
   hash            bytea       NOT NULL,
   state           jsonb,
   PRIMARY KEY (user_id, seq),
@@ -49,7 +49,6 @@ CREATE TABLE credit_ledger (
   CONSTRAINT key_has_hash       CHECK ((idempotency_key IS NULL) = (request_hash IS NULL)),
   CONSTRAINT note_has_hash      CHECK (note_hash IS NOT NULL OR (reason, ref, metadata) IS NULL),
   CONSTRAINT note_hash_is_sha256 CHECK (octet_length(note_hash) = 32),
-  CONSTRAINT whole_milliseconds CHECK (created_at = date_trunc('milliseconds', created_at)),
   CONSTRAINT hash_is_sha256     CHECK (octet_length(hash) = 32)
 );
 

@@ -41,8 +41,9 @@ function problemOf(request: IncomingMessage, body: Buffer): PurserError | null {
       'The body must not be compressed: send it without Content-Encoding.',
     );
   }
-  const charset = new MIMEType(type).params.get('charset') ?? 'utf-8';
-  if (charset.toLowerCase() !== 'utf-8') {
+  // Parsed only when it says more than almost every client does.
+  const charset = type === 'application/json' ? null : new MIMEType(type).params.get('charset');
+  if (charset !== null && charset.toLowerCase() !== 'utf-8') {
     return refusal('unsupported_media_type', 'The body must be in UTF-8, and so must its charset.');
   }
   return isUtf8(body) ? null : refusal('invalid_json', 'The body is not UTF-8.');

@@ -6,12 +6,13 @@ import { refuseConnect } from './client-error.ts';
 
 /** Answers with an envelope what Node by itself answers with an empty body or with nothing. */
 export function checkHeads(app: FastifyInstance): void {
-  app.addHook('onRequest', async ({ raw }) => {
+  app.addHook('onRequest', ({ raw }, _reply, done) => {
     checkHost(raw);
     const { expect } = raw.headers;
     if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
       throw new PurserError('expectation_failed');
     }
+    done();
   });
   app.server.on('checkExpectation', app.routing);
   app.server.on('connect', refuseConnect);

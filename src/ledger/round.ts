@@ -1,7 +1,7 @@
 import { pipelined, type Session } from '../db/session.ts';
 import { SQLSTATE, sqlState } from '../db/sqlstate.ts';
 import { type Account, emptyAccount } from './account.ts';
-import { chainHash, GENESIS } from './chain.ts';
+import { chainHash, GENESIS, hashNote } from './chain.ts';
 import type { Command, Outcome } from './command.ts';
 import { decide } from './decide.ts';
 import { createKnownKeys, type KnownKeys } from './known-keys.ts';
@@ -127,8 +127,9 @@ function createDraft(known: KnownKeys, newId: () => string) {
     const decision = decide(account.account, command, { now: account.now, newId });
     if (!decision.ok) return decision;
     for (const entry of decision.entries) {
-      account.hash = chainHash(account.hash, entry);
-      account.sealed.push({ entry, hash: account.hash, state: null });
+      const noteHash = hashNote(entry);
+      account.hash = chainHash(account.hash, entry, noteHash);
+      account.sealed.push({ entry, noteHash, hash: account.hash, state: null });
     }
     account.account = decision.account;
     const [lead] = decision.entries;

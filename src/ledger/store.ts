@@ -1,6 +1,5 @@
 import type { Session, Statement } from '../db/session.ts';
 import type { Account } from './account.ts';
-import { hashNote } from './chain.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
 
@@ -16,6 +15,8 @@ export interface Head {
 /** An entry as it is written: chained, and on the account's last one with the state after it. */
 export interface SealedEntry {
   readonly entry: Entry;
+  /** What of the entry's free text enters the chain; null when it has none. */
+  readonly noteHash: string | null;
   readonly hash: string;
   readonly state: Pick<Account, 'debt' | 'lots'> | null;
 }
@@ -231,7 +232,7 @@ export function append(session: Session, sealed: readonly SealedEntry[]) {
     column((e) => e.reason),
     column((e) => e.ref),
     column((e) => e.metadata && JSON.stringify(e.metadata)),
-    column((e) => toBytea(hashNote(e))),
+    sealed.map(({ noteHash }) => toBytea(noteHash)),
     column((e) => e.stripeEventId),
     column((e) => e.grantKey),
     column((e) => e.idempotencyKey),
