@@ -20,7 +20,11 @@ export function chainHash(previous: string, entry: Entry, noteHash = hashNote(en
  */
 export function hashNote({ metadata, reason, ref }: Note): string | null {
   if (metadata === null && reason === null && ref === null) return null;
-  return hash('sha256', canonicalText({ metadata, reason, ref }), 'hex');
+  const members: string[] = [];
+  if (metadata !== null) members.push(`"metadata":{${canonicalMembers(metadata)}}`);
+  if (reason !== null) members.push(`"reason":${JSON.stringify(reason)}`);
+  if (ref !== null) members.push(`"ref":${JSON.stringify(ref)}`);
+  return hash('sha256', `{${members.join(',')}}`, 'hex');
 }
 
 /**
@@ -51,18 +55,13 @@ export function canonicalJson(entry: Entry, noteHash: string | null): string {
   });
 }
 
-type Text = string | { readonly [name: string]: Text | null };
-
 /**
- * RFC 8785 for texts and objects of texts. Joined by hand: jsonb forgets the order of members, and
+ * RFC 8785 for an object of texts. Joined by hand: jsonb forgets the order of members, and
  * JSON.stringify writes names such as "10" first and by number, whatever their place.
  */
-function canonicalText(value: Text): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  const members = Object.entries(value)
+function canonicalMembers(members: Readonly<Record<string, string>>): string {
+  return Object.entries(members)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([name, text]) =>
-      text === null ? [] : `${JSON.stringify(name)}:${canonicalText(text)}`,
-    );
-  return `{${members.join(',')}}`;
+    .map(([name, text]) => `${JSON.stringify(name)}:${JSON.stringify(text)}`)
+    .join(',');
 }
