@@ -214,9 +214,13 @@ export function createCustomers(session: Session, userIds: readonly string[]) {
   return session.run(CREATE_CUSTOMERS, [userIds]);
 }
 
-/** Writes all entries in one statement. */
+/**
+ * Writes all entries in one statement. A column that no entry of the batch has, such as the keys of
+ * plain debits, travels as one NULL, which unnest pads: neither side then handles its elements.
+ */
 export function append(session: Session, sealed: readonly SealedEntry[]) {
-  const column = <T>(read: (entry: Entry) => T) => sealed.map(({ entry }) => read(entry));
+  const column = <T>(read: (entry: Entry) => T) =>
+    unlessEmpty(sealed.map(({ entry }) => read(entry)));
   return session.run(APPEND, [
     column((e) => e.userId),
     column((e) => e.seq),
@@ -232,7 +236,7 @@ export function append(session: Session, sealed: readonly SealedEntry[]) {
     column((e) => e.reason),
     column((e) => e.ref),
     column((e) => e.metadata && JSON.stringify(e.metadata)),
-    sealed.map(({ noteHash }) => toBytea(noteHash)),
+    unlessEmpty(sealed.map(({ noteHash }) => toBytea(noteHash))),
     column((e) => e.stripeEventId),
     column((e) => e.grantKey),
     column((e) => e.idempotencyKey),
@@ -241,6 +245,10 @@ export function append(session: Session, sealed: readonly SealedEntry[]) {
     sealed.map(({ hash }) => toBytea(hash)),
     sealed.map(({ state }) => state && JSON.stringify(state)),
   ]);
+}
+
+function unlessEmpty<T>(values: readonly T[]): readonly T[] | null {
+  return values.every((value) => value === null) ? null : values;
 }
 
 function toBytea(hex: string | null): string | null {
