@@ -108,7 +108,7 @@ async function debit(client: pg.PoolClient, command: DebitCommand): Promise<Outc
     balance: balance - amount,
     held: 0,
     lot: null,
-    draws: [],
+    ...{ category: null, expiresAt: null, draws: [], payment: null, reversesSeq: null },
     leadSeq: null,
     ...{ actor, reason, ref, metadata },
     stripeEventId: null,

@@ -62,7 +62,10 @@ const entryFields = {
   id: Type.String({ format: 'uuid' }),
   seq: Type.Integer({ description: 'The place in the account’s history: 1, 2, 3 … without gaps.' }),
   delta: credits('The change of the balance.'),
-  kind: Type.Enum(['purchase', 'included', 'bonus', 'adjustment', 'debit']),
+  kind: Type.Enum([
+    ...['purchase', 'included', 'bonus', 'adjustment', 'debit'],
+    ...['expiry', 'clawback', 'reinstatement'],
+  ] as const),
   reason: Type.Union([Type.String(), Type.Null()]),
   ref: Type.Union([Type.String(), Type.Null()]),
   created_at: Type.String({ format: 'date-time' }),
@@ -76,12 +79,22 @@ export const StatementEntry = Type.Object({
   held: credits('What open holds reserved after this entry.'),
   actor: Type.String({ description: 'Who caused it: user, stripe, system, key:…, operator:….' }),
   lot: Type.Union([Type.Integer(), Type.Null()], {
-    description: 'For a grant: the seq of the lot that took the credits.',
+    description: 'What came in: the seq of the lot that took the credits.',
+  }),
+  expires_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+    description: 'What came in: when what is left of its lot expires; null for never.',
+  }),
+  payment: Type.Union([Type.String(), Type.Null()], {
+    description: 'The checkout session or invoice that it grants, claws back or reinstates.',
+  }),
+  reverses_seq: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'For a clawback or reinstatement: the seq of the grant whose credits it moves.',
   }),
   draws: Type.Union(
     [Type.Array(Type.Object({ lot: Type.Integer(), amount: Type.Integer() })), Type.Null()],
     {
-      description: 'For a debit: how many credits it took from which lots.',
+      description:
+        'What went out: how many credits it took from which lots. The rest of a clawback is debt.',
     },
   ),
 });
@@ -151,6 +164,9 @@ export function toStatementEntry(entry: LedgerEntry): Static<typeof StatementEnt
     held: entry.held,
     actor: entry.actor,
     lot: entry.lot,
+    expires_at: entry.expiresAt === null ? null : new Date(entry.expiresAt).toISOString(),
+    payment: entry.payment,
+    reverses_seq: entry.reversesSeq,
     draws: entry.draws?.map(({ lot, amount }) => ({ lot, amount })) ?? null,
   };
 }

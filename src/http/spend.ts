@@ -67,6 +67,7 @@ function idempotencyKey(request: FastifyRequest): string | null {
 }
 
 function toError(refusal: Refusal): PurserError {
+  if (refusal.code === 'payment_not_granted') throw new Error('a debit settles no payment');
   if (refusal.code !== 'insufficient_credits') return new PurserError(refusal.code);
   const { code, balance, available, required } = refusal;
   return new PurserError(code, {

@@ -5,6 +5,8 @@ export interface Lot {
   /** The `seq` of the entry that opened it. */
   readonly seq: number;
   readonly category: Category;
+  /** When it expires, in milliseconds since 1970; null for never. */
+  readonly expiresAt: number | null;
   /** Credits left in it, always above 0: an empty lot is closed. */
   readonly free: number;
 }
@@ -35,12 +37,14 @@ export function available(account: Pick<Account, 'balance' | 'held'>): number {
   return account.balance - account.held;
 }
 
+/** The lots whose time has come by `now`, in milliseconds since 1970. */
+export function expiredLots({ lots }: Pick<Account, 'lots'>, now: number): readonly Lot[] {
+  return lots.filter(({ expiresAt }) => expiresAt !== null && expiresAt <= now);
+}
+
 /** The account after `entry`. Folding it over a history from entry 1 is the audit. */
 export function evolve(account: Account, entry: Entry): Account {
-  const { debt, lots } =
-    entry.kind === 'debit'
-      ? { debt: account.debt, lots: draw(account.lots, entry.draws ?? []) }
-      : grant(account, entry);
+  const { debt, lots } = entry.delta < 0 ? takeOut(account, entry) : bringIn(account, entry);
   return {
     userId: account.userId,
     seq: entry.seq,
@@ -52,7 +56,23 @@ export function evolve(account: Account, entry: Entry): Account {
   };
 }
 
-function grant(account: Account, entry: Entry): Pick<Account, 'debt' | 'lots'> {
+type Holdings = Pick<Account, 'debt' | 'lots'>;
+
+/** What its draws do not cover becomes debt; only a claw-back takes more than there is. */
+function takeOut(account: Account, { delta, draws }: Entry): Holdings {
+  const drawn = draws ?? [];
+  const taken = drawn.reduce((sum, { amount }) => sum + amount, 0);
+  return { debt: account.debt - delta - taken, lots: draw(account.lots, drawn) };
+}
+
+function draw(lots: readonly Lot[], draws: readonly Draw[]): readonly Lot[] {
+  const taken = new Map(draws.map(({ lot, amount }) => [lot, amount]));
+  return lots
+    .map((lot) => ({ ...lot, free: lot.free - (taken.get(lot.seq) ?? 0) }))
+    .filter((lot) => lot.free !== 0);
+}
+
+function bringIn(account: Account, entry: Entry): Holdings {
   const repaid = Math.min(account.debt, entry.delta);
   return {
     debt: account.debt - repaid,
@@ -61,18 +81,26 @@ function grant(account: Account, entry: Entry): Pick<Account, 'debt' | 'lots'> {
 }
 
 function fill(lots: readonly Lot[], entry: Entry, amount: number): readonly Lot[] {
-  if (entry.kind === 'debit' || entry.lot === null) return lots;
+  if (entry.lot === null) return lots;
   if (entry.lot === entry.seq) {
-    return [...lots, { seq: entry.seq, category: entry.kind, free: amount }];
+    const { seq, expiresAt } = entry;
+    return [...lots, { seq, category: categoryOf(entry), expiresAt, free: amount }];
   }
   return lots.map((lot) => (lot.seq === entry.lot ? { ...lot, free: lot.free + amount } : lot));
 }
 
-function draw(lots: readonly Lot[], draws: readonly Draw[]): readonly Lot[] {
-  const taken = new Map(draws.map(({ lot, amount }) => [lot, amount]));
-  return lots
-    .map((lot) => ({ ...lot, free: lot.free - (taken.get(lot.seq) ?? 0) }))
-    .filter((lot) => lot.free !== 0);
+/** What the credits that an entry brought in count as. */
+function categoryOf({ kind, category }: Entry): Category {
+  switch (kind) {
+    case 'purchase':
+    case 'included':
+    case 'bonus':
+    case 'adjustment':
+      return kind;
+    default:
+      if (category === null) throw new Error(`an entry of kind ${kind} brings no credits in`);
+      return category;
+  }
 }
 
 /** Every rule that an account obeys at any time; returns the first one it breaks, or null. */
@@ -86,4 +114,32 @@ export function findBrokenRule(account: Account): string | null {
     return 'balance = free credits of all lots + held - debt';
   }
   return null;
+}
+
+/** The part of an account that the last entry of a transaction stores beside its own columns. */
+export interface State {
+  readonly debt: number;
+  readonly lots: readonly StoredLot[];
+}
+
+/** Left out when null: lots that never expire are most, and older entries have none that do. */
+type StoredLot = Omit<Lot, 'expiresAt'> & { readonly expires_at?: number };
+
+export function toState({ debt, lots }: Holdings): State {
+  return {
+    debt,
+    lots: lots.map(({ seq, category, free, expiresAt }) => ({
+      ...{ seq, category, free },
+      ...(expiresAt !== null && { expires_at: expiresAt }),
+    })),
+  };
+}
+
+export function fromState({ debt, lots }: State): Holdings {
+  return {
+    debt,
+    lots: lots.map(({ seq, category, free, expires_at: expiresAt = null }) => ({
+      ...{ seq, category, free, expiresAt },
+    })),
+  };
 }

@@ -4,6 +4,8 @@ import type { Actor, Category, Entry, Note } from './entry.ts';
 export interface Grant extends Note {
   readonly category: Category;
   readonly amount: number;
+  /** When what is left of it expires, in milliseconds since 1970; null for never. */
+  readonly expiresAt: number | null;
 }
 
 interface CommandBase {
@@ -29,7 +31,20 @@ export interface DebitCommand extends CommandBase, Note {
   readonly amount: number;
 }
 
-export type Command = GrantCommand | DebitCommand;
+/**
+ * Brings what a payment granted to where its refunds and disputes put it: claws credits back or
+ * reinstates them until what is missing is the payment's share that went back. Convergent: it
+ * carries no amount, so repeats, reordering and concurrency end in the same place.
+ */
+export interface SettlePaymentCommand extends CommandBase, Note {
+  readonly kind: 'settle_payment';
+  /** The grant key of the payment (`cs_…`, `in_…`), granted to `userId`. */
+  readonly payment: string;
+  /** The Stripe event (`evt_…`) that told of it: one event acts once. */
+  readonly stripeEventId: string | null;
+}
+
+export type Command = GrantCommand | DebitCommand | SettlePaymentCommand;
 
 /** Why a command changed nothing. A refusal is a value: it never aborts the batch it travels in. */
 export type Refusal =
@@ -40,6 +55,8 @@ export type Refusal =
       readonly required: number;
     }
   | { readonly code: 'balance_limit' }
+  /** The payment to settle has granted nothing to this user. */
+  | { readonly code: 'payment_not_granted' }
   | { readonly code: 'idempotency_conflict' };
 
 /** What became of a command, told after the commit. */
@@ -48,7 +65,7 @@ export type Outcome =
       readonly ok: true;
       /** The command's lead entry; the original one when it is a replay. */
       readonly entry: Entry;
-      /** True when a key showed that the command had been carried out before. */
+      /** True when it had been carried out before, as a key or the payment's entries showed. */
       readonly replayed: boolean;
     }
   | { readonly ok: false; readonly refusal: Refusal };

@@ -1,9 +1,10 @@
-import type { Actor, Draw, Entry, EntryKind } from './entry.ts';
+import type { Actor, Category, Draw, Entry, EntryKind } from './entry.ts';
 
 /** What to select so that `toEntry` can read the row. */
 export const ENTRY_COLUMNS = `
-    user_id, seq, id, kind, delta, balance, held, lot, draws, lead_seq, actor, reason, ref, metadata,
-    stripe_event_id, grant_key, idempotency_key, request_hash,
+    user_id, seq, id, kind, delta, balance, held, lot, category, draws, payment, reverses_seq,
+    lead_seq, actor, reason, ref, metadata, stripe_event_id, grant_key, idempotency_key, request_hash,
+    floor(extract(epoch FROM expires_at) * 1000)::bigint AS expires_at,
     floor(extract(epoch FROM created_at) * 1000)::bigint AS created_at`;
 
 /** A row of `credit_ledger` as the driver returns it. */
@@ -16,7 +17,11 @@ export interface EntryRow {
   balance: number;
   held: number;
   lot: number | null;
+  category: Category | null;
+  expires_at: number | null;
   draws: Draw[] | null;
+  payment: string | null;
+  reverses_seq: number | null;
   lead_seq: number | null;
   actor: Actor;
   reason: string | null;
@@ -39,7 +44,11 @@ export function toEntry(row: EntryRow): Entry {
     balance: row.balance,
     held: row.held,
     lot: row.lot,
+    category: row.category,
+    expiresAt: row.expires_at,
     draws: row.draws,
+    payment: row.payment,
+    reversesSeq: row.reverses_seq,
     leadSeq: row.lead_seq,
     actor: row.actor,
     reason: row.reason,

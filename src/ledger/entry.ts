@@ -12,8 +12,11 @@ export interface Note {
   readonly metadata: Readonly<Record<string, string>> | null;
 }
 
-/** What an entry did: gave credits (named by their category) or took them. */
-export type EntryKind = Category | 'debit';
+/**
+ * What an entry did: gave credits (a grant, named by their category), spent them, let them expire,
+ * took a payment's credits back, or gave them again.
+ */
+export type EntryKind = Category | 'debit' | 'expiry' | 'clawback' | 'reinstatement';
 
 /** A part of a lot that an entry took: `amount` credits of the lot opened by entry `lot`. */
 export interface Draw {
@@ -37,10 +40,18 @@ export interface Entry extends Note {
   readonly balance: number;
   /** Credits reserved by open holds after this entry; `balance - held` is available. */
   readonly held: number;
-  /** For a grant: the lot that took what was left after paying debt; null when debt took it all. */
+  /** What came in: the lot that took the rest after paying debt; null when debt took it all. */
   readonly lot: number | null;
-  /** For a debit: which lots it took from, in burn order. */
+  /** For a reinstatement: what its lot counts as; null on others, a grant's kind says it. */
+  readonly category: Category | null;
+  /** What came in: when its lot expires, in milliseconds since 1970; null for never. */
+  readonly expiresAt: number | null;
+  /** What went out: which lots it took from, in order. The rest of a claw-back became debt. */
   readonly draws: readonly Draw[] | null;
+  /** The grant key of the payment that this entry grants, claws back or reinstates. */
+  readonly payment: string | null;
+  /** For a claw-back or reinstatement: the `seq` of the grant whose credits it moves. */
+  readonly reversesSeq: number | null;
   /** The `seq` of the command's first entry, which holds its keys; null on that entry itself. */
   readonly leadSeq: number | null;
   readonly actor: Actor;

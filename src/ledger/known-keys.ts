@@ -34,10 +34,11 @@ export function createKnownKeys(onRecord: readonly Entry[]): KnownKeys {
 function keysOf(source: Command | Entry): string[] {
   const idempotencyKey =
     'seq' in source ? source.idempotencyKey : requestKey(source)?.idempotencyKey;
-  const global = 'seq' in source || source.kind === 'grant' ? source : null;
+  const eventId = 'stripeEventId' in source ? source.stripeEventId : null;
+  const grantKey = 'grantKey' in source ? source.grantKey : null;
   return [
     ...(idempotencyKey ? [`request\0${source.userId}\0${idempotencyKey}`] : []),
-    ...(global?.stripeEventId ? [`event\0${global.stripeEventId}`] : []),
-    ...(global?.grantKey ? [`grant\0${global.grantKey}`] : []),
+    ...(eventId ? [`event\0${eventId}`] : []),
+    ...(grantKey ? [`grant\0${grantKey}`] : []),
   ];
 }

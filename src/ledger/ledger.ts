@@ -75,18 +75,30 @@ function checkCommand(command: Command): void {
   if (notes.length < 1 || notes.length > MAX_GRANTS) {
     refuse(`A command has 1 to ${MAX_GRANTS} grants.`);
   }
-  for (const { amount } of notes) {
+  for (const amount of amountsOf(command)) {
     if (!Number.isInteger(amount) || amount < 1 || amount > MAX_AMOUNT) {
       refuse(`An amount is a whole number of credits from 1 to ${MAX_AMOUNT}.`);
     }
   }
   const texts = [command.userId, command.actor, command.idempotencyKey, ...notes.flatMap(textsOf)];
   if (command.kind === 'grant') texts.push(command.grantKey, command.stripeEventId);
+  if (command.kind === 'settle_payment') texts.push(command.payment, command.stripeEventId);
   if (!texts.every((text) => text === null || isStorable(text))) {
     refuse('Text must not hold NUL or lone surrogates.');
   }
   if (command.userId.length < 1 || command.userId.length > 255) {
     refuse('A user id has 1 to 255 characters.');
+  }
+}
+
+function amountsOf(command: Command): readonly number[] {
+  switch (command.kind) {
+    case 'grant':
+      return command.grants.map(({ amount }) => amount);
+    case 'debit':
+      return [command.amount];
+    case 'settle_payment':
+      return [];
   }
 }
 

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { available } from './account.ts';
+import { available, expiredLots, fromState, type State } from './account.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
 
@@ -17,14 +17,33 @@ export interface EntryPage {
   readonly next: number | null;
 }
 
-/** The balance after the newest entry; a user whom nobody knows has 0. */
+/**
+ * The balance after the newest entry, without the lots whose time has come since: the next command
+ * will write that down. A user whom nobody knows has 0.
+ */
 export async function readBalance(pool: pg.Pool, userId: string): Promise<Balance> {
-  const { rows } = await pool.query<{ balance: number; held: number }>({
-    text: 'SELECT balance, held FROM credit_ledger WHERE user_id = $1 ORDER BY seq DESC LIMIT 1',
+  const { rows } = await pool.query<BalanceRow>({
+    text: `SELECT balance, held, state,
+                  floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+             FROM credit_ledger
+            WHERE user_id = $1
+            ORDER BY seq DESC
+            LIMIT 1`,
     values: [userId],
   });
-  const { balance, held } = rows[0] ?? { balance: 0, held: 0 };
+  const [newest] = rows;
+  if (!newest) return { balance: 0, available: 0, held: 0 };
+  const { held, state, now } = newest;
+  const expired = state ? expiredLots(fromState(state), now) : [];
+  const balance = expired.reduce((rest, { free }) => rest - free, newest.balance);
   return { balance, available: available({ balance, held }), held };
+}
+
+interface BalanceRow {
+  balance: number;
+  held: number;
+  state: State | null;
+  now: number;
 }
 
 /** Reads one entry more than the page holds, to know whether another page follows. */

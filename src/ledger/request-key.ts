@@ -25,6 +25,8 @@ function substance(command: Command): unknown {
   switch (command.kind) {
     case 'debit':
       return [command.kind, command.amount, command.reason, command.ref, entriesOf(command)];
+    case 'settle_payment':
+      return [command.kind, command.payment];
     case 'grant':
       return [
         command.kind,

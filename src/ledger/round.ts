@@ -1,10 +1,12 @@
 import { pipelined, type Session } from '../db/session.ts';
 import { SQLSTATE, sqlState } from '../db/sqlstate.ts';
-import { type Account, emptyAccount } from './account.ts';
+import { type Account, emptyAccount, toState } from './account.ts';
 import { chainHash, GENESIS, hashNote } from './chain.ts';
 import type { Command, Outcome } from './command.ts';
-import { decide } from './decide.ts';
+import { decide, decideDue, type Surroundings } from './decide.ts';
+import type { Entry } from './entry.ts';
 import { createKnownKeys, type KnownKeys } from './known-keys.ts';
+import { createPaymentBook, type PaymentBook } from './payment.ts';
 import { requestKey } from './request-key.ts';
 import * as store from './store.ts';
 
@@ -37,13 +39,17 @@ export async function planRound(
   options: RoundOptions,
 ): Promise<Plan> {
   const userIds = distinct(commands.map((command) => command.userId));
-  const [, locked, heads, ...leads] = await pipelined([
+  const payments = paymentsOf(commands);
+  const [, locked, heads, settled, reversed, ...leads] = await pipelined([
     store.begin(session),
     store.lock(session, userIds, options),
     store.load(session, userIds),
+    store.findPaymentEntries(session, payments),
+    store.findReversed(session, payments),
     ...findLeads(session, commands),
   ]);
-  const draft = createDraft(createKnownKeys(leads.flat()), options.newId);
+  const book = createPaymentBook(settled, reversed);
+  const draft = createDraft(createKnownKeys(leads.flat()), book, options.newId);
   const newcomers = draft.decideAll(commands, locked, heads);
   if (newcomers.length === 0) return draft.plan(commands, new Set());
   if (!(await makeRows(session, newcomers))) return draft.plan(commands, new Set(newcomers));
@@ -92,13 +98,19 @@ export async function wasCommitted(session: Session, { sealed }: Plan): Promise<
   return found === id;
 }
 
+function paymentsOf(commands: readonly Command[]): readonly string[] {
+  const settling = commands.filter((command) => command.kind === 'settle_payment');
+  return distinct(settling.map(({ payment }) => payment));
+}
+
 function findLeads(session: Session, commands: readonly Command[]) {
   const asked = commands.flatMap((command) => {
     const key = requestKey(command)?.idempotencyKey;
     return key ? [{ userId: command.userId, key }] : [];
   });
   const grants = commands.filter((command) => command.kind === 'grant');
-  const eventIds = grants.flatMap(({ stripeEventId }) => stripeEventId ?? []);
+  const settling = commands.filter((command) => command.kind === 'settle_payment');
+  const eventIds = [...grants, ...settling].flatMap(({ stripeEventId }) => stripeEventId ?? []);
   const grantKeys = grants.flatMap(({ grantKey }) => grantKey ?? []);
   return [
     store.findByIdempotencyKeys(
@@ -119,27 +131,36 @@ interface OpenAccount {
 }
 
 /** Collects the decisions of one transaction. */
-function createDraft(known: KnownKeys, newId: () => string) {
+function createDraft(known: KnownKeys, book: PaymentBook, newId: () => string) {
   const verdicts: (Outcome | undefined)[] = [];
   const open = new Map<string, OpenAccount>();
 
+  function surroundings(userId: string, now: number): Surroundings {
+    return { now, newId, payment: (key) => book.find(userId, key) };
+  }
+
   function post(account: OpenAccount, command: Command): Outcome {
-    const decision = decide(account.account, command, { now: account.now, newId });
+    const decision = decide(account.account, command, surroundings(command.userId, account.now));
     if (!decision.ok) return decision;
-    for (const entry of decision.entries) {
-      const noteHash = hashNote(entry);
-      account.hash = chainHash(account.hash, entry, noteHash);
-      account.sealed.push({ entry, noteHash, hash: account.hash, state: null });
-    }
-    account.account = decision.account;
-    const [lead] = decision.entries;
-    known.remember(lead);
-    return { ok: true, entry: lead, replayed: false };
+    seal(account, decision);
+    book.remember(decision.entries);
+    if (decision.entries.length > 0) known.remember(decision.lead);
+    return { ok: true, entry: decision.lead, replayed: decision.entries.length === 0 };
+  }
+
+  /** The account as the round first touches it, with what was due by itself already posted. */
+  function openAccount({ account, hash, now }: store.Head): OpenAccount {
+    const existing = open.get(account.userId);
+    if (existing) return existing;
+    const fresh: OpenAccount = { account, hash: hash ?? GENESIS, now, sealed: [] };
+    open.set(account.userId, fresh);
+    seal(fresh, decideDue(account, surroundings(account.userId, now)));
+    return fresh;
   }
 
   /** An account without entries may have no row to lock: it can be refused, but not written to. */
   function refuseOrDefer(userId: string, command: Command): Outcome | null {
-    const decision = decide(emptyAccount(userId), command, { now: 0, newId });
+    const decision = decide(emptyAccount(userId), command, surroundings(userId, 0));
     return decision.ok ? null : decision;
   }
 
@@ -159,7 +180,7 @@ function createDraft(known: KnownKeys, newId: () => string) {
         if (replay) {
           verdicts[i] = replay;
         } else if (locked.has(userId)) {
-          verdicts[i] = post(opened(open, head), command);
+          verdicts[i] = post(openAccount(head), command);
         } else if (head.account.seq === 0 && !deferred.has(userId)) {
           const refusal = refuseOrDefer(userId, command);
           if (refusal) verdicts[i] = refusal;
@@ -180,19 +201,22 @@ function createDraft(known: KnownKeys, newId: () => string) {
   };
 }
 
-function opened(open: Map<string, OpenAccount>, head: store.Head): OpenAccount {
-  const { account, hash, now } = head;
-  const existing = open.get(account.userId);
-  if (existing) return existing;
-  const fresh: OpenAccount = { account, hash: hash ?? GENESIS, now, sealed: [] };
-  open.set(account.userId, fresh);
-  return fresh;
+/** Chains entries to the account's history and leaves the account as they do. */
+function seal(
+  open: OpenAccount,
+  { account, entries }: { readonly account: Account; readonly entries: readonly Entry[] },
+): void {
+  for (const entry of entries) {
+    const noteHash = hashNote(entry);
+    open.hash = chainHash(open.hash, entry, noteHash);
+    open.sealed.push({ entry, noteHash, hash: open.hash, state: null });
+  }
+  open.account = account;
 }
 
 function withStateOnTheLast({ account, sealed }: OpenAccount): readonly store.SealedEntry[] {
-  const { debt, lots } = account;
   return sealed.map((one, i) =>
-    i === sealed.length - 1 ? { ...one, state: { debt, lots } } : one,
+    i === sealed.length - 1 ? { ...one, state: toState(account) } : one,
   );
 }
 

@@ -1,7 +1,8 @@
 import type { Session, Statement } from '../db/session.ts';
-import type { Account } from './account.ts';
+import { type Account, fromState, type State } from './account.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
+import type { Reversed } from './payment.ts';
 
 /** An account with what the next entry needs beside it. */
 export interface Head {
@@ -18,7 +19,7 @@ export interface SealedEntry {
   /** What of the entry's free text enters the chain; null when it has none. */
   readonly noteHash: string | null;
   readonly hash: string;
-  readonly state: Pick<Account, 'debt' | 'lots'> | null;
+  readonly state: State | null;
 }
 
 /** The longest a statement may run and wait for one row, in milliseconds. */
@@ -88,6 +89,29 @@ const FIND_BY_GLOBAL_KEYS: Statement = {
     SELECT ${ENTRY_COLUMNS} FROM credit_ledger WHERE grant_key = ANY($2::text[])`,
 };
 
+// Entries of releases before the column `payment` are found by the key on their lead.
+const FIND_PAYMENT_ENTRIES: Statement = {
+  name: 'find_payment_entries',
+  text: `
+    SELECT ${ENTRY_COLUMNS} FROM credit_ledger WHERE payment = ANY($1::text[])
+     UNION ALL
+    SELECT ${ENTRY_COLUMNS}
+      FROM (SELECT e.*
+              FROM credit_ledger lead
+              JOIN credit_ledger e ON e.user_id = lead.user_id AND e.seq >= lead.seq
+                                  AND coalesce(e.lead_seq, e.seq) = lead.seq
+             WHERE lead.grant_key = ANY($1::text[]) AND lead.payment IS NULL) AS older
+     ORDER BY user_id, seq`,
+};
+
+const FIND_REVERSED: Statement = {
+  name: 'find_reversed',
+  text: `
+    SELECT payment, amount_paid, amount_reversed
+      FROM v_payment_reversed
+     WHERE payment = ANY($1::text[])`,
+};
+
 // Sorted, so that two processes that create the same customers cannot deadlock.
 const CREATE_CUSTOMERS: Statement = {
   name: 'create_customers',
@@ -103,12 +127,13 @@ const APPEND: Statement = {
     INSERT INTO credit_ledger (
            user_id, seq, id, kind, delta, balance, held, lot, draws, lead_seq, actor,
            reason, ref, metadata, note_hash, stripe_event_id, grant_key, idempotency_key,
-           request_hash, created_at, hash, state)
+           request_hash, created_at, hash, state, category, expires_at, payment, reverses_seq)
     SELECT * FROM unnest(
            $1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[],
            $7::bigint[], $8::bigint[], $9::jsonb[], $10::bigint[], $11::text[],
            $12::text[], $13::text[], $14::jsonb[], $15::bytea[], $16::text[], $17::text[],
-           $18::text[], $19::text[], $20::timestamptz[], $21::bytea[], $22::jsonb[])`,
+           $18::text[], $19::text[], $20::timestamptz[], $21::bytea[], $22::jsonb[],
+           $23::text[], $24::timestamptz[], $25::text[], $26::bigint[])`,
 };
 
 const FIND_ENTRY_ID: Statement = {
@@ -180,8 +205,7 @@ function toHead(row: HeadRow): Head {
     seq: row.seq ?? 0,
     balance: row.balance ?? 0,
     held: row.held ?? 0,
-    debt: row.state?.debt ?? 0,
-    lots: row.state?.lots ?? [],
+    ...fromState(row.state ?? { debt: 0, lots: [] }),
     updatedAt: row.updated_at ?? 0,
   };
   return { account, hash: row.hash, now: row.now };
@@ -207,6 +231,32 @@ export async function findByGlobalKeys(
   if (stripeEventIds.length + grantKeys.length === 0) return [];
   const { rows } = await session.run<EntryRow>(FIND_BY_GLOBAL_KEYS, [stripeEventIds, grantKeys]);
   return rows.map(toEntry);
+}
+
+/** All entries that granted, clawed back or reinstated for these payments, oldest first. */
+export async function findPaymentEntries(
+  session: Session,
+  payments: readonly string[],
+): Promise<readonly Entry[]> {
+  if (payments.length === 0) return [];
+  const { rows } = await session.run<EntryRow>(FIND_PAYMENT_ENTRIES, [payments]);
+  return rows.map(toEntry);
+}
+
+/** How much of these payments has gone back, by what is known now. */
+export async function findReversed(
+  session: Session,
+  payments: readonly string[],
+): Promise<ReadonlyMap<string, Reversed>> {
+  if (payments.length === 0) return new Map();
+  type Row = { payment: string; amount_paid: number; amount_reversed: number };
+  const { rows } = await session.run<Row>(FIND_REVERSED, [payments]);
+  return new Map(
+    rows.map((row) => [
+      row.payment,
+      { amountPaid: row.amount_paid, amountReversed: row.amount_reversed },
+    ]),
+  );
 }
 
 /** Makes the rows to lock for users who have none yet. */
@@ -241,14 +291,22 @@ export function append(session: Session, sealed: readonly SealedEntry[]) {
     column((e) => e.grantKey),
     column((e) => e.idempotencyKey),
     column((e) => e.requestHash),
-    column((e) => new Date(e.createdAt).toISOString()),
+    column((e) => toTimestamp(e.createdAt)),
     sealed.map(({ hash }) => toBytea(hash)),
     sealed.map(({ state }) => state && JSON.stringify(state)),
+    column((e) => e.category),
+    column((e) => e.expiresAt && toTimestamp(e.expiresAt)),
+    column((e) => e.payment),
+    column((e) => e.reversesSeq),
   ]);
 }
 
 function unlessEmpty<T>(values: readonly T[]): readonly T[] | null {
   return values.every((value) => value === null) ? null : values;
+}
+
+function toTimestamp(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
 }
 
 function toBytea(hex: string | null): string | null {

@@ -1,11 +1,19 @@
 import { createHash, type Hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
-import { type Account, available, emptyAccount, evolve, findBrokenRule } from './account.ts';
+import {
+  type Account,
+  available,
+  emptyAccount,
+  evolve,
+  findBrokenRule,
+  type State,
+  toState,
+} from './account.ts';
 import { chainHash, GENESIS, hashNote } from './chain.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
-import type { SealedEntry } from './store.ts';
+import { createEntryRules, type EntryRules } from './entry-rules.ts';
 
 /** The first entry of an account that is not what the entries before it and the rules demand. */
 interface Fault {
@@ -55,7 +63,7 @@ const READ_CLOCK = 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::
 type VerifyRow = EntryRow & {
   note_hash: string | null;
   hash: string;
-  state: SealedEntry['state'];
+  state: State | null;
 };
 
 /**
@@ -126,13 +134,21 @@ interface Walk {
   hash: string;
   /** The first entry of the newest command; its further entries name it as their lead. */
   lead: number | null;
+  readonly rules: EntryRules;
   /** Whether the entry just read carried the state; the newest one must. */
   hasState: boolean;
   fault: Fault | null;
 }
 
 function startWalk(userId: string): Walk {
-  return { account: emptyAccount(userId), hash: GENESIS, lead: null, hasState: true, fault: null };
+  return {
+    account: emptyAccount(userId),
+    hash: GENESIS,
+    lead: null,
+    rules: createEntryRules(),
+    hasState: true,
+    fault: null,
+  };
 }
 
 function step(walk: Walk, entry: Entry, row: VerifyRow): void {
@@ -145,7 +161,7 @@ function step(walk: Walk, entry: Entry, row: VerifyRow): void {
 }
 
 function findFault(
-  { account: before, hash: previous, lead }: Walk,
+  { account: before, hash: previous, lead, rules }: Walk,
   entry: Entry,
   { note_hash: noteHash, hash, state }: VerifyRow,
 ): string | null {
@@ -159,32 +175,20 @@ function findFault(
   if (entry.leadSeq !== null && entry.leadSeq !== lead) {
     return `it does not belong to the command that entry ${entry.leadSeq} leads`;
   }
-  const wrong = findWrongDraws(before, entry);
+  const wrong = rules.findBroken(before, entry);
   if (wrong) return wrong;
   const after = evolve(before, entry);
   if (entry.balance !== after.balance || entry.held !== after.held) {
     return `it says balance ${entry.balance}, held ${entry.held}; its history says ${after.balance}, ${after.held}`;
   }
-  if (entry.kind === 'debit' && available(after) < 0) return 'it overdraws the account';
+  const takesOnlyWhatIsThere = entry.kind === 'debit' || entry.kind === 'expiry';
+  if (takesOnlyWhatIsThere && available(after) < 0) return 'it overdraws the account';
   const broken = findBrokenRule(after);
   if (broken) return `after it the account breaks a rule: ${broken}`;
-  const { debt, lots } = after;
-  if (state && !isDeepStrictEqual(state, { debt, lots })) {
+  if (state && !isDeepStrictEqual(state, toState(after))) {
     return 'the state stored with it is not the fold of its history';
   }
   return null;
-}
-
-/** The fold takes draws at their word; here they are held against the lots and the amount. */
-function findWrongDraws({ lots }: Account, { delta, draws }: Entry): string | null {
-  const open = new Set(lots.map(({ seq }) => seq));
-  const drawn = draws ?? [];
-  if (!drawn.every(({ lot }) => open.delete(lot))) {
-    return 'it draws on a lot that is not open, or twice on the same';
-  }
-  if (drawn.some(({ amount }) => amount <= 0)) return 'it draws nothing or less from a lot';
-  const sum = drawn.reduce((total, { amount }) => total + amount, 0);
-  return sum === Math.max(-delta, 0) ? null : `it draws ${sum} for a change of ${delta}`;
 }
 
 function findMissingState({ account, hasState }: Walk): Fault | null {

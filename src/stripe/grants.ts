@@ -40,7 +40,7 @@ export function worthOf(purchase: Purchase, lines: readonly Line[], catalogue: C
     total += amount;
     const { key: ref, category, reason } = purchase;
     const metadata = { price: price ?? '', quantity: String(quantity), line: id };
-    grants.push({ category, amount, reason, ref, metadata });
+    grants.push({ category, amount, expiresAt: null, reason, ref, metadata });
   }
   if (total > MAX_AMOUNT) {
     return { kind: 'unusable', reason: `it is worth more than ${MAX_AMOUNT} credits` };

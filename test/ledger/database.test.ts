@@ -36,6 +36,8 @@ describe('the database refuses what the code must never do', () => {
     );
   });
 
+  const CLAW_BACK = { kind: 'clawback', payment: 'cs_1', reverses_seq: 1 };
+
   /** A third entry that would be fine but for `change`. */
   function insert(change: Record<string, unknown>): Promise<unknown> {
     const row = {
@@ -82,7 +84,20 @@ describe('the database refuses what the code must never do', () => {
     ['a debit of held credits', { balance: 5, held: 6 }, 'never_overdrawn'],
     ['negative held credits', { held: -1 }, 'held_not_negative'],
     ['a balance that JSON cannot tell', { balance: '9007199254740992' }, 'balance_is_exact'],
-    ['a debit that does not say what it drew', { draws: null }, 'debit_draws'],
+    ['a debit that does not say what it drew', { draws: null }, 'taking_draws'],
+    ['an expiry that does not say of which lot', { kind: 'expiry', draws: null }, 'taking_draws'],
+    ['an expiry below zero', { kind: 'expiry', balance: -1 }, 'never_overdrawn'],
+    ['a claw-back that gives', { ...CLAW_BACK, delta: 10 }, 'delta_sign'],
+    ['a claw-back of no payment', { ...CLAW_BACK, payment: null }, 'reversal_names_its_grant'],
+    ['a claw-back of no grant', { ...CLAW_BACK, reverses_seq: null }, 'reversal_names_its_grant'],
+    ['a claw-back of a later one', { ...CLAW_BACK, reverses_seq: 3 }, 'reversal_names_its_grant'],
+    ['a debit that reverses a grant', { reverses_seq: 1 }, 'reversal_names_its_grant'],
+    [
+      'a reinstatement that does not say of what',
+      { ...CLAW_BACK, kind: 'reinstatement', delta: 10 },
+      'reinstatement_has_category',
+    ],
+    ['a debit of a category', { category: 'bonus' }, 'reinstatement_has_category'],
     ['a lead that comes after', { lead_seq: 3 }, 'lead_comes_first'],
     ['a key on an entry that is not the lead', { lead_seq: 2, grant_key: 'x' }, 'keys_on_the_lead'],
     ['an idempotency key without its request', { idempotency_key: 'x' }, 'key_has_hash'],

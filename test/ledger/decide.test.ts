@@ -1,12 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { available, emptyAccount, evolve, findBrokenRule } from '../../src/ledger/account.ts';
-import { type Command, MAX_AMOUNT, MAX_BALANCE } from '../../src/ledger/command.ts';
+import {
+  type Command,
+  type DebitCommand,
+  type GrantCommand,
+  MAX_AMOUNT,
+  MAX_BALANCE,
+} from '../../src/ledger/command.ts';
 import { decide, MAX_OPEN_LOTS } from '../../src/ledger/decide.ts';
 import type { Category, Entry } from '../../src/ledger/entry.ts';
 import { debit, grant, lot } from '../support/commands.ts';
 
-const around = { now: 1_700_000_000_000, newId: () => '00000000-0000-4000-8000-000000000000' };
+const around = {
+  now: 1_700_000_000_000,
+  newId: () => '00000000-0000-4000-8000-000000000000',
+  payment: () => null,
+};
 
 /** Runs commands one after the other, as the lane does; returns the history and the account. */
 function live(commands: readonly Command[]) {
@@ -29,7 +39,7 @@ const grants = fc
   .array(fc.tuple(category, amount), { minLength: 1, maxLength: 4 })
   .map((lots) => lots.map(([category, amount]) => lot(amount, { category })))
   .map(([first = lot(1), ...rest]) => grant('u', 1, { grants: [first, ...rest] }));
-const command: fc.Arbitrary<Command> = fc.oneof(
+const command: fc.Arbitrary<GrantCommand | DebitCommand> = fc.oneof(
   grants,
   amount.map((n) => debit('u', n)),
 );

@@ -1,10 +1,15 @@
-import type { DebitCommand, Grant, GrantCommand } from '../../src/ledger/command.ts';
+import type {
+  DebitCommand,
+  Grant,
+  GrantCommand,
+  SettlePaymentCommand,
+} from '../../src/ledger/command.ts';
 
 const NO_NOTE = { reason: null, ref: null, metadata: null } as const;
 
 /** One lot of `amount` credits, bought unless something else is said. */
 export function lot(amount: number, more: Partial<Grant> = {}): Grant {
-  return { category: 'purchase', amount, ...NO_NOTE, ...more };
+  return { category: 'purchase', amount, expiresAt: null, ...NO_NOTE, ...more };
 }
 
 /** A command that grants `amount` bought credits. */
@@ -37,6 +42,24 @@ export function debit(
     actor: 'user',
     idempotencyKey: null,
     amount,
+    ...NO_NOTE,
+    ...more,
+  };
+}
+
+/** A command that brings a payment's credits to where its refunds and disputes put them. */
+export function settlePayment(
+  userId: string,
+  payment: string,
+  more: Partial<SettlePaymentCommand> = {},
+): SettlePaymentCommand {
+  return {
+    kind: 'settle_payment',
+    userId,
+    payment,
+    actor: 'stripe',
+    idempotencyKey: null,
+    stripeEventId: null,
     ...NO_NOTE,
     ...more,
   };

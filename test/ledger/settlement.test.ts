@@ -1,0 +1,277 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type Account,
+  emptyAccount,
+  evolve,
+  expiredLots,
+  findBrokenRule,
+} from '../../src/ledger/account.ts';
+import type { Command } from '../../src/ledger/command.ts';
+import { decide, decideDue, type Surroundings } from '../../src/ledger/decide.ts';
+import type { Category, Entry } from '../../src/ledger/entry.ts';
+import { createEntryRules } from '../../src/ledger/entry-rules.ts';
+import { clawBackTargets, createPaymentBook, type Reversed } from '../../src/ledger/payment.ts';
+import { debit, grant, lot, settlePayment } from '../support/commands.ts';
+
+const START = 1_700_000_000_000;
+const DAY = 86_400_000;
+
+/** An account with its history, its payments' facts and a clock, without a database. */
+function createLife() {
+  let account = emptyAccount('u');
+  let now = START;
+  const history: Entry[] = [];
+  const reversed = new Map<string, Reversed>();
+
+  function around(): Surroundings {
+    const book = createPaymentBook(history, reversed);
+    return {
+      now,
+      newId: () => '00000000-0000-4000-8000-000000000000',
+      payment: (key) => book.find('u', key),
+    };
+  }
+
+  function append(decided: { account: Account; entries: readonly Entry[] }): void {
+    history.push(...decided.entries);
+    account = decided.account;
+  }
+
+  return {
+    history,
+    account: () => account,
+    wait(days: number) {
+      now += days * DAY;
+    },
+    reverse(payment: string, amountPaid: number, amountReversed: number) {
+      reversed.set(payment, { amountPaid, amountReversed });
+    },
+    post(command: Command) {
+      append(decideDue(account, around()));
+      const decision = decide(account, command, around());
+      if (decision.ok) append(decision);
+      return decision;
+    },
+  };
+}
+
+type Step =
+  | { readonly do: 'buy'; readonly lots: readonly (readonly [Category, number, number | null])[] }
+  | { readonly do: 'spend'; readonly amount: number }
+  | { readonly do: 'reverse'; readonly which: number; readonly part: number }
+  | { readonly do: 'wait'; readonly days: number };
+
+const category = fc.constantFrom<Category>('purchase', 'included', 'bonus');
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({
+    do: fc.constant('buy' as const),
+    lots: fc.array(fc.tuple(category, fc.integer({ min: 1, max: 100 }), fc.option(fc.nat(30))), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+  }),
+  fc.record({ do: fc.constant('spend' as const), amount: fc.integer({ min: 1, max: 120 }) }),
+  fc.record({
+    do: fc.constant('reverse' as const),
+    which: fc.nat(5),
+    part: fc.integer({ min: 0, max: 1_000 }),
+  }),
+  fc.record({ do: fc.constant('wait' as const), days: fc.integer({ min: 1, max: 12 }) }),
+);
+
+const PAID = 999;
+
+/** Lives the steps; returns the life with what each payment granted and should miss by now. */
+function live(steps: readonly Step[]) {
+  const life = createLife();
+  const payments: { key: string; granted: number; part: number }[] = [];
+  let days = 0;
+  for (const one of steps) {
+    switch (one.do) {
+      case 'buy': {
+        const key = `cs_${payments.length}`;
+        const [first = lot(1), ...rest] = one.lots.map(([category, amount, expires]) =>
+          lot(amount, {
+            category,
+            expiresAt: expires === null ? null : START + (days + expires) * DAY,
+          }),
+        );
+        life.post(grant('u', 1, { grants: [first, ...rest], grantKey: key }));
+        const granted = one.lots.reduce((sum, [, amount]) => sum + amount, 0);
+        payments.push({ key, granted, part: 0 });
+        break;
+      }
+      case 'spend':
+        life.post(debit('u', one.amount));
+        break;
+      case 'reverse': {
+        const payment = payments[one.which % Math.max(payments.length, 1)];
+        if (!payment) break;
+        payment.part = Math.min(one.part, PAID);
+        life.reverse(payment.key, PAID, one.part);
+        life.post(settlePayment('u', payment.key));
+        break;
+      }
+      case 'wait':
+        days += one.days;
+        life.wait(one.days);
+    }
+  }
+  return { life, payments };
+}
+
+const steps = fc.array(step, { maxLength: 40 });
+
+describe('whatever is bought, spent, refunded, disputed and let expire', () => {
+  test('every rule of an account and of its entries holds after every entry', () => {
+    fc.assert(
+      fc.property(steps, (lived) => {
+        let account = emptyAccount('u');
+        const rules = createEntryRules();
+        for (const [i, entry] of live(lived).life.history.entries()) {
+          expect(rules.findBroken(account, entry)).toBeNull();
+          account = evolve(account, entry);
+          expect(entry).toMatchObject({ seq: i + 1, balance: account.balance });
+          expect(findBrokenRule(account)).toBeNull();
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("each payment misses exactly its money's share, at last, whatever came between", () => {
+    fc.assert(
+      fc.property(steps, (lived) => {
+        const { life, payments } = live(lived);
+        for (const { key, granted, part } of payments) {
+          const moved = life.history
+            .filter(({ payment, reversesSeq }) => payment === key && reversesSeq !== null)
+            .reduce((sum, { delta }) => sum + delta, 0);
+          expect(0 - moved).toBe(Math.floor((granted * part) / PAID));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a claw-back makes debt only when no lot has a free credit left', () => {
+    fc.assert(
+      fc.property(steps, (lived) => {
+        let account = emptyAccount('u');
+        for (const entry of live(lived).life.history) {
+          const after = evolve(account, entry);
+          if (after.debt > account.debt) {
+            expect(entry.kind).toBe('clawback');
+            expect(after.lots).toEqual([]);
+          }
+          account = after;
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('nothing is spent from a lot whose time has come', () => {
+    fc.assert(
+      fc.property(steps, (lived) => {
+        let account = emptyAccount('u');
+        for (const entry of live(lived).life.history) {
+          const due = expiredLots(account, entry.createdAt).map(({ seq }) => seq);
+          if (entry.kind === 'debit') {
+            expect(entry.draws?.some(({ lot }) => due.includes(lot))).toBe(false);
+          }
+          account = evolve(account, entry);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('how much of a payment is clawed back', () => {
+  const grants = fc.array(fc.integer({ min: 1, max: 1e12 }), { minLength: 1, maxLength: 8 });
+  const asGrants = (amounts: readonly number[]) =>
+    amounts.map((amount, i) => ({
+      ...{ userId: 'u', seq: i + 1, amount, category: 'purchase' as const },
+      ...{ expiresAt: null, lots: [], clawedBack: 0 },
+    }));
+
+  test('is the floor of the share in exact arithmetic, spread within each grant', () => {
+    const paid = fc.integer({ min: 1, max: 99_999_999 });
+    fc.assert(
+      fc.property(grants, paid, fc.nat(99_999_999), (amounts, amountPaid, back) => {
+        const targets = clawBackTargets({
+          ...{ grants: asGrants(amounts), amountPaid, amountReversed: back },
+        });
+        const reversed = BigInt(Math.min(back, amountPaid));
+        const all = amounts.reduce((sum, amount) => sum + BigInt(amount), 0n);
+        const total = targets.reduce((sum, target) => sum + BigInt(target), 0n);
+        expect(total).toBe((all * reversed) / BigInt(amountPaid));
+        for (const [i, target] of targets.entries()) {
+          const share = BigInt(amounts[i] ?? 0) * reversed;
+          expect(BigInt(target) - share / BigInt(amountPaid)).toBeOneOf([0n, 1n]);
+          expect(target).toBeLessThanOrEqual(amounts[i] ?? 0);
+        }
+      }),
+    );
+  });
+
+  test('is nothing when nothing was paid', () => {
+    const free = { grants: asGrants([100]), amountPaid: 0, amountReversed: 50 };
+    expect(clawBackTargets(free)).toEqual([0]);
+  });
+});
+
+test('a refund takes the payment’s own lot first, then what burns first, and only then debt', () => {
+  const life = createLife();
+  life.post(grant('u', 30, { grantKey: 'cs_a' }));
+  life.post(grant('u', 1, { grants: [lot(10, { category: 'bonus' })] }));
+  life.post(grant('u', 20, { grantKey: 'cs_b' }));
+  life.post(debit('u', 15)); // The bonus, and 5 of cs_a.
+  life.reverse('cs_b', 100, 50);
+  life.post(settlePayment('u', 'cs_b'));
+  expect(life.history.at(-1)).toMatchObject({ delta: -10, draws: [{ lot: 3, amount: 10 }] });
+  life.reverse('cs_a', 100, 100);
+  life.post(settlePayment('u', 'cs_a'));
+  expect(life.history.at(-1)?.draws).toEqual([
+    { lot: 1, amount: 25 },
+    { lot: 3, amount: 5 },
+  ]);
+  life.reverse('cs_b', 100, 100);
+  const last = life.post(settlePayment('u', 'cs_b'));
+  expect(last).toMatchObject({ ok: true, account: { balance: -5, debt: 5, lots: [] } });
+  expect(life.post(debit('u', 1))).toMatchObject({ ok: false });
+  expect(life.post(grant('u', 8))).toMatchObject({ ok: true, account: { balance: 3, debt: 0 } });
+});
+
+test('a dispute that is won gives back on the grant’s own terms, and losing it takes that lot', () => {
+  const expiresAt = START + 9 * DAY;
+  const life = createLife();
+  life.post(grant('u', 1, { grants: [lot(40, { expiresAt })], grantKey: 'cs_a' }));
+  life.reverse('cs_a', 100, 100);
+  life.post(settlePayment('u', 'cs_a'));
+  life.reverse('cs_a', 100, 0);
+  life.post(settlePayment('u', 'cs_a'));
+  expect(life.account().lots).toEqual([{ seq: 3, category: 'purchase', expiresAt, free: 40 }]);
+  life.post(grant('u', 1, { grants: [lot(7, { category: 'bonus' })] }));
+  life.reverse('cs_a', 100, 50);
+  life.post(settlePayment('u', 'cs_a'));
+  expect(life.history.at(-1)?.draws).toEqual([{ lot: 3, amount: 20 }]);
+});
+
+test('settling again changes nothing and answers with the entry that did it', () => {
+  const life = createLife();
+  life.post(grant('u', 40, { grantKey: 'cs_a' }));
+  life.reverse('cs_a', 100, 100);
+  life.post(settlePayment('u', 'cs_a'));
+  expect(life.post(settlePayment('u', 'cs_a'))).toMatchObject({
+    ok: true,
+    entries: [],
+    lead: { seq: 2, kind: 'clawback' },
+  });
+  expect(life.post(settlePayment('u', 'cs_b'))).toEqual({
+    ok: false,
+    refusal: { code: 'payment_not_granted' },
+  });
+});
