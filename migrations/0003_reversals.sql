@@ -98,3 +98,30 @@ CREATE VIEW v_payment_reversed AS
     LEFT JOIN stripe_payment_aliases a USING (payment)
     LEFT JOIN stripe_reversals r ON r.payment_name = a.alias
    GROUP BY p.payment;
+
+-- What earlier releases granted, so that its refunds find it. Read from the payloads one by one: a
+-- payload that jsonb refuses leaves that payment out, and its refund then waits to be seen.
+DO $$
+DECLARE
+  granted record;
+  paid    jsonb;
+BEGIN
+  FOR granted IN SELECT l.grant_key, l.user_id, e.payload
+                   FROM credit_ledger l
+                   JOIN stripe_events e ON e.id = l.stripe_event_id
+                  WHERE l.grant_key IS NOT NULL
+  LOOP
+    BEGIN
+      paid := granted.payload::jsonb -> 'data' -> 'object';
+      INSERT INTO stripe_payments (payment, user_id, amount_paid, currency, outcome)
+      VALUES (granted.grant_key, granted.user_id,
+              greatest(0, coalesce(paid -> 'amount_total', paid -> 'total')::bigint),
+              lower(paid ->> 'currency'), 'granted');
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+      RAISE NOTICE 'what was paid for % cannot be read', granted.grant_key;
+    END;
+  END LOOP;
+END $$;
+
+-- They were stored for this release.
+UPDATE stripe_events SET next_attempt_at = now() WHERE waits_for && '{release:reversals}';

@@ -1,21 +1,56 @@
 import type { StripeEvent } from './event.ts';
 import type { Purchase } from './grants.ts';
-import { type Invoice, type Line, readInvoice, readSession, type Session } from './shapes.ts';
+import { at, idOf, type Json } from './json.ts';
+import {
+  isReversal,
+  type Reversal,
+  readCreditNote,
+  readDispute,
+  readRefund,
+  readRefundedCharge,
+} from './reversal-shapes.ts';
+import {
+  type Invoice,
+  ids,
+  type Line,
+  type Money,
+  type Read,
+  readInvoice,
+  readSession,
+  type Session,
+} from './shapes.ts';
 
 /** What an event asks for, before anything has been looked up. */
 export type Intent =
   | { readonly kind: 'ignore'; readonly reason: string }
   | { readonly kind: 'park'; readonly reason: string }
-  /** Kept for a release that can carry it out. */
-  | { readonly kind: 'postpone'; readonly reason: string; readonly waitsFor: string }
   /** A slow payment, whose end another event tells. */
   | { readonly kind: 'unpaid'; readonly session: string }
   | { readonly kind: 'link'; readonly userId: string; readonly stripeIds: readonly string[] }
-  | { readonly kind: 'pay'; readonly payment: Payment };
+  | { readonly kind: 'pay'; readonly payment: Payment }
+  /** A payment that gives no credits, to be known as that when it is refunded. */
+  | { readonly kind: 'no_credits'; readonly payment: NamedPayment; readonly reason: string }
+  /** Further names of a payment, granted or not. */
+  | { readonly kind: 'names'; readonly payment: Pick<NamedPayment, 'key' | 'aliases'> }
+  | { readonly kind: 'reversal'; readonly reversal: Reversal }
+  | { readonly kind: 'refunded_charge'; readonly charge: RefundedCharge }
+  | { readonly kind: 'forget'; readonly customer: string };
+
+/** A charge, with its refunds when the event holds them all. */
+interface RefundedCharge {
+  readonly id: string;
+  readonly refunds: readonly Json[] | null;
+}
+
+/** A payment by all of its names, and what was paid. */
+export interface NamedPayment {
+  readonly key: string;
+  readonly aliases: readonly string[];
+  readonly money: Money;
+}
 
 /** A payment that has arrived, to be turned into credits under its grant key. */
-export interface Payment extends Purchase {
-  readonly aliases: readonly string[];
+export interface Payment extends Purchase, NamedPayment {
   /** Null when only the subscription or the customer can tell. */
   readonly userId: string | null;
   readonly subscription: string | null;
@@ -44,14 +79,12 @@ export function interpret(event: StripeEvent, livemode: boolean): Intent {
       return ignore('the payment failed');
     case 'invoice.paid':
       return ofInvoice(event);
+    case 'invoice_payment.paid':
+      return ofInvoicePayment(event.object);
+    case 'customer.deleted':
+      return ofDeletedCustomer(event.object);
     default:
-      return isReversal(event.type)
-        ? {
-            kind: 'postpone',
-            reason: 'reversals arrive with a later release',
-            waitsFor: 'release:reversals',
-          }
-        : ignore('events of this type have no effect');
+      return isReversal(event) ? ofReversal(event) : ignore('events of this type have no effect');
   }
 }
 
@@ -62,11 +95,6 @@ export const ENDS_OF_SLOW_PAYMENT: readonly string[] = [
   'checkout.session.async_payment_succeeded',
   'checkout.session.async_payment_failed',
 ];
-
-/** Refunds, disputes and credit notes, in old and new endpoint versions. */
-function isReversal(type: string): boolean {
-  return /^(refund|charge\.refund(ed)?|charge\.dispute|credit_note)(\.|$)/.test(type);
-}
 
 function ofSession(event: StripeEvent): Intent {
   const read = readSession(event.object);
@@ -84,9 +112,10 @@ function ofSession(event: StripeEvent): Intent {
 }
 
 function ofPayment(session: Session, userId: string | null, type: string): Intent {
-  const { id: key, aliases, customer, paymentStatus } = session;
+  const { id: key, aliases, customer, paymentStatus, money } = session;
   switch (paymentStatus) {
     case 'paid':
+      if (money === null) return park('the session has no usable amount_total');
       return {
         kind: 'pay',
         payment: {
@@ -94,6 +123,7 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
           category: 'purchase',
           reason: 'Purchase',
           aliases,
+          money,
           userId,
           subscription: null,
           customer,
@@ -129,8 +159,11 @@ function ofInvoice(event: StripeEvent): Intent {
   const invoice = read.value;
   const { status, billingReason, subscription } = invoice;
   if (status !== 'paid') return ignore(`the invoice is ${status}, not paid`);
+  const { id: key, aliases, money } = invoice;
+  if (money === null) return park('the invoice has no usable total');
   if (subscription === null || billingReason === 'manual') {
-    return ignore('manual and one-off invoices give no credits');
+    const reason = 'manual and one-off invoices give no credits';
+    return { kind: 'no_credits', payment: { key, aliases, money }, reason };
   }
   if (billingReason !== null && !RECURRING.includes(billingReason)) {
     return park(`billing_reason ${billingReason} is not known`);
@@ -139,11 +172,12 @@ function ofInvoice(event: StripeEvent): Intent {
   if ('unusable' in user) return park(user.unusable);
   if (!lines.ok) return park(lines.problem);
   const complete = linesComplete ? lines.value : null;
-  return { kind: 'pay', payment: ofSubscriptionInvoice(invoice, user.userId, complete) };
+  const payment = ofSubscriptionInvoice({ ...invoice, money }, user.userId, complete);
+  return { kind: 'pay', payment };
 }
 
 function ofSubscriptionInvoice(
-  { id: key, aliases, subscription, customer }: Invoice,
+  { id: key, aliases, money, subscription, customer }: Invoice & { readonly money: Money },
   userId: string | null,
   lines: readonly Line[] | null,
 ): Payment {
@@ -152,9 +186,42 @@ function ofSubscriptionInvoice(
     category: 'included',
     reason: 'Subscription',
     aliases,
+    money,
     userId,
     subscription,
     customer,
     lines,
   };
+}
+
+/** How a renewal's payment intent becomes known: from basil on invoice.paid names none. */
+function ofInvoicePayment(object: Json): Intent {
+  const key = idOf(at(object, 'invoice'));
+  const aliases = ids(at(object, 'payment', 'payment_intent'), at(object, 'payment', 'charge'));
+  if (key === null || !key.startsWith('in_')) return park('it names no usable invoice');
+  if (aliases.length === 0) return ignore('it was paid with neither payment intent nor charge');
+  return { kind: 'names', payment: { key, aliases } };
+}
+
+function ofDeletedCustomer(object: Json): Intent {
+  const customer = idOf(object);
+  return customer === null ? park('the customer has no usable id') : { kind: 'forget', customer };
+}
+
+/** Refunds, disputes and credit notes, in old and new endpoint versions. */
+function ofReversal({ type, object }: StripeEvent): Intent {
+  if (type === 'charge.refunded') {
+    const read = readRefundedCharge(object);
+    return read.ok ? { kind: 'refunded_charge', charge: read.value } : park(read.problem);
+  }
+  const read = readReversalOf(type, object);
+  if (!read.ok) return park(read.problem);
+  if (read.value === null) return ignore('it gives nothing back beside its refunds');
+  return { kind: 'reversal', reversal: read.value };
+}
+
+function readReversalOf(type: string, object: Json): Read<Reversal | null> {
+  if (type.startsWith('charge.dispute')) return readDispute(object, type);
+  if (type.startsWith('credit_note')) return readCreditNote(object);
+  return readRefund(object, type);
 }

@@ -54,10 +54,10 @@ async function claimNames(
 /** Makes one payment of several: of the one that has been granted, else of one before `key`. */
 async function join(client: PoolClient, key: string, owners: readonly string[]): Promise<string> {
   const { rows } = await client.query<{ payment: string }>(
-    `SELECT payment
+    `SELECT o.payment
        FROM unnest($1::text[]) AS o (payment)
-       LEFT JOIN credit_ledger ON grant_key = payment
-      ORDER BY grant_key IS NULL, payment = $2, payment COLLATE "C"
+       LEFT JOIN credit_ledger l ON l.grant_key = o.payment
+      ORDER BY l.grant_key IS NULL, o.payment = $2, o.payment COLLATE "C"
       LIMIT 1`,
     [owners, key],
   );

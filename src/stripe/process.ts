@@ -1,22 +1,37 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { PurserError } from '../errors.ts';
-import type { GrantCommand, Outcome } from '../ledger/command.ts';
+import type { Command, Outcome } from '../ledger/command.ts';
+import type { Answer, StripeApi } from './api.ts';
 import type { Catalogue } from './catalogue.ts';
 import { readEvent, type StripeEvent } from './event.ts';
 import { type Worth, worthOf } from './grants.ts';
-import type { Claim, Inbox, Patience, State, Verdict } from './inbox.ts';
-import { ENDS_OF_SLOW_PAYMENT, interpret, type Payment } from './interpret.ts';
+import type { Claim, Inbox, State, Verdict } from './inbox.ts';
+import { ENDS_OF_SLOW_PAYMENT, interpret, type NamedPayment, type Payment } from './interpret.ts';
 import { idOf } from './json.ts';
-import type { Fetched, LineReader } from './lines.ts';
+import { fetchLines } from './lines.ts';
+import type { PaymentOutcome, PaymentRecords } from './payment-records.ts';
 import type { Payments } from './payments.ts';
+import type { Line } from './shapes.ts';
+import type { TakeBack } from './take-back.ts';
 import type { Users } from './users.ts';
+import {
+  API_IS_BACK,
+  FOR_BUYER,
+  FOR_RETURN,
+  parked,
+  priceIsKnown,
+  slowPaymentEnds,
+  userIsKnown,
+} from './verdicts.ts';
 
 export interface ProcessOptions {
   readonly inbox: Inbox;
   readonly users: Users;
   readonly payments: Payments;
-  readonly lines: LineReader;
-  readonly post: (command: GrantCommand) => Promise<Outcome>;
+  readonly records: PaymentRecords;
+  readonly takeBack: TakeBack;
+  readonly api: StripeApi;
+  readonly post: (command: Command) => Promise<Outcome>;
   readonly catalogue: Catalogue;
   readonly livemode: boolean;
   readonly log: FastifyBaseLogger;
@@ -25,29 +40,14 @@ export interface ProcessOptions {
 /** One attempt at an event that the caller has claimed. It never throws. */
 export type Attempt = (claim: Claim) => Promise<State>;
 
-/** What wakes events that wait for Stripe's API. */
-export const API_IS_BACK = 'stripe_api';
-/** What wakes events that wait for a price to enter the catalogue. */
-export const priceIsKnown = (price: string) => `price:${price}`;
-/** What wakes events that wait for the user of a customer or subscription. */
-const userIsKnown = (stripeId: string) => `user_of:${stripeId}`;
-
-/** What wakes an unpaid session: the end of its payment. */
-const slowPaymentEnds = (session: string) => `slow_payment:${session}`;
-
-/** In seconds. What comes back by itself, an absent API or ledger, is asked more often. */
-const USUAL: Patience = { first: 5, longest: 3_600 };
-const FOR_RETURN: Patience = { first: 5, longest: 60 };
-const FOR_BUYER: Patience = { first: 60, longest: 86_400 };
-const FOR_RELEASE: Patience = { first: 86_400, longest: 86_400 };
-
 /**
  * Carries events out. The inbox and the ledger need no common transaction: each step is harmless
  * when it is repeated, and the event is settled only after its effect is durable, so a crash
  * anywhere in between costs a repetition, never credits.
  */
 export function createAttempt(options: ProcessOptions): Attempt {
-  const { inbox, users, payments, lines, post, catalogue, livemode, log } = options;
+  const { inbox, users, payments, records, takeBack, api, post, catalogue, livemode, log } =
+    options;
 
   async function attempt(claim: Claim): Promise<State> {
     try {
@@ -56,7 +56,8 @@ export function createAttempt(options: ProcessOptions): Attempt {
       const level = state === 'parked' ? 'warn' : 'info';
       const fields = { event: claim.id, attempt: claim.attempt, state, reason: verdict.reason };
       log[level](fields, 'Stripe event');
-      if (verdict.state !== 'parked' && verdict.wakes) await inbox.wake(verdict.wakes);
+      const wakes = verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
+      if (wakes.length > 0) await inbox.wake(wakes);
       return state;
     } catch (error) {
       // The verdict could not be written: the lease runs out, and the event is attempted again.
@@ -72,7 +73,7 @@ export function createAttempt(options: ProcessOptions): Attempt {
       const verdict = await judge(event);
       const session = ENDS_OF_SLOW_PAYMENT.includes(event.type) ? idOf(event.object) : null;
       if (session === null || verdict.state === 'parked') return verdict;
-      return { ...verdict, wakes: [slowPaymentEnds(session)] };
+      return { ...verdict, wakes: [...(verdict.wakes ?? []), slowPaymentEnds(session)] };
     } catch (error) {
       log.error({ err: error, event: claim.id }, 'Stripe event failed');
       const what = error instanceof PurserError ? error.code : 'internal_error';
@@ -89,14 +90,23 @@ export function createAttempt(options: ProcessOptions): Attempt {
         return { state: 'ignored', reason: intent.reason };
       case 'park':
         return parked(intent.reason);
-      case 'postpone':
-        return parked(intent.reason, [intent.waitsFor], FOR_RELEASE);
       case 'unpaid':
         return awaitPayment(intent.session);
       case 'link':
         return link(intent.userId, intent.stripeIds);
       case 'pay':
         return pay(event.id, intent.payment);
+      case 'no_credits':
+        return giveNothing(intent.payment, intent.reason);
+      case 'names':
+        return learnNames(intent.payment);
+      case 'reversal':
+        return takeBack.reverse(event, [intent.reversal]);
+      case 'refunded_charge':
+        return takeBack.reverseCharge(event, intent.charge);
+      case 'forget':
+        await users.forget(intent.customer);
+        return { state: 'done' };
     }
   }
 
@@ -122,10 +132,10 @@ export function createAttempt(options: ProcessOptions): Attempt {
     const read = await linesOf(payment);
     if (read.kind === 'unusable') return parked(read.reason);
     if (read.kind === 'unreachable') return parked(read.reason, [API_IS_BACK], FOR_RETURN);
-    const worth = worthOf(payment, read.lines, catalogue);
+    const worth = worthOf(payment, read.value, catalogue);
     switch (worth.kind) {
       case 'nothing':
-        return { state: 'ignored', reason: worth.reason };
+        return giveNothing(payment, worth.reason);
       case 'unusable':
         return parked(worth.reason);
       case 'unknown_price':
@@ -135,8 +145,8 @@ export function createAttempt(options: ProcessOptions): Attempt {
     }
   }
 
-  async function linesOf({ key, lines: known }: Payment): Promise<Fetched> {
-    return known ? { kind: 'lines', lines: known } : lines.fetch(key);
+  async function linesOf({ key, lines: known }: Payment): Promise<Answer<readonly Line[]>> {
+    return known ? { kind: 'answer', value: known } : fetchLines(api, key);
   }
 
   async function grant(
@@ -156,15 +166,35 @@ export function createAttempt(options: ProcessOptions): Attempt {
     const keys = { grantKey, stripeEventId, idempotencyKey: null };
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
-    if (!outcome.replayed) return { state: 'done' };
+    // The user whom the entry names: a replay may have been granted to another one.
+    const { userId: owner } = outcome.entry;
+    const wakes = await record(grantKey, payment, { outcome: 'granted', userId: owner });
+    if (!outcome.replayed) return { state: 'done', wakes };
     return grantKey === key
-      ? { state: 'done', reason: 'it had been granted before' }
-      : { state: 'ignored', reason: `the same payment as ${grantKey}, which has been granted` };
+      ? { state: 'done', reason: 'it had been granted before', wakes }
+      : {
+          state: 'ignored',
+          reason: `the same payment as ${grantKey}, which has been granted`,
+          wakes,
+        };
+  }
+
+  async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
+    const owner = await payments.claim(payment.key, payment.aliases);
+    const wakes = await record(owner, payment, { outcome: 'nothing', reason });
+    return { state: 'ignored', reason, wakes };
+  }
+
+  /** Recorded first, then held against the reversals on file; those file first, and then look. */
+  async function record(key: string, { money }: NamedPayment, what: PaymentOutcome) {
+    await records.record(key, money, what);
+    return takeBack.catchUp(key);
+  }
+
+  async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
+    const owner = await payments.claim(key, aliases);
+    return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
   }
 
   return attempt;
-}
-
-function parked(reason: string, waitsFor: readonly string[] = [], patience = USUAL): Verdict {
-  return { state: 'parked', reason, waitsFor, patience };
 }

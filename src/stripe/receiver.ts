@@ -2,19 +2,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify';
 import type { Pool } from 'pg';
 import type { Stripe } from 'stripe';
-import type { GrantCommand, Outcome } from '../ledger/command.ts';
+import type { Command, Outcome } from '../ledger/command.ts';
+import { createStripeApi } from './api.ts';
 import type { Catalogue } from './catalogue.ts';
 import { createInbox } from './inbox.ts';
-import { createLineReader } from './lines.ts';
+import { createPaymentRecords } from './payment-records.ts';
 import { createPayments } from './payments.ts';
-import { API_IS_BACK, createAttempt, priceIsKnown } from './process.ts';
+import { createAttempt } from './process.ts';
+import { createReversals } from './reversals.ts';
+import { createTakeBack } from './take-back.ts';
 import { createUsers } from './users.ts';
+import { API_IS_BACK, priceIsKnown } from './verdicts.ts';
 import { createWebhook } from './webhook.ts';
 import { createWorker } from './worker.ts';
 
 export interface StripeReceiverOptions {
   readonly pool: Pool;
-  readonly ledger: { readonly post: (command: GrantCommand) => Promise<Outcome> };
+  readonly ledger: { readonly post: (command: Command) => Promise<Outcome> };
   readonly client: Stripe;
   /** The endpoint's signing secret, and those before it during a roll-over. */
   readonly secrets: readonly string[];
@@ -52,13 +56,20 @@ export function createStripeReceiver(options: StripeReceiverOptions): StripeRece
   const { answerWithin = 4_000, attemptsAtOnce = 100 } = options;
   const { workerConcurrency = 4, workerIdle = 1_000 } = options;
   const inbox = createInbox(pool);
+  // A few seconds, so that an object which always fails is not retried at every other's success.
+  const api = createStripeApi(client, () => inbox.wake([API_IS_BACK], 5));
+  const payments = createPayments(pool);
+  const records = createPaymentRecords(pool);
+  const reversals = createReversals(pool);
+  const { post } = ledger;
   const attempt = createAttempt({
     inbox,
     users: createUsers(pool),
-    payments: createPayments(pool),
-    // A few seconds, so that an object which always fails is not retried at every other's success.
-    lines: createLineReader(client, () => inbox.wake([API_IS_BACK], 5)),
-    post: ledger.post,
+    payments,
+    records,
+    takeBack: createTakeBack({ api, payments, records, reversals, post }),
+    api,
+    post,
     catalogue,
     livemode,
     log,

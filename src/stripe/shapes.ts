@@ -10,6 +10,12 @@ import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
 /** What a metadata field says: the user, nothing, or something that no user id can be. */
 type UserClaim = { readonly userId: string | null } | { readonly unusable: string };
 
+/** An amount in the currency's smallest unit, such as cents. */
+export interface Money {
+  readonly amount: number;
+  readonly currency: string;
+}
+
 export interface Session {
   readonly id: string;
   /** `payment`, `subscription`, `setup`, or what Stripe adds later. */
@@ -21,6 +27,7 @@ export interface Session {
   readonly user: UserClaim;
   /** The payment's other names: its pi_ and, with invoice_creation, its in_. */
   readonly aliases: readonly string[];
+  readonly money: Money | null;
 }
 
 export interface Invoice {
@@ -33,6 +40,8 @@ export interface Invoice {
   readonly user: UserClaim;
   /** The payment's other names, pi_ and ch_: from basil on only when `payments` is expanded. */
   readonly aliases: readonly string[];
+  /** The total, tax included; null when it cannot be told. */
+  readonly money: Money | null;
   /** Read, but not judged: an invoice that grants nothing need not have readable ones. */
   readonly lines: Read<readonly Line[]>;
   /** False when the payload holds only the first lines. */
@@ -67,7 +76,11 @@ export function readSession(object: Json): Read<Session> {
   const subscription = idOf(at(object, 'subscription'));
   const user = readUser(at(object, 'metadata', 'user_id'));
   const aliases = ids(at(object, 'payment_intent'), at(object, 'invoice'));
-  return { ok: true, value: { id, mode, paymentStatus, customer, subscription, user, aliases } };
+  const money = readMoney(at(object, 'amount_total'), at(object, 'currency'));
+  return {
+    ok: true,
+    value: { id, mode, paymentStatus, customer, subscription, user, aliases, money },
+  };
 }
 
 /** Reads an invoice object of either generation, with the lines that came with it. */
@@ -92,6 +105,7 @@ export function readInvoice(object: Json): Read<Invoice> {
       subscription: idOf(subscription),
       user: readUser(at(metadata, 'user_id')),
       aliases: ids(at(object, 'payment_intent'), at(object, 'charge'), ...paymentsOf(object)),
+      money: readMoney(toPay(at(object, 'total')), at(object, 'currency')),
       lines: readLines(at(object, 'lines', 'data'), readInvoiceLine),
       linesComplete: at(object, 'lines', 'has_more') !== true,
     },
@@ -161,6 +175,18 @@ function paymentsOf(invoice: Json): unknown[] {
   ]);
 }
 
+/** A negative total, of a downgrade, is credited to the customer's balance: nothing is paid. */
+function toPay(total: unknown): unknown {
+  return typeof total === 'number' ? Math.max(0, total) : total;
+}
+
+/** Reads an amount beside its currency; null when either is not usable or the amount negative. */
+export function readMoney(amount: unknown, currency: unknown): Money | null {
+  const whole = wholeNumber(amount);
+  if (whole === null || whole < 0 || !isId(currency)) return null;
+  return { amount: whole, currency: currency.toLowerCase() };
+}
+
 /** Stripe keeps a metadata key with an empty value out, so an empty text is as good as none. */
 function readUser(value: unknown): UserClaim {
   if (value === undefined || value === null || value === '') return { userId: null };
@@ -172,6 +198,6 @@ function grantKey(object: Json, prefix: 'cs_' | 'in_'): string | null {
   return isId(id) && id.startsWith(prefix) ? id : null;
 }
 
-function ids(...values: readonly unknown[]): readonly string[] {
+export function ids(...values: readonly unknown[]): readonly string[] {
   return [...new Set(values.map(idOf).filter((id) => id !== null))];
 }

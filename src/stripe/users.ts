@@ -39,5 +39,14 @@ export function createUsers(pool: Pool) {
     return rows[0]?.user_id ?? null;
   }
 
-  return { link, find };
+  /** Forgets whom a deleted customer stood for; what was granted stays. */
+  async function forget(customer: string): Promise<void> {
+    await pool.query('DELETE FROM stripe_user_aliases WHERE stripe_id = $1', [customer]);
+    await pool.query(
+      'UPDATE stripe_customers SET stripe_customer_id = NULL WHERE stripe_customer_id = $1',
+      [customer],
+    );
+  }
+
+  return { link, find, forget };
 }

@@ -8,6 +8,8 @@ const period = { start: 1, end: 2 };
 const ACACIA: Json = {
   id: 'in_1',
   status: 'paid',
+  total: 1500,
+  currency: 'usd',
   paid: true,
   billing_reason: 'subscription_cycle',
   customer: 'cus_1',
@@ -37,6 +39,8 @@ const ACACIA: Json = {
 const BASIL: Json = {
   id: 'in_1',
   status: 'paid',
+  total: 1500,
+  currency: 'usd',
   billing_reason: 'subscription_cycle',
   customer: { id: 'cus_1', object: 'customer' },
   parent: {
@@ -83,6 +87,7 @@ test('both generations of an invoice read the same', () => {
       subscription: 'sub_1',
       user: { userId: 'ada' },
       aliases: ['pi_1', 'ch_1'],
+      money: { amount: 1500, currency: 'usd' },
       lines: {
         ok: true,
         value: [
@@ -123,8 +128,12 @@ test('a line that was made from an amount has no price', () => {
 
 test('a session names its payment and its invoice as aliases, expanded or not', () => {
   const session = { id: 'cs_1', mode: 'payment', payment_status: 'paid', metadata: null };
+  const paid = { amount_total: 1500, currency: 'USD' };
   expect(
-    readSession({ ...session, payment_intent: { id: 'pi_1' }, invoice: 'in_1', customer: null }),
+    readSession({
+      ...{ ...session, ...paid },
+      ...{ payment_intent: { id: 'pi_1' }, invoice: 'in_1', customer: null },
+    }),
   ).toEqual({
     ok: true,
     value: {
@@ -135,6 +144,7 @@ test('a session names its payment and its invoice as aliases, expanded or not', 
       subscription: null,
       user: { userId: null },
       aliases: ['pi_1', 'in_1'],
+      money: { amount: 1500, currency: 'usd' },
     },
   });
 });

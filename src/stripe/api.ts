@@ -1,0 +1,101 @@
+import { Stripe } from 'stripe';
+import { isId } from './json.ts';
+
+/** What Stripe's API answered, or why there is no answer that can be used. */
+export type Answer<T> =
+  | { readonly kind: 'answer'; readonly value: T }
+  /** No answer, an error of Stripe's, too many requests, a refused key: better later. */
+  | { readonly kind: 'unreachable'; readonly reason: string }
+  /** An answer that will stay the same and that nothing can be made of. */
+  | { readonly kind: 'unusable'; readonly reason: string };
+
+/** Stripe's API, left alone for a while when it does not answer. */
+export interface StripeApi {
+  /** Never throws for what Stripe says or fails to say. */
+  readonly ask: <T>(question: (client: Stripe) => Promise<T>) => Promise<Answer<T>>;
+}
+
+/** After so many failures in a row Stripe counts as away, and is left alone for so long, in ms. */
+const FAILURES = 3;
+const LEFT_ALONE = 5_000;
+
+const AWAY = { kind: 'unreachable', reason: "Stripe's API cannot be reached" } as const;
+
+/**
+ * @param onBack called when Stripe answers again: what was parked for its absence may be woken
+ */
+export function createStripeApi(client: Stripe, onBack: () => Promise<void>): StripeApi {
+  let failures = 0;
+  let latest: Extract<Answer<never>, { kind: 'unreachable' }> = AWAY;
+  let askAgainAt = 0;
+  return {
+    async ask(question) {
+      // A hanging API must not hold every attempt for its whole time-out, one after another.
+      if (failures >= FAILURES && Date.now() < askAgainAt) return latest;
+      const answer = await answerTo(() => question(client));
+      if (answer.kind === 'unreachable') {
+        failures += 1;
+        latest = answer;
+        askAgainAt = Date.now() + LEFT_ALONE;
+      } else if (failures > 0) {
+        failures = 0;
+        await onBack();
+      }
+      return answer;
+    },
+  };
+}
+
+/**
+ * A 4xx is Stripe's answer and stays the same; everything else is its absence. A refused key is as
+ * good as absence, because it is about the key and not about what was asked for.
+ */
+async function answerTo<T>(question: () => Promise<T>): Promise<Answer<T>> {
+  try {
+    return { kind: 'answer', value: await question() };
+  } catch (error) {
+    if (!(error instanceof Stripe.errors.StripeError)) throw error;
+    const { statusCode, code } = error;
+    const isAnswer = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
+    if (!isAnswer || statusCode === 409 || statusCode === 429) return AWAY;
+    if (statusCode === 401 || statusCode === 403) {
+      return { kind: 'unreachable', reason: `Stripe's API refuses the key: ${statusCode}` };
+    }
+    const detail = isId(code) ? ` ${code}` : '';
+    return { kind: 'unusable', reason: `Stripe's API answers ${statusCode}${detail}` };
+  }
+}
+
+/** What a list endpoint takes and gives. */
+interface Page<T> {
+  readonly data: readonly T[];
+  readonly has_more: boolean;
+}
+
+/** The largest page that Stripe gives, and the most pages that are read of one list. */
+const PAGE = 100;
+const PAGES = 10;
+/** How long all pages may take together, in milliseconds: well below an event's lease. */
+const TIME = 20_000;
+
+/** Every item of a list, up to a bound beyond which the list is unusable. */
+export async function askForAll<T extends { readonly id: string }>(
+  api: StripeApi,
+  list: (client: Stripe, page: { limit: number; starting_after?: string }) => Promise<Page<T>>,
+): Promise<Answer<readonly T[]>> {
+  const until = Date.now() + TIME;
+  const all: T[] = [];
+  for (let page = 0, after: string | undefined; page < PAGES; page++) {
+    const params = { limit: PAGE, ...(after !== undefined && { starting_after: after }) };
+    const answer = await api.ask((client) => list(client, params));
+    if (answer.kind !== 'answer') return answer;
+    if (!Array.isArray(answer.value.data)) {
+      return { kind: 'unusable', reason: "Stripe's answer is not a list" };
+    }
+    all.push(...answer.value.data);
+    if (!answer.value.has_more) return { kind: 'answer', value: all };
+    after = all.at(-1)?.id;
+    if (!isId(after) || Date.now() > until) return AWAY;
+  }
+  return { kind: 'unusable', reason: `it has more than ${PAGE * PAGES} items` };
+}

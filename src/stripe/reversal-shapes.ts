@@ -1,0 +1,141 @@
+/**
+ * What Stripe says of money that goes back, in one form for all API versions: refunds, disputes
+ * and credit notes. Each is a fact about a payment, never an amount to book: what follows from all
+ * of them together is worked out under the account's lock.
+ */
+import type { StripeEvent } from './event.ts';
+import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
+import { ids, type Read, readMoney } from './shapes.ts';
+
+/** A refund, dispute or credit note as an event tells it. */
+export interface Reversal {
+  /** `re_…`, `dp_…`, `du_…` or `cn_…`. */
+  readonly id: string;
+  readonly kind: 'refund' | 'dispute' | 'credit_note';
+  /** How it names its payment, the surest first: pi_, ch_ or in_. */
+  readonly names: readonly [string, ...string[]];
+  /** In the currency's smallest unit. */
+  readonly amount: number;
+  readonly currency: string;
+  readonly status: string;
+  /** Whether the money has gone back; null when this does not decide it. */
+  readonly live: boolean | null;
+}
+
+const unusable = (problem: string) => ({ ok: false, problem }) as const;
+
+/** These end a refund, whatever was or will be told of it. */
+const ENDED_REFUND = ['failed', 'canceled'];
+const LIVE_REFUND = ['pending', 'requires_action', 'succeeded'];
+
+/**
+ * Reads a refund object. `refund.failed` decides by itself: its snapshot may still say succeeded.
+ * Refunds of old API versions may have no status; they have succeeded.
+ */
+export function readRefund(object: Json, type: string): Read<Reversal> {
+  const told = at(object, 'status') ?? 'succeeded';
+  const status = type === 'refund.failed' ? 'failed' : told;
+  if (!isId(status)) return unusable('the refund has no usable status');
+  if (![...LIVE_REFUND, ...ENDED_REFUND].includes(status)) {
+    return unusable(`the refund's status ${status} is not known`);
+  }
+  return readReversal(object, 'refund', status, !ENDED_REFUND.includes(status));
+}
+
+/** Reads a dispute object. The event's type decides, not the status in its snapshot. */
+export function readDispute(object: Json, type: string): Read<Reversal> {
+  const status = at(object, 'status');
+  if (!isId(status)) return unusable('the dispute has no usable status');
+  return readReversal(object, 'dispute', status, isDisputeLive(type, status));
+}
+
+function isDisputeLive(type: string, status: string): boolean | null {
+  switch (type) {
+    case 'charge.dispute.funds_withdrawn':
+      return true;
+    case 'charge.dispute.funds_reinstated':
+      return false;
+    case 'charge.dispute.closed':
+      if (status === 'lost') return true;
+      return ['won', 'warning_closed', 'charge_refunded', 'prevented'].includes(status)
+        ? false
+        : null;
+    default:
+      // Opened or changed, an inquiry too: no money has moved.
+      return null;
+  }
+}
+
+/** Whether a dispute's money is gone, by the dispute as the API shows it now. */
+export function isDisputeLiveNow(dispute: Json): boolean {
+  const status = at(dispute, 'status');
+  if (status === 'lost' || status === 'won') return status === 'lost';
+  const moved = at(dispute, 'balance_transactions');
+  if (!Array.isArray(moved)) return false;
+  return moved.reduce((sum, one) => sum + (wholeNumber(at(one, 'amount')) ?? 0), 0) < 0;
+}
+
+/**
+ * Reads a credit note, as far as it gives back more than its refunds, which arrive as refunds of
+ * their own: what is paid out of band or to the customer's balance. Null when there is nothing.
+ */
+export function readCreditNote(object: Json): Read<Reversal | null> {
+  const status = at(object, 'status');
+  if (!isId(status)) return unusable('the credit note has no usable status');
+  const amount = ownAmountOf(object);
+  if (amount === null) return unusable('the credit note has no usable amount');
+  if (amount === 0) return { ok: true, value: null };
+  return readReversal({ ...object, amount }, 'credit_note', status, status !== 'void');
+}
+
+/** Before payment a credit note lowers what is due: there is nothing to give back. */
+function ownAmountOf(note: Json): number | null {
+  const isAfterPayment = at(note, 'type') === 'post_payment';
+  const given = wholeNumber(
+    at(note, 'post_payment_amount') ?? (isAfterPayment ? at(note, 'total') : 0),
+  );
+  if (given === null) return null;
+  const refunds = at(note, 'refunds');
+  if (Array.isArray(refunds)) {
+    const amounts = refunds.map((one) => wholeNumber(at(one, 'amount_refunded')) ?? 0);
+    return Math.max(0, given - amounts.reduce((sum, amount) => sum + amount, 0));
+  }
+  // Up to 2025-02-24.acacia: one refund at most, and its amount is not told.
+  if (idOf(at(note, 'refund')) === null) return given;
+  return wholeNumber(at(note, 'out_of_band_amount') ?? 0);
+}
+
+/** The charge of a charge.refunded event, and its refunds when the payload holds all of them. */
+export function readRefundedCharge(
+  charge: Json,
+): Read<{ readonly id: string; readonly refunds: readonly Json[] | null }> {
+  const id = idOf(charge);
+  if (id === null) return unusable('the charge has no usable id');
+  const refunds = at(charge, 'refunds', 'data');
+  const complete = Array.isArray(refunds) && at(charge, 'refunds', 'has_more') === false;
+  return { ok: true, value: { id, refunds: complete ? refunds.filter(isObject) : null } };
+}
+
+function readReversal(
+  object: Json,
+  kind: Reversal['kind'],
+  status: string,
+  live: boolean | null,
+): Read<Reversal> {
+  const id = idOf(object);
+  if (id === null) return unusable(`the ${kind.replace('_', ' ')} has no usable id`);
+  const money = readMoney(at(object, 'amount'), at(object, 'currency'));
+  if (money === null) return unusable(`the ${kind.replace('_', ' ')} has no usable amount`);
+  const [first, ...others] = ids(
+    at(object, 'payment_intent'),
+    at(object, 'charge'),
+    at(object, 'invoice'),
+  );
+  if (first === undefined) return unusable(`the ${kind.replace('_', ' ')} names no payment`);
+  return { ok: true, value: { id, kind, names: [first, ...others], ...money, status, live } };
+}
+
+/** Whether an event tells of money that goes back. */
+export function isReversal({ type }: Pick<StripeEvent, 'type'>): boolean {
+  return /^(refund|charge\.refund(ed)?|charge\.dispute|credit_note)(\.|$)/.test(type);
+}
