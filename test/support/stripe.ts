@@ -28,6 +28,12 @@ interface StoredEvent {
   readonly due_in: number | null;
 }
 
+/** An event as its receiver sees it: an id, and whatever else. */
+interface AnyEvent {
+  readonly id: string;
+  readonly [field: string]: unknown;
+}
+
 /** A server with the webhook, the fake Stripe behind it, and a database of its own. */
 export interface StripeStage {
   readonly db: TestDatabase;
@@ -36,7 +42,7 @@ export interface StripeStage {
   readonly app: FastifyInstance;
   readonly receiver: StripeReceiver;
   /** Signs and posts an event; expects 200 and returns the state that was answered. */
-  readonly deliver: (event: { readonly id: string }) => Promise<string>;
+  readonly deliver: (event: AnyEvent) => Promise<string>;
   /** The stored event. */
   readonly stored: (event: { readonly id: string }) => Promise<StoredEvent | undefined>;
   /** Another server on the same database, as after a restart with other settings. */

@@ -1,0 +1,351 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyLedger } from '../../src/ledger/verify.ts';
+import { type StripeStage, startStripeStage, until } from '../support/stripe.ts';
+
+let stage: StripeStage;
+beforeAll(async () => {
+  stage = await startStripeStage({ catalogue: new Map([['price_pack', 1000]]) });
+  await stage.receiver.start();
+});
+afterAll(async () => {
+  expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
+  expect(stage.ledger.counts.lockViolations).toBe(0);
+  await stage.close();
+});
+
+/** What the pack of 1,000 credits costs, in cents. */
+const PAID = 100;
+const NOON = 1_790_000_000;
+
+let made = 0;
+function fresh(prefix: string): string {
+  made += 1;
+  return `${prefix}_${made}`;
+}
+
+/** A payment that has been made, with the events that Stripe would send about it. */
+function createPayment() {
+  const userId = fresh('user');
+  const charge = fresh('ch');
+  const { id } = stage.fake.createSession({ userId, lines: [{ price: 'price_pack' }] });
+  const paid = stage.fake.completeSession(id);
+  const intent = String(paid.data.object['payment_intent']);
+
+  const event = (type: string, object: object, created = NOON) => ({
+    ...paid,
+    id: fresh('evt'),
+    type,
+    created,
+    data: { object },
+  });
+  const reversal = (id: string, amount: number) => ({
+    ...{ id, amount, currency: 'usd', charge, payment_intent: intent, livemode: false },
+  });
+  return {
+    userId,
+    charge,
+    paid,
+    event,
+    refund: (id: string, amount: number, status: string, type = 'refund.updated') =>
+      event(type, { object: 'refund', ...reversal(id, amount), status }),
+    dispute: (id: string, amount: number, what: string, status: string, created = NOON) => {
+      const object = { object: 'dispute', ...reversal(id, amount), status };
+      return event(`charge.dispute.${what}`, object, created);
+    },
+  };
+}
+
+async function createPaid() {
+  const payment = createPayment();
+  expect(await stage.deliver(payment.paid)).toBe('done');
+  return payment;
+}
+
+const missing = async ({ userId }: { userId: string }) => 1000 - (await stage.balanceOf(userId));
+
+describe('a refund', () => {
+  test('in full takes all credits of its payment, in part its share, rounded down', async () => {
+    const full = await createPaid();
+    expect(await stage.deliver(full.refund(fresh('re'), PAID, 'succeeded'))).toBe('done');
+    expect(await missing(full)).toBe(1000);
+    const part = await createPaid();
+    await stage.deliver(part.refund(fresh('re'), 33, 'succeeded'));
+    expect(await missing(part)).toBe(330);
+    await stage.deliver(part.refund(fresh('re'), 33, 'succeeded'));
+    expect(await missing(part)).toBe(660);
+  });
+
+  test('is told many times and taken once', async () => {
+    const payment = await createPaid();
+    const id = fresh('re');
+    const told = [
+      payment.refund(id, 40, 'pending', 'refund.created'),
+      payment.refund(id, 40, 'succeeded'),
+      payment.refund(id, 40, 'succeeded', 'charge.refund.updated'),
+    ];
+    await Promise.all([...told, ...told].map((event) => stage.deliver(event)));
+    expect(await missing(payment)).toBe(400);
+  });
+
+  test.each([['failed'], ['canceled']])('that is pending and then %s gives back', async (end) => {
+    const payment = await createPaid();
+    const id = fresh('re');
+    await stage.deliver(payment.refund(id, PAID, 'pending', 'refund.created'));
+    expect(await missing(payment)).toBe(1000);
+    await stage.deliver(payment.refund(id, PAID, end));
+    expect(await missing(payment)).toBe(0);
+    const late = payment.refund(id, PAID, 'succeeded');
+    await stage.deliver({ ...late, created: NOON + 60 });
+    expect(await missing(payment)).toBe(0);
+  });
+
+  test('that failed is over although its snapshot says succeeded', async () => {
+    const payment = await createPaid();
+    const id = fresh('re');
+    await stage.deliver(payment.refund(id, PAID, 'succeeded', 'refund.created'));
+    await stage.deliver(payment.refund(id, PAID, 'succeeded', 'refund.failed'));
+    expect(await missing(payment)).toBe(0);
+  });
+
+  test('of spent credits leaves a debt: nothing is spent, and the next purchase pays first', async () => {
+    const payment = await createPaid();
+    const { userId } = payment;
+    const spend = { kind: 'debit', userId, actor: 'user', idempotencyKey: null } as const;
+    const note = { reason: null, ref: null, metadata: null };
+    await stage.ledger.post({ ...spend, ...note, amount: 700 });
+    await stage.deliver(payment.refund(fresh('re'), PAID, 'succeeded'));
+    expect(await stage.balanceOf(userId)).toBe(-700);
+    expect(await stage.ledger.post({ ...spend, ...note, amount: 1 })).toMatchObject({ ok: false });
+    const { id } = stage.fake.createSession({ userId, lines: [{ price: 'price_pack' }] });
+    await stage.deliver(stage.fake.completeSession(id));
+    expect(await stage.balanceOf(userId)).toBe(300);
+  });
+
+  test('in another currency than the payment counts as full', async () => {
+    const payment = await createPaid();
+    const event = payment.refund(fresh('re'), 1, 'succeeded');
+    await stage.deliver({ ...event, data: { object: { ...event.data.object, currency: 'eur' } } });
+    expect(await missing(payment)).toBe(1000);
+  });
+
+  test('in a status that Stripe adds later is parked, and takes nothing', async () => {
+    const payment = await createPaid();
+    const event = payment.refund(fresh('re'), PAID, 'pondering');
+    expect(await stage.deliver(event)).toBe('parked');
+    expect((await stage.stored(event))?.reason).toBe("the refund's status pondering is not known");
+    expect(await missing(payment)).toBe(0);
+  });
+
+  test('that comes before its payment waits, and is net as soon as the payment is', async () => {
+    const payment = createPayment();
+    const refund = payment.refund(fresh('re'), 40, 'succeeded');
+    expect(await stage.deliver(refund)).toBe('parked');
+    expect(await stage.deliver(payment.paid)).toBe('done');
+    expect(await missing(payment)).toBe(400);
+    await until(async () => (await stage.stored(refund))?.state === 'done');
+    expect(await missing(payment)).toBe(400);
+  });
+
+  test('of a payment that gave no credits is ignored, with the reason', async () => {
+    const payment = createPayment();
+    const { object } = payment.paid.data;
+    const invoice = stage.fake.payInvoice({
+      lines: [{ price: 'price_pack' }],
+      paymentIntent: String(object['payment_intent']),
+      shape: 'acacia',
+    });
+    expect(await stage.deliver(invoice)).toBe('ignored');
+    const refund = payment.refund(fresh('re'), PAID, 'succeeded');
+    expect(await stage.deliver(refund)).toBe('ignored');
+    expect((await stage.stored(refund))?.reason).toBe(
+      'its payment gave no credits: manual and one-off invoices give no credits',
+    );
+  });
+});
+
+describe('charge.refunded of old endpoints', () => {
+  test('brings the refunds of its charge, which other events may bring too', async () => {
+    const payment = await createPaid();
+    const id = fresh('re');
+    const refund = payment.refund(id, 40, 'succeeded');
+    const refunds = { object: 'list', has_more: false, data: [refund.data.object] };
+    const charge = {
+      ...{ object: 'charge', id: payment.charge, amount: PAID, amount_refunded: 40, refunds },
+      payment_intent: payment.paid.data.object['payment_intent'],
+    };
+    expect(await stage.deliver(payment.event('charge.refunded', charge))).toBe('done');
+    expect(await missing(payment)).toBe(400);
+    expect(await stage.deliver(refund)).toBe('done');
+    expect(await missing(payment)).toBe(400);
+  });
+});
+
+describe('a dispute', () => {
+  test('that is only an inquiry, or is opened, moves nothing', async () => {
+    const payment = await createPaid();
+    const id = fresh('dp');
+    for (const [what, status] of [
+      ['created', 'warning_needs_response'],
+      ['updated', 'warning_under_review'],
+      ['closed', 'warning_closed'],
+      ['created', 'needs_response'],
+    ] as const) {
+      expect(await stage.deliver(payment.dispute(id, PAID, what, status))).toBe('done');
+    }
+    expect(await missing(payment)).toBe(0);
+  });
+
+  test('takes when its funds are withdrawn, whatever its snapshot says, and gives when won', async () => {
+    const payment = await createPaid();
+    const id = fresh('dp');
+    await stage.deliver(
+      payment.dispute(id, PAID, 'funds_withdrawn', 'warning_needs_response', NOON),
+    );
+    expect(await missing(payment)).toBe(1000);
+    await stage.deliver(payment.dispute(id, PAID, 'closed', 'won', NOON + 9));
+    await stage.deliver(payment.dispute(id, PAID, 'funds_reinstated', 'won', NOON + 10));
+    expect(await missing(payment)).toBe(0);
+  });
+
+  test('that was lost and is won later is reinstated', async () => {
+    const payment = await createPaid();
+    const id = fresh('dp');
+    await stage.deliver(payment.dispute(id, 60, 'closed', 'lost', NOON));
+    expect(await missing(payment)).toBe(600);
+    await stage.deliver(payment.dispute(id, 60, 'closed', 'won', NOON + 1));
+    expect(await missing(payment)).toBe(0);
+  });
+
+  test('and a refund of one payment take no more than it gave', async () => {
+    const payment = await createPaid();
+    await stage.deliver(payment.refund(fresh('re'), 60, 'succeeded'));
+    await stage.deliver(payment.dispute(fresh('dp'), PAID, 'funds_withdrawn', 'needs_response'));
+    expect(await missing(payment)).toBe(1000);
+  });
+});
+
+describe('a credit note', () => {
+  const note = (payment: ReturnType<typeof createPayment>, more: object) =>
+    payment.event('credit_note.created', {
+      ...{ object: 'credit_note', id: fresh('cn'), currency: 'usd', status: 'issued' },
+      ...{ invoice: fresh('in'), total: 50, amount: 50 },
+      ...more,
+    });
+
+  test('takes what it gives beside its refunds, and nothing more, until it is void', async () => {
+    const userId = fresh('user');
+    const lines = [{ price: 'price_pack' }];
+    const invoice = stage.fake.payInvoice({ userId, subscription: fresh('sub'), lines });
+    await stage.deliver(invoice);
+    const payment = { ...createPayment(), userId };
+    const id = fresh('cn');
+    const facts = { id, invoice: invoice.data.object.id, post_payment_amount: 50 };
+    const refunds = [{ amount_refunded: 20, refund: 're_x' }];
+    expect(await stage.deliver(note(payment, { ...facts, refunds }))).toBe('done');
+    expect(await missing(payment)).toBe(300);
+    const voided = note(payment, { ...facts, refunds, status: 'void' });
+    expect(await stage.deliver({ ...voided, type: 'credit_note.voided' })).toBe('done');
+    expect(await missing(payment)).toBe(0);
+  });
+
+  test.each([
+    ['before payment', { type: 'pre_payment', pre_payment_amount: 50, post_payment_amount: 0 }],
+    [
+      'whose amount is all refunded',
+      { post_payment_amount: 50, refunds: [{ amount_refunded: 50 }] },
+    ],
+    [
+      'of acacia with its refund',
+      { type: 'post_payment', refund: 're_1', out_of_band_amount: null },
+    ],
+  ])('%s has no effect of its own', async (_, facts) => {
+    expect(await stage.deliver(note(createPayment(), facts))).toBe('ignored');
+  });
+});
+
+test('a deleted customer is forgotten, and what was granted stays', async () => {
+  const payment = createPayment();
+  const customer = fresh('cus');
+  const linked = stage.fake.createSession({
+    ...{ userId: payment.userId, customer, mode: 'subscription', subscription: fresh('sub') },
+    lines: [{ price: 'price_pack' }],
+  });
+  await stage.deliver(stage.fake.completeSession(linked.id));
+  await stage.deliver(payment.paid);
+  const deleted = { id: customer, object: 'customer', deleted: true };
+  expect(await stage.deliver(payment.event('customer.deleted', deleted))).toBe('done');
+  expect(await stage.balanceOf(payment.userId)).toBe(1000);
+  const renewal = { customer, subscription: fresh('sub'), lines: [{ price: 'price_pack' }] };
+  expect(await stage.deliver(stage.fake.payInvoice(renewal))).toBe('parked');
+});
+
+describe('whatever the order, and however often each event is delivered', () => {
+  /** The lives of a payment's refunds and disputes: events, and whether money is gone at the end. */
+  const refundLife = fc.record({
+    amount: fc.integer({ min: 1, max: PAID }),
+    end: fc.constantFrom('pending', 'succeeded', 'failed', 'canceled'),
+  });
+  const disputeLife = fc.record({
+    amount: fc.integer({ min: 1, max: PAID }),
+    steps: fc.constantFrom(
+      [
+        ['created', 'needs_response'],
+        ['funds_withdrawn', 'needs_response'],
+        ['closed', 'lost'],
+      ],
+      [
+        ['created', 'needs_response'],
+        ['funds_withdrawn', 'needs_response'],
+        ['funds_reinstated', 'under_review'],
+        ['closed', 'won'],
+      ],
+      [
+        ['created', 'warning_needs_response'],
+        ['closed', 'warning_closed'],
+      ],
+      [
+        ['funds_withdrawn', 'needs_response'],
+        ['closed', 'lost'],
+        ['closed', 'won'],
+      ],
+    ),
+  });
+
+  test('the credits that are missing follow from what is live at the end', async () => {
+    const cases = fc.record({
+      refunds: fc.array(refundLife, { maxLength: 3 }),
+      disputes: fc.array(disputeLife, { maxLength: 2 }),
+      order: fc.infiniteStream(fc.nat()),
+    });
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ refunds, disputes, order }) => {
+        const payment = createPayment();
+        const events: { readonly id: string }[] = [payment.paid];
+        let gone = 0;
+        for (const { amount, end } of refunds) {
+          const id = fresh('re');
+          events.push(payment.refund(id, amount, 'pending', 'refund.created'));
+          events.push(payment.refund(id, amount, end));
+          if (end === 'pending' || end === 'succeeded') gone += amount;
+        }
+        for (const { amount, steps } of disputes) {
+          const id = fresh('dp');
+          for (const [i, [what = '', status = '']] of steps.entries()) {
+            events.push(payment.dispute(id, amount, what, status, NOON + i));
+          }
+          if (steps.at(-1)?.[1] === 'lost') gone += amount;
+        }
+        const shuffled = [...events, ...events]
+          .map((event) => ({ event, at: order.next().value as number }))
+          .toSorted((a, b) => a.at - b.at);
+        for (const { event } of shuffled) await stage.deliver(event);
+        for (const event of events) {
+          await until(async () => (await stage.stored(event))?.state === 'done');
+        }
+        expect(await missing(payment)).toBe(Math.floor((1000 * Math.min(gone, PAID)) / PAID));
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
