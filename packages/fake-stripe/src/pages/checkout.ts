@@ -4,6 +4,7 @@ import { changeQuantities } from '../life/session-lines.ts';
 import { currentSession } from '../life/sessions.ts';
 import { type SessionLine, type SessionRecord, sessionTotal, totalOf } from '../objects/session.ts';
 import { Refusal } from '../refusal.ts';
+import type { World } from '../world.ts';
 import { type Html, html, money, type Page, page, redirect } from './html.ts';
 import type { PageOptions } from './pages.ts';
 
@@ -16,7 +17,7 @@ export function showCheckout({ world }: PageOptions, id: string, problem = ''): 
   if (session.status === 'expired') {
     return page('This checkout has expired', html`<p>Go back to the shop and start anew.</p>`, 410);
   }
-  return session.status === 'open' ? openPage(session, problem) : completePage(session);
+  return session.status === 'open' ? openPage(session, problem) : completePage(world, session);
 }
 
 /** What the buyer has chosen on that page. */
@@ -128,9 +129,18 @@ function row(line: SessionLine): Html {
 `;
 }
 
-function completePage(session: SessionRecord): Page {
+function completePage({ store }: World, session: SessionRecord): Page {
   const back = returnUrl(session);
   const link = back === null ? '' : html`<p><a href="${back}">Back to the shop</a></p>`;
+  const invoice = session.invoice === null ? undefined : store.get('invoice', session.invoice);
+  const id = session.paymentIntent ?? invoice?.paymentIntent;
+  const payment = id ? store.get('payment_intent', id) : undefined;
+  if (session.paymentStatus === 'unpaid' && payment?.failure) {
+    return page('The payment failed', html`<p>The shop has been told.</p>${link}`);
+  }
+  if (payment?.status === 'requires_capture') {
+    return page('Authorized', html`<p>The shop takes the money when it captures it.</p>${link}`);
+  }
   if (session.paymentStatus !== 'unpaid') {
     return page('Paid', html`<p>This checkout is complete.</p>${link}`);
   }
