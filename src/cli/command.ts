@@ -8,7 +8,7 @@ export interface Command {
   readonly help: string;
   /** The options it takes, each with a value; `--help` is understood by all. */
   readonly options: readonly string[];
-  /** Words that must stand beside the options, such as `purchase`. */
+  /** Of these words exactly one must stand beside the options, such as `purchase`. */
   readonly words?: readonly string[];
   /** Returns the exit code: 0 done, 1 the answer is no. Throws what is said on stderr. */
   readonly run: (given: Given) => Promise<number>;
@@ -17,6 +17,8 @@ export interface Command {
 /** What was given on the command line. */
 interface Given {
   readonly options: Readonly<Record<string, string | undefined>>;
+  /** Which of the command's words; empty when it has none. */
+  readonly word: string;
 }
 
 /** Runs a command; a wrong use exits with 2, a failure with 1 and a sentence, not a stack. */
@@ -50,11 +52,12 @@ function parse(command: Command, args: readonly string[]) {
     },
   });
   const { help = false, ...options } = values;
-  const words = command.words ?? [];
-  if (!help && positionals.join(' ') !== words.join(' ')) {
-    throw new Error(`Say what to do: ${words.join(' ')}.`);
+  const words = command.words ?? [''];
+  const word = positionals.join(' ');
+  if (!help && !words.includes(word)) {
+    throw new Error(`Say what to do: ${words.join(', ')}.`);
   }
-  return { help, options: options as Given['options'] };
+  return { help, options: options as Given['options'], word };
 }
 
 function sentence(error: unknown): string {

@@ -27,6 +27,8 @@ export async function startLocally(env: Env, folder: string): Promise<LocalServe
     const config = readConfig(standIns.env);
     const server = await startServer(config, await createLocalLog(config));
     steps.push(server.close);
+    const { STRIPE_WEBHOOK_SECRET: secret } = secrets;
+    standIns.fakeStripe?.deliverTo([{ url: `${server.url}/webhooks/stripe`, secret }]);
     const running = { url: server.url, fakeStripe: standIns.fakeStripe?.url ?? null };
     steps.push(await announce(folder, { ...running, databaseUrl: config.databaseUrl }));
     return { server, standIns, stop };

@@ -5,7 +5,7 @@ import { type LocalPostgres, startLocalPostgres } from './postgres.ts';
 import { type LocalSecrets, readLocalSecrets } from './secrets.ts';
 
 /** What the simulated shop sells: credits by price. */
-export const LOCAL_PRICES = { price_starter: 500, price_pro: 2000 } as const;
+export const LOCAL_PRICES = { price_starter: 500, price_pro: 2000, price_monthly: 1000 } as const;
 
 /** What stands in, on a developer's machine, for what the environment does not name. */
 export interface StandIns {
@@ -57,5 +57,5 @@ export async function startStandIns(env: Env, folder: string): Promise<StandIns>
 /** Loaded only when it is needed: the production image does not carry it. */
 async function startFakeStripe(): Promise<FakeStripe> {
   const fake = await import('@purser/fake-stripe');
-  return fake.startFakeStripe();
+  return fake.startFakeStripe({ shop: true });
 }

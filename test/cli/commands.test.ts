@@ -17,7 +17,7 @@ describe('a wrong use is exit code 2, with the usage', () => {
     [['verify', 'everything'], /everything.*Usage: purser verify/s],
     [['migrate', '--folder'], /Usage: purser migrate/],
     [['simulate'], /Say what to do: purchase.*Usage: purser simulate/s],
-    [['simulate', 'refund'], /Say what to do: purchase/],
+    [['simulate', 'miracle'], /Say what to do: purchase/],
   ])('%j', async (args, said) => {
     const { code, stdout, stderr } = await runPurser(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

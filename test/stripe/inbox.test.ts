@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { StripeEvent } from '../../packages/fake-stripe/src/objects.ts';
+import type { StripeEvent } from '../../packages/fake-stripe/src/events.ts';
 import { createInbox } from '../../src/stripe/inbox.ts';
 import { delivery, type StripeStage, startStripeStage, until } from '../support/stripe.ts';
 
@@ -192,7 +192,7 @@ test('an API that keeps failing is left alone for a while, to hold up nobody', a
 
 test('a session that Stripe does not know is parked with its answer', async () => {
   const event = purchase('hal');
-  stage.fake.sessions.clear();
+  stage.fake.store.forget(event.data.object.id);
   expect(await stage.deliver(event)).toBe('parked');
   expect((await stage.stored(event))?.reason).toBe("Stripe's API answers 404 resource_missing");
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { InvoiceOptions } from '../../packages/fake-stripe/src/objects.ts';
+import type { InvoiceOptions } from '../../packages/fake-stripe/src/life/shortcuts.ts';
 import { type StripeStage, startStripeStage, until } from '../support/stripe.ts';
 
 let stage: StripeStage;
@@ -81,7 +81,7 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
     const kinds: Partial<InvoiceOptions>[] = [
       { subscription: null },
       { billingReason: 'manual' },
-      ...['draft', 'open', 'void', 'uncollectible'].map((status) => ({ status })),
+      ...(['draft', 'open', 'void', 'uncollectible'] as const).map((status) => ({ status })),
     ];
     for (const kind of kinds) {
       const state = await deliver(fake.payInvoice(renewal('els', kind)));
@@ -92,7 +92,12 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
 
   test('an invoice that grants nothing is ignored, even with lines that cannot be read', async () => {
     const { fake, deliver } = stage;
-    for (const kind of [{ subscription: null }, { billingReason: 'manual' }, { status: 'draft' }]) {
+    const kinds = [
+      { subscription: null },
+      { billingReason: 'manual' },
+      { status: 'draft' as const },
+    ];
+    for (const kind of kinds) {
       const event = fake.payInvoice(renewal('eva', kind));
       const object = { ...event.data.object, lines: null };
       const state = await deliver({ ...event, data: { object } } as never);

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { StripeEvent } from './objects.ts';
+import type { StripeEvent } from './events.ts';
 
 export interface DeliveryOptions {
   /** The webhook endpoint. */
@@ -25,6 +25,7 @@ export async function deliver(
   { url, secret }: DeliveryOptions,
 ): Promise<Response> {
   const payload = JSON.stringify(event, null, 2);
+  // The receiver compares the timestamp with its own clock, so it is never the fake's.
   const header = signatureHeader(payload, secret, Math.floor(Date.now() / 1000));
   return fetch(url, {
     method: 'POST',

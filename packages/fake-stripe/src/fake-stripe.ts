@@ -1,98 +1,109 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { type ApiAnswer, type ApiRequest, answerApi, refuse } from './api.ts';
+import { type ApiRequest, createApi } from './api/api.ts';
 import { answerControl } from './control.ts';
 import { deliver } from './deliver.ts';
-import { createStore, type Store } from './store.ts';
-
-/** What is wrong with the API: it fails, takes `ms` milliseconds longer, or never answers. */
-export type Fault =
-  | { readonly kind: 'error'; readonly status: number }
-  | { readonly kind: 'slow'; readonly ms: number }
-  | { readonly kind: 'silence' };
+import { createDeliveries, type Deliveries } from './deliveries.ts';
+import { renderEvent, type StripeEvent } from './events.ts';
+import { createFaults, type Fault } from './faults.ts';
+import { createLife, createShortcuts, type Life, type Shortcuts } from './life/life.ts';
+import { renewDue } from './life/subscriptions.ts';
+import type { Shape } from './objects/object.ts';
+import { answerPage } from './pages/pages.ts';
+import { type Reply, serve } from './server.ts';
+import { openShop } from './shop.ts';
+import type { Store } from './store.ts';
+import { createWorld } from './world.ts';
 
 export interface FakeStripeOptions {
   /** On 127.0.0.1; 0, the default, for one that is free. */
   readonly port?: number;
+  /** In seconds since 1970; the system's clock when it is left out. */
+  readonly now?: () => number;
+  /** The shape in which the Events API shows events: that of the account's own API version. */
+  readonly accountShape?: Shape;
+  /** Whether it has the products of a small shop for credits. */
+  readonly shop?: boolean;
 }
 
-/** A running fake. Its store's functions play Stripe's customers and make their events. */
-export interface FakeStripe extends Store {
+/** A running fake. Its functions play Stripe's customers, banks and shops, and time. */
+export interface FakeStripe extends Life, Shortcuts, Pick<Deliveries, 'send' | 'deliverTo'> {
   /** What to give as STRIPE_API_BASE. */
   readonly url: string;
-  /** Makes the API (not the control door) fail until it is called with null. */
-  readonly setFault: (fault: Fault | null) => void;
+  /** What this Stripe knows, for tests that make it forget. */
+  readonly store: Store;
+  /** Seconds since 1970, by the fake's clock. */
+  readonly now: () => number;
+  /** Lets so many seconds pass; nothing renews by itself. */
+  readonly advance: (seconds: number) => void;
+  /** Renews each subscription whose period has ended. @returns their events */
+  readonly renewDue: () => readonly StripeEvent[];
+  /** Every event so far, oldest first. */
+  readonly events: (shape?: Shape) => readonly StripeEvent[];
+  /** The same event as an endpoint of the other API version gets it. */
+  readonly inShape: (event: { readonly id: string }, shape: Shape) => StripeEvent;
+  /** Makes the API (not the control door, not the pages) fail, until it is called with null. */
+  readonly setFault: (faults: Fault | readonly Fault[] | null) => void;
   /** How many requests the API has received. */
   readonly requests: () => number;
+  /** Posts one event as it is. */
   readonly deliver: typeof deliver;
   readonly stop: () => Promise<void>;
 }
 
-/** The largest body that is read, in bytes. */
-const BODY_LIMIT = 256 * 1024;
-
-export async function startFakeStripe({ port = 0 }: FakeStripeOptions = {}): Promise<FakeStripe> {
+export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<FakeStripe> {
+  const { port = 0, now, accountShape = 'current', shop = false } = options;
   let url = '';
-  let fault: Fault | null = null;
   let requests = 0;
-  const store = createStore(() => url);
+  const baseUrl = () => url;
+  const world = createWorld(now);
+  if (shop) openShop(world);
+  const life = createLife(world, baseUrl);
+  const shortcuts = createShortcuts(world, life, baseUrl);
+  const deliveries = createDeliveries(world.events, baseUrl);
+  const answerApi = createApi({ world, baseUrl, accountShape });
   const stopping = new AbortController();
+  const faults = createFaults(stopping.signal);
+  const parts = { world, life, shortcuts, deliveries };
 
-  const server = createServer((request, response) => {
-    answer(request, response).catch(() => response.destroy());
-  });
-
-  async function answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const request = await readRequest(message);
-    const { status, body } = request.url.pathname.startsWith('/_fake/')
-      ? answerControl(store, request)
-      : await answerWithFaults(request);
-    response.writeHead(status, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(body));
-  }
-
-  async function answerWithFaults(request: ApiRequest): Promise<ApiAnswer> {
+  async function answer(request: ApiRequest): Promise<Reply> {
+    const { pathname } = request.url;
+    if (pathname.startsWith('/_fake/')) return answerControl(parts, request);
+    if (pathname.startsWith('/c/') || pathname.startsWith('/p/')) return answerPage(parts, request);
     requests += 1;
-    if (fault?.kind === 'error') return refuse(fault.status, 'The fake was told to fail.');
-    if (fault?.kind === 'silence') await delay(2 ** 31 - 1, null, { signal: stopping.signal });
-    if (fault?.kind === 'slow') await delay(fault.ms, null, { signal: stopping.signal });
-    return answerApi(store, request);
+    return faults.around(request, () => answerApi(request));
   }
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await serve(port, answer);
+  url = server.url;
+  const since = (mark: number, shape: Shape = 'current') =>
+    world.events.since(mark).map((event) => renderEvent(event, { shape, baseUrl: url }));
 
   return {
-    ...store,
+    ...life,
+    ...shortcuts,
     url,
-    setFault(next) {
-      fault = next;
+    store: world.store,
+    now: world.now,
+    advance: world.clock.advance,
+    renewDue() {
+      const mark = world.events.length();
+      renewDue(world);
+      return since(mark);
     },
+    events: (shape) => since(0, shape),
+    inShape({ id }, shape) {
+      const event = world.events.get(id);
+      if (!event) throw new Error(`there is no event ${id}`);
+      return renderEvent(event, { shape, baseUrl: url });
+    },
+    setFault: faults.set,
     requests: () => requests,
+    send: deliveries.send,
+    deliverTo: deliveries.deliverTo,
     deliver,
     async stop() {
       stopping.abort();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      deliveries.stop();
+      await server.close();
     },
-  };
-}
-
-async function readRequest(message: IncomingMessage): Promise<ApiRequest> {
-  let body = '';
-  message.setEncoding('utf8');
-  for await (const chunk of message) {
-    body += chunk;
-    if (body.length > BODY_LIMIT) throw new Error('the body is too large');
-  }
-  return {
-    method: message.method ?? 'GET',
-    url: new URL(message.url ?? '/', 'http://fake'),
-    body,
-    authorization: message.headers.authorization,
   };
 }

@@ -1,0 +1,46 @@
+import { Refusal } from '../refusal.ts';
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What has been answered under each Idempotency-Key. */
+export interface Idempotency {
+  /**
+   * Answers with `act`, or with what it answered before under the same key. Refusals are not kept,
+   * as Stripe does not keep what failed validation.
+   * @param what everything that must be the same: method, path and parameters
+   * @throws Refusal when it is not
+   */
+  readonly once: (key: string | undefined, what: string, act: () => ApiAnswer) => ApiAnswer;
+}
+
+/** As many keys as are remembered; Stripe remembers them for at least 24 hours. */
+const KEYS = 100_000;
+
+/** @see https://docs.stripe.com/api/idempotent_requests */
+export function createIdempotency(): Idempotency {
+  const known = new Map<string, { readonly what: string; readonly answer: ApiAnswer }>();
+  return {
+    once(key, what, act) {
+      if (!key) return act();
+      if (key.length > 255) throw new Refusal('An Idempotency-Key has up to 255 characters.');
+      const before = known.get(key);
+      if (before && before.what !== what) {
+        throw new Refusal(
+          'Keys for idempotent requests can only be used with the same parameters they were ' +
+            `first used with. Try using a key other than '${key}'.`,
+          { type: 'idempotency_error' },
+        );
+      }
+      if (before) return { ...before.answer, headers: { 'idempotent-replayed': 'true' } };
+      const answer = act();
+      known.set(key, { what, answer });
+      const [oldest] = known.keys();
+      if (known.size > KEYS && oldest !== undefined) known.delete(oldest);
+      return answer;
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { issueCreditNote, voidCreditNote } from '../life/credit-notes.ts';
+import { collectInvoice, finalizeInvoice, voidInvoice } from '../life/invoices.ts';
+import { renderInvoiceLine } from '../objects/invoice-line.ts';
+import { missing, Refusal } from '../refusal.ts';
+import { filtered, listRecords, page } from './list.ts';
+import { atLeast, boolean, checkKnown, given, needText, text } from './params.ts';
+import { type Routes, show } from './route.ts';
+
+/** Invoices, what joins them to their payments, and the credit notes that take them back. */
+export const invoiceRoutes: Routes = {
+  'GET invoices': (call) =>
+    listRecords(call, call.world.store.all('invoice'), {
+      status: ({ status }) => status,
+      subscription: ({ subscription }) => subscription,
+      customer: ({ customer }) => customer,
+    }),
+  'GET invoices/:id': (call) => show(call, call.world.store.need('invoice', call.id)),
+  'GET invoices/:id/lines': (call) => {
+    checkKnown(call.form, ['limit', 'starting_after', 'ending_before']);
+    const { id, lines } = call.world.store.need('invoice', call.id);
+    return page(call, lines, (line) => renderInvoiceLine(line, id, call.view.shape));
+  },
+  'POST invoices/:id/finalize': (call) => show(call, finalizeInvoice(call.world, call.id)),
+  'POST invoices/:id/void': (call) => show(call, voidInvoice(call.world, call.id)),
+  'POST invoices/:id/pay': (call) => {
+    checkKnown(call.form, ['paid_out_of_band']);
+    const outOfBand = boolean(call.form, 'paid_out_of_band') ?? false;
+    return show(call, collectInvoice(call.world, call.id, outOfBand ? 'out_of_band' : 'card'));
+  },
+  'GET invoice_payments': (call) => {
+    const { payment, ...form } = call.form;
+    const wanted = paymentFilter(payment);
+    const payments = call.world.store
+      .all('invoice_payment')
+      .filter(({ paymentIntent }) => wanted === undefined || paymentIntent === wanted);
+    const filters = {
+      invoice: (one: (typeof payments)[number]) => one.invoice,
+      status: (one: (typeof payments)[number]) => one.status,
+    };
+    return page(call, filtered(form, payments, filters).reverse(), (one) => show(call, one));
+  },
+  'GET invoice_payments/:id': (call) =>
+    show(call, call.world.store.need('invoice_payment', call.id)),
+  'POST credit_notes': (call) => {
+    const { form, world } = call;
+    checkKnown(form, [
+      'invoice',
+      'amount',
+      'out_of_band_amount',
+      'credit_amount',
+      'refund_amount',
+      'reason',
+      'memo',
+    ]);
+    const id = needText(form, 'invoice');
+    if (!world.store.get('invoice', id)) throw missing('invoice', id, 'invoice');
+    const note = issueCreditNote(world, id, {
+      ...given({ amount: atLeast(1, form, 'amount') }),
+      outOfBand: atLeast(0, form, 'out_of_band_amount') ?? 0,
+      toBalance: atLeast(0, form, 'credit_amount') ?? 0,
+      reason: text(form, 'reason') ?? null,
+      memo: text(form, 'memo') ?? null,
+    });
+    return show(call, note);
+  },
+  'GET credit_notes': (call) =>
+    listRecords(call, call.world.store.all('credit_note'), {
+      invoice: ({ invoice }) => invoice,
+      customer: ({ customer }) => customer,
+    }),
+  'GET credit_notes/:id': (call) => show(call, call.world.store.need('credit_note', call.id)),
+  'POST credit_notes/:id/void': (call) => show(call, voidCreditNote(call.world, call.id)),
+};
+
+/** `payment[type]=payment_intent&payment[payment_intent]=pi_…`: both or none. */
+function paymentFilter(payment: unknown): string | undefined {
+  if (payment === undefined) return undefined;
+  const { type, payment_intent: intent } = Object(payment);
+  if (type === 'payment_intent' && typeof intent === 'string') return intent;
+  throw new Refusal('payment[type] and payment[payment_intent] are given together.', {
+    param: 'payment',
+  });
+}

@@ -1,0 +1,184 @@
+import type { ChargeRecord } from '../objects/charge.ts';
+import type { Metadata } from '../objects/object.ts';
+import type { PaymentIntentRecord } from '../objects/payment-intent.ts';
+import { Refusal } from '../refusal.ts';
+import type { World } from '../world.ts';
+
+/** What is to be paid, and how it goes. */
+export interface PaymentPlan {
+  readonly amount: number;
+  readonly currency: string;
+  readonly customer: string | null;
+  readonly metadata?: Metadata;
+  readonly description?: string | null;
+  readonly invoice?: string | null;
+  /** `slow` is told days later, by settlePayment; `declined` fails at once. */
+  readonly method?: 'card' | 'slow' | 'declined';
+  readonly capture?: 'automatic' | 'manual';
+  /** The id that its payment intent is to have. */
+  readonly id?: string;
+}
+
+/** Makes a payment intent and its charge, and lets them succeed, wait or fail. */
+export function startPayment(world: World, plan: PaymentPlan): PaymentIntentRecord {
+  const { amount, currency, customer, method = 'card', capture = 'automatic' } = plan;
+  const intent = world.create<PaymentIntentRecord>(
+    {
+      object: 'payment_intent',
+      id: plan.id ?? world.newId('pi'),
+      created: world.now(),
+      amount,
+      amountCapturable: 0,
+      amountReceived: 0,
+      currency,
+      customer,
+      description: plan.description ?? null,
+      metadata: plan.metadata ?? {},
+      status: 'requires_payment_method',
+      captureMethod: capture,
+      method: method === 'slow' ? 'sepa_debit' : 'card',
+      latestCharge: null,
+      invoice: plan.invoice ?? null,
+      canceledAt: null,
+      failure: null,
+    },
+    'payment_intent.created',
+  );
+  if (method === 'slow') return beginSlowly(world, intent);
+  if (method === 'declined') return decline(world, intent);
+  if (capture === 'manual') return authorize(world, intent);
+  const charge = addCharge(world, intent, { status: 'succeeded' }, 'charge.succeeded');
+  return succeed(world, intent, charge);
+}
+
+function addCharge(
+  world: World,
+  intent: PaymentIntentRecord,
+  changes: Partial<ChargeRecord>,
+  type: string,
+): ChargeRecord {
+  const { amount, currency, customer, description, metadata, method, invoice } = intent;
+  const captured = changes.captured ?? changes.status === 'succeeded';
+  return world.create<ChargeRecord>(
+    {
+      object: 'charge',
+      id: world.newId('ch'),
+      created: world.now(),
+      amount,
+      amountCaptured: captured ? amount : 0,
+      amountRefunded: 0,
+      currency,
+      customer,
+      description,
+      metadata,
+      status: 'pending',
+      disputed: false,
+      paymentIntent: intent.id,
+      method,
+      invoice,
+      failure: null,
+      ...changes,
+      captured,
+    },
+    type,
+  );
+}
+
+function succeed(world: World, intent: PaymentIntentRecord, charge: ChargeRecord) {
+  const changes = {
+    status: 'succeeded',
+    amountReceived: charge.amountCaptured,
+    amountCapturable: 0,
+    latestCharge: charge.id,
+    failure: null,
+  } as const;
+  return world.change(intent, changes, 'payment_intent.succeeded');
+}
+
+function decline(world: World, intent: PaymentIntentRecord) {
+  const failure = 'card_declined';
+  const charge = addCharge(world, intent, { status: 'failed', failure }, 'charge.failed');
+  const changes = { failure, latestCharge: charge.id };
+  return world.change(intent, changes, 'payment_intent.payment_failed');
+}
+
+function authorize(world: World, intent: PaymentIntentRecord) {
+  const changes = { status: 'succeeded', captured: false } as const;
+  const charge = addCharge(world, intent, changes, 'charge.succeeded');
+  return world.change(
+    intent,
+    { status: 'requires_capture', amountCapturable: intent.amount, latestCharge: charge.id },
+    'payment_intent.amount_capturable_updated',
+  );
+}
+
+function beginSlowly(world: World, intent: PaymentIntentRecord) {
+  const charge = addCharge(world, intent, {}, 'charge.pending');
+  const changes = { status: 'processing', latestCharge: charge.id } as const;
+  return world.change(intent, changes, 'payment_intent.processing');
+}
+
+/** The charge of a payment intent. @throws Refusal when nothing has been charged yet */
+export function chargeOf(world: World, intentId: string): ChargeRecord {
+  const { latestCharge } = world.store.need('payment_intent', intentId);
+  if (latestCharge === null) throw new Refusal('This PaymentIntent has no charge yet.');
+  return world.store.need('charge', latestCharge);
+}
+
+/** The end of a payment that was started with a slow method. */
+export function settlePayment(world: World, intentId: string, result: 'succeeded' | 'failed') {
+  const intent = world.store.need('payment_intent', intentId);
+  if (intent.status !== 'processing') throw new Refusal(`${intentId} is ${intent.status}.`);
+  const charge = chargeOf(world, intentId);
+  if (result === 'succeeded') {
+    const changes = { status: 'succeeded', captured: true, amountCaptured: charge.amount } as const;
+    return succeed(world, intent, world.change(charge, changes, 'charge.succeeded'));
+  }
+  const failure = 'insufficient_funds';
+  world.change(charge, { status: 'failed', failure }, 'charge.failed');
+  const changes = { status: 'requires_payment_method', failure } as const;
+  return world.change(intent, changes, 'payment_intent.payment_failed');
+}
+
+/** Takes the money that was only authorized; the rest of the authorization is given up. */
+export function capturePayment(world: World, intentId: string, amount?: number) {
+  const intent = world.store.need('payment_intent', intentId);
+  if (intent.status !== 'requires_capture') throw unexpected(intent);
+  const taken = amount ?? intent.amountCapturable;
+  if (!(taken > 0 && taken <= intent.amountCapturable)) {
+    throw new Refusal('amount_to_capture is more than what was authorized.', {
+      code: 'amount_too_large',
+      param: 'amount_to_capture',
+    });
+  }
+  const changes = { captured: true, amountCaptured: taken, amountRefunded: 0 };
+  const charge = world.change(chargeOf(world, intentId), changes, 'charge.captured');
+  const paid = succeed(world, intent, charge);
+  markSessionPaid(world, intentId);
+  return paid;
+}
+
+/** Stripe sends no session event when a payment is captured; the session still turns paid. */
+function markSessionPaid(world: World, intentId: string): void {
+  for (const session of world.store.all('checkout.session')) {
+    if (session.paymentIntent === intentId) world.change(session, { paymentStatus: 'paid' });
+  }
+}
+
+/** Gives up a payment that was not captured; its authorization is released. */
+export function cancelPayment(world: World, intentId: string) {
+  const intent = world.store.need('payment_intent', intentId);
+  if (intent.status === 'succeeded' || intent.status === 'canceled') throw unexpected(intent);
+  if (intent.status === 'requires_capture') {
+    const charge = chargeOf(world, intentId);
+    world.change(charge, { amountRefunded: charge.amount }, 'charge.refunded');
+  }
+  const changes = { status: 'canceled', canceledAt: world.now(), amountCapturable: 0 } as const;
+  return world.change(intent, changes, 'payment_intent.canceled');
+}
+
+function unexpected({ status }: PaymentIntentRecord): Refusal {
+  return new Refusal(`This PaymentIntent has a status of ${status}.`, {
+    code: 'payment_intent_unexpected_state',
+  });
+}

@@ -1,0 +1,280 @@
+import type { Stripe } from 'stripe';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type FakeStripe, startFakeStripe } from '../src/fake-stripe.ts';
+import { clientOf, idIn, named, typesOf } from './support.ts';
+
+let fake: FakeStripe;
+let client: Stripe;
+beforeAll(async () => {
+  fake = await startFakeStripe();
+  client = clientOf(fake);
+});
+afterAll(() => fake.stop());
+
+const PACK = [{ price: 'price_pack', unitAmount: 500, quantity: 2 }];
+
+/** A payment by card. @returns its payment intent and charge */
+async function pay(options = {}) {
+  const { id } = fake.createSession({
+    userId: 'ada',
+    customer: 'cus_ada',
+    lines: PACK,
+    ...options,
+  });
+  const { object, events } = fake.paySession(id);
+  const intent = idIn(object, 'payment_intent');
+  const charge = idIn((await client.paymentIntents.retrieve(intent)) as never, 'latest_charge');
+  return { session: id, intent, charge, events };
+}
+
+test('a payment by card is told of as Stripe tells it', async () => {
+  const { session, intent, charge, events } = await pay();
+  expect(typesOf(events)).toEqual([
+    'payment_intent.created',
+    'charge.succeeded',
+    'payment_intent.succeeded',
+    'checkout.session.completed',
+  ]);
+  expect(named(events, 'checkout.session.completed').data.object).toMatchObject({
+    id: session,
+    payment_intent: intent,
+    payment_status: 'paid',
+    metadata: { user_id: 'ada' },
+  });
+  expect(await client.charges.retrieve(charge)).toMatchObject({
+    amount: 1000,
+    amount_refunded: 0,
+    captured: true,
+    customer: 'cus_ada',
+    payment_intent: intent,
+  });
+  expect((await client.charges.list({ payment_intent: intent })).data[0]?.id).toBe(charge);
+  expect(() => fake.paySession(session)).toThrow(/complete/);
+});
+
+test('an event shows its object as it was then', async () => {
+  const { events, charge } = await pay();
+  fake.refundPayment(charge);
+  const { id } = named(events, 'charge.succeeded');
+  expect((await client.events.retrieve(id)).data.object).toMatchObject({ refunded: false });
+  expect(await client.charges.retrieve(charge)).toMatchObject({ refunded: true });
+});
+
+test('a slow payment is unpaid first, and later succeeds or fails', async () => {
+  for (const result of ['succeeded', 'failed'] as const) {
+    const { id } = fake.createSession({ lines: PACK });
+    const { events } = fake.paySession(id, { method: 'slow' });
+    expect(typesOf(events)).toEqual([
+      'payment_intent.created',
+      'charge.pending',
+      'payment_intent.processing',
+      'checkout.session.completed',
+    ]);
+    expect(named(events, 'checkout.session.completed').data.object).toMatchObject({
+      payment_status: 'unpaid',
+    });
+    const end = fake.endSlowPayment(id, result);
+    const told = {
+      succeeded: ['charge.succeeded', 'payment_intent.succeeded'],
+      failed: ['charge.failed', 'payment_intent.payment_failed'],
+    };
+    const last = `checkout.session.async_payment_${result}`;
+    expect(typesOf(end.events)).toEqual([...told[result], last]);
+    expect(await client.checkout.sessions.retrieve(id)).toMatchObject({
+      payment_status: result === 'succeeded' ? 'paid' : 'unpaid',
+    });
+    expect(() => fake.endSlowPayment(id, result)).toThrow();
+  }
+});
+
+test('what is free needs no payment', async () => {
+  const { id } = fake.createSession({ lines: PACK });
+  fake.createCoupon({ id: 'all', percentOff: 100 });
+  const { object, events } = fake.paySession(id, { coupon: 'all' });
+  expect(typesOf(events)).toEqual(['checkout.session.completed']);
+  expect(object).toMatchObject({
+    payment_status: 'no_payment_required',
+    payment_intent: null,
+    amount_total: 0,
+    total_details: { amount_discount: 1000 },
+  });
+});
+
+test('a declined card leaves the session open', async () => {
+  const { id } = fake.createSession({ lines: PACK });
+  const { object, events } = fake.paySession(id, { method: 'declined' });
+  expect(object['status']).toBe('open');
+  expect(typesOf(events)).toContain('payment_intent.payment_failed');
+  expect(fake.paySession(id).object['payment_status']).toBe('paid');
+});
+
+test('invoice_creation makes a paid invoice of the payment', async () => {
+  const { events, intent, session } = await pay({ invoiceCreation: true });
+  expect(typesOf(events).slice(3)).toEqual([
+    'invoice.created',
+    'invoice.finalized',
+    'invoice.paid',
+    'invoice.payment_succeeded',
+    'invoice_payment.paid',
+    'checkout.session.completed',
+  ]);
+  const invoice = named(events, 'invoice.paid').data.object;
+  expect(invoice).toMatchObject({ billing_reason: 'manual', parent: null, amount_paid: 1000 });
+  expect(named(events, 'invoice_payment.paid').data.object).toMatchObject({
+    invoice: invoice.id,
+    payment: { type: 'payment_intent', payment_intent: intent },
+  });
+  expect((await client.checkout.sessions.retrieve(session)).invoice).toBe(invoice.id);
+  const found = await client.invoicePayments.list({
+    payment: { type: 'payment_intent', payment_intent: intent },
+  });
+  expect(found.data.map((one) => one.invoice)).toEqual([invoice.id]);
+  const paid = await client.invoicePayments.list({ invoice: invoice.id, status: 'paid' });
+  expect(await client.invoicePayments.retrieve(String(paid.data[0]?.id))).toMatchObject({
+    amount_paid: 1000,
+  });
+});
+
+test('manual capture takes the money later, without a session event', async () => {
+  const { id } = fake.createSession({ lines: PACK, capture: 'manual' });
+  const { object, events } = fake.paySession(id);
+  expect(typesOf(events)).toContain('payment_intent.amount_capturable_updated');
+  expect(object).toMatchObject({ status: 'complete', payment_status: 'unpaid' });
+  const intent = idIn(object, 'payment_intent');
+  await expect(client.refunds.create({ payment_intent: intent })).rejects.toThrow(/captured/);
+  const captured = fake.capturePayment(intent, 400);
+  expect(typesOf(captured.events)).toEqual(['charge.captured', 'payment_intent.succeeded']);
+  expect(captured.object['amount_received']).toBe(400);
+  expect((await client.checkout.sessions.retrieve(id)).payment_status).toBe('paid');
+
+  const other = fake.createSession({ lines: PACK, capture: 'manual' });
+  const given = fake.cancelPayment(idIn(fake.paySession(other.id).object, 'payment_intent'));
+  expect(typesOf(given.events)).toEqual(['charge.refunded', 'payment_intent.canceled']);
+});
+
+test('setup mode saves a payment method and takes no money', () => {
+  const { id } = fake.createSession({ mode: 'setup', lines: [] });
+  const { object, events } = fake.paySession(id);
+  expect(object).toMatchObject({ status: 'complete', payment_status: 'no_payment_required' });
+  expect(typesOf(events)).toEqual([
+    'customer.created',
+    'setup_intent.succeeded',
+    'checkout.session.completed',
+  ]);
+});
+
+test('refunds add up on the charge, and never to more than was paid', async () => {
+  const { intent, charge } = await pay();
+  const first = await client.refunds.create({ payment_intent: intent, amount: 300 });
+  expect(first).toMatchObject({ status: 'succeeded', amount: 300, charge, payment_intent: intent });
+  expect(await client.charges.retrieve(charge)).toMatchObject({
+    amount_refunded: 300,
+    refunded: false,
+  });
+  await expect(client.refunds.create({ charge, amount: 701 })).rejects.toMatchObject({
+    statusCode: 400,
+    param: 'amount',
+  });
+  const rest = await client.refunds.create({ charge });
+  expect(rest.amount).toBe(700);
+  await expect(client.refunds.create({ charge })).rejects.toMatchObject({
+    code: 'charge_already_refunded',
+  });
+  for (const params of [{ charge }, { payment_intent: intent }]) {
+    const listed = await client.refunds.list({ ...params, created: { gte: 1 } });
+    expect(listed.data.map(({ id }) => id)).toEqual([rest.id, first.id]);
+  }
+  for (const params of [{}, { charge: 'ch_none' }, { charge, amount: 0 }]) {
+    await expect(client.refunds.create(params)).rejects.toMatchObject({ statusCode: 400 });
+  }
+});
+
+test('a refund may be pending, succeed, fail and be canceled', async () => {
+  const { charge, intent } = await pay();
+  const refunded = async () => (await client.charges.retrieve(charge)).amount_refunded;
+  const { object, events } = fake.refundPayment(intent, { amount: 600, status: 'pending' });
+  expect(typesOf(events)).toEqual(['refund.created', 'charge.refunded']);
+  expect(named(events, 'charge.refunded').data.previous_attributes).toEqual({ amount_refunded: 0 });
+  expect(await refunded()).toBe(600);
+  const done = fake.settleRefund(object.id, 'succeeded');
+  expect(typesOf(done.events)).toEqual(['refund.updated', 'charge.refund.updated']);
+  const failed = fake.settleRefund(object.id, 'failed');
+  expect(typesOf(failed.events)).toEqual([
+    'refund.updated',
+    'charge.refund.updated',
+    'refund.failed',
+    'charge.updated',
+  ]);
+  expect(failed.object).toMatchObject({ status: 'failed', failure_reason: expect.any(String) });
+  expect(named(failed.events, 'refund.updated').data.previous_attributes).toMatchObject({
+    status: 'succeeded',
+  });
+  expect(await refunded()).toBe(0);
+  const again = fake.refundPayment(charge, { status: 'pending' });
+  expect(fake.settleRefund(again.object.id, 'canceled').object['status']).toBe('canceled');
+  expect(() => fake.settleRefund(again.object.id, 'succeeded')).toThrow(/canceled/);
+  expect(await refunded()).toBe(0);
+});
+
+test('a dispute takes the money and, when it is won, gives it back', async () => {
+  const { charge, intent } = await pay();
+  const { object, events } = fake.openDispute(intent);
+  expect(typesOf(events)).toEqual([
+    'charge.dispute.created',
+    'charge.updated',
+    'charge.dispute.funds_withdrawn',
+  ]);
+  expect(named(events, 'charge.dispute.created').data.object).toMatchObject({
+    status: 'needs_response',
+    balance_transactions: [],
+  });
+  expect(await client.disputes.retrieve(object.id)).toMatchObject({
+    amount: 1000,
+    charge,
+    payment_intent: intent,
+    balance_transactions: [{ amount: -1000, fee: 1500, net: -2500 }],
+  });
+  await expect(client.refunds.create({ charge })).rejects.toMatchObject({
+    code: 'charge_disputed',
+  });
+  expect(typesOf(fake.contestDispute(object.id).events)).toEqual(['charge.dispute.updated']);
+  const won = fake.closeDispute(object.id, 'won');
+  expect(typesOf(won.events)).toEqual(['charge.dispute.closed', 'charge.dispute.funds_reinstated']);
+  expect(won.object['balance_transactions']).toMatchObject([{ amount: -1000 }, { amount: 1000 }]);
+  const listed = await client.disputes.list({ payment_intent: intent, created: { gte: 1 } });
+  expect(listed.data.map(({ status }) => status)).toEqual(['won']);
+  expect((await client.charges.retrieve(charge)).disputed).toBe(true);
+});
+
+test('a dispute that was lost may still be won; an inquiry moves no money unless it escalates', async () => {
+  const lost = fake.openDispute((await pay()).charge, { amount: 400 });
+  expect(typesOf(fake.closeDispute(lost.object.id, 'lost').events)).toEqual([
+    'charge.dispute.closed',
+  ]);
+  const turned = fake.closeDispute(lost.object.id, 'won');
+  expect(typesOf(turned.events)).toContain('charge.dispute.funds_reinstated');
+
+  const inquiry = fake.openDispute((await pay()).charge, { inquiry: true });
+  expect(inquiry.object).toMatchObject({
+    status: 'warning_needs_response',
+    is_charge_refundable: true,
+  });
+  expect(typesOf(inquiry.events)).not.toContain('charge.dispute.funds_withdrawn');
+  expect(fake.closeDispute(inquiry.object.id, 'won').object).toMatchObject({
+    status: 'warning_closed',
+    balance_transactions: [],
+  });
+  const other = fake.openDispute((await pay()).charge, { inquiry: true });
+  expect(typesOf(fake.escalateDispute(other.object.id).events)).toEqual([
+    'charge.dispute.updated',
+    'charge.dispute.funds_withdrawn',
+  ]);
+});
+
+test('deleting a customer ends the subscriptions and keeps what was paid', async () => {
+  const { object } = fake.subscribe({ price: 'price_plan', userId: 'eve' });
+  const customer = idIn(object, 'customer');
+  const { events } = fake.deleteCustomer(customer);
+  expect(typesOf(events)).toEqual(['customer.subscription.deleted', 'customer.deleted']);
+  expect((await client.invoices.list({ customer })).data).toHaveLength(1);
+});
