@@ -21,7 +21,8 @@ export function readCatalogueFile(named: string | null): CatalogueFileText {
     return { ok: true, json: readFileSync(path, 'utf8') };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT') return { ok: false, problem: `names a file that cannot be read: ${code}` };
+    if (code !== 'ENOENT')
+      return { ok: false, problem: `names a file that cannot be read: ${code}` };
     if (named === null) return { ok: true, json: NO_PRICES };
     return { ok: false, problem: 'names a file that is not there' };
   }

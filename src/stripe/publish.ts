@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { createInbox } from './inbox.ts';
-import { priceIsKnown } from './verdicts.ts';
 import type { Terms, TermsByPrice } from './terms.ts';
+import { priceIsKnown } from './verdicts.ts';
 
 /** Who says what a price gives. Of those that name a price the first counts. */
 export const SOURCES = ['env', 'file', 'stripe'] as const;

@@ -1,15 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { InvoiceOptions } from '../../packages/fake-stripe/src/objects.ts';
-import { publishPrices, type StripeStage, startStripeStage, until } from '../support/stripe.ts';
+import {
+  type Prices,
+  publishPrices,
+  type StripeStage,
+  startStripeStage,
+  until,
+} from '../support/stripe.ts';
 
-const PRICES = new Map([
+const PRICES: Prices = new Map([
   ['plain', { credits: 10 }],
   ['gift', { credits: 10, category: 'bonus' }],
   ['days', { credits: 10, expires: '30 days' }],
   ['period', { credits: 10, expires: 'period_end' }],
   ['trial', { credits: 10, trial: 'grant' }],
   ['free', { credits: 10, free: 'grant' }],
-] as const);
+]);
 
 let stage: StripeStage;
 beforeAll(async () => {
@@ -19,7 +25,10 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 let nextUser = 0;
-const newUser = () => `user_${(nextUser += 1)}`;
+function newUser(): string {
+  nextUser += 1;
+  return `user_${nextUser}`;
+}
 
 interface LineGiven {
   readonly price: string;
@@ -169,7 +178,11 @@ describe('a line that a discount made free', () => {
   });
 
   test('grants in a session that is paid for its other lines', async () => {
-    const { balance } = await buy([...discounted('free'), ...discounted('plain'), { price: 'gift' }]);
+    const { balance } = await buy([
+      ...discounted('free'),
+      ...discounted('plain'),
+      { price: 'gift' },
+    ]);
     expect(balance).toBe(20);
   });
 });

@@ -26,7 +26,7 @@ const PRICES: Prices = new Map([
 ]);
 
 /** Credits of each price, or terms that differ from the usual. */
-type Prices = ReadonlyMap<string, number | Partial<Terms>>;
+export type Prices = ReadonlyMap<string, number | Partial<Terms>>;
 
 /** The usual terms, but for what is given. */
 export function terms(given: number | Partial<Terms>): Terms {
