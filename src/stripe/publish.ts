@@ -4,8 +4,7 @@ import type { Terms, TermsByPrice } from './terms.ts';
 import { priceIsKnown } from './verdicts.ts';
 
 /** Who says what a price gives. Of those that name a price the first counts. */
-export const SOURCES = ['env', 'file', 'stripe'] as const;
-export type Source = (typeof SOURCES)[number];
+export type Source = 'env' | 'file' | 'stripe';
 
 /** What publishing did to a price of the source. */
 export interface Change {

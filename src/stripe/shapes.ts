@@ -54,7 +54,7 @@ export interface Invoice {
  * What a line cost: something; nothing, because of a discount; nothing without one, as in a trial;
  * or less than nothing.
  */
-export type Cost = 'paid' | 'free' | 'trial' | 'credit';
+type Cost = 'paid' | 'free' | 'trial' | 'credit';
 
 /** One line of a session or an invoice. */
 export interface Line {

@@ -1,5 +1,5 @@
 /** Whether lines that cost nothing give credits all the same. */
-export type Policy = 'none' | 'grant';
+type Policy = 'none' | 'grant';
 
 /**
  * When what is left of a grant expires: `never`; `30 days` after the grant, at the end of that UTC

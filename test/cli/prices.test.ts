@@ -263,6 +263,26 @@ describe('a server', () => {
   });
 });
 
+test('sync without a key reads the simulated Stripe of the local server', async () => {
+  const db = await createTestDatabase();
+  onTestFinished(() => db.drop());
+  const folder = await makeFolder();
+  const env = { DATABASE_URL: db.url };
+  const { url } = await servePurser(['--folder', folder], { env });
+  const { code, stdout, stderr } = await runPurser(['prices', 'sync', '--folder', folder], { env });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/^price_monthly +new +1000 +included /m);
+  expect(stdout).toContain('3 changed, 0 as before, 0 refused.');
+  const answer = await fetch(`${url}/api/v1/packs`);
+  const { data } = (await answer.json()) as { data: object[] };
+  const usd = { currency: 'usd', recurring: null };
+  expect(data).toMatchObject([
+    { price: 'price_starter', name: 'Credits', credits: 500, amount: 500, ...usd },
+    { price: 'price_monthly', recurring: { interval: 'month', interval_count: 1 } },
+    { price: 'price_pro', credits: 2000, amount: 1800, ...usd },
+  ]);
+});
+
 test('schema prints the committed catalogue.schema.json, byte for byte, and needs nothing', async () => {
   const { code, stdout } = await runPurser(['prices', 'schema']);
   expect(code).toBe(0);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { InvoiceOptions } from '../../packages/fake-stripe/src/objects.ts';
+import type { InvoiceOptions } from '../../packages/fake-stripe/src/life/shortcuts.ts';
 import {
   type Prices,
   publishPrices,

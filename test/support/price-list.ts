@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
 /** What a test says of a Price; the rest is usual. */
-export interface PriceGiven {
+interface PriceGiven {
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** The product's name. */
   readonly name?: string;
