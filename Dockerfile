@@ -8,7 +8,7 @@ FROM node:24-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
-COPY package.json ./
+COPY package.json purser.catalogue.json ./
 COPY migrations ./migrations
 COPY src ./src
 USER node

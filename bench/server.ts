@@ -43,6 +43,7 @@ process.once('message', async (settings: ServerSettings) => {
     guard: createBenchGuard(settings.secret),
     rateLimitPerMinute: 0,
     allowedOrigins: [],
+    listPacks: async () => [],
     stripeWebhook: async () => {},
     log: pino({ level: 'silent' }),
     health: { checkDatabase: async () => {}, authDisabled: false, version: 'benchmark' },

@@ -16,12 +16,14 @@ import { acceptOnlyJson } from './http/json-body.ts';
 import { answerOtherMethods } from './http/methods.ts';
 import { checkHeads } from './http/request-head.ts';
 import { type Health, healthzRoute } from './http/routes/healthz.ts';
+import { type ListPacks, listPacksRoute } from './http/routes/list-packs.ts';
 import { livezRoute } from './http/routes/livez.ts';
 import { compileValidator } from './http/validation.ts';
 import { requestId } from './request-id.ts';
 
 export interface AppOptions extends ApiOptions {
   readonly health: Health;
+  readonly listPacks: ListPacks;
   /** Origins whose pages may call the API from a browser. */
   readonly allowedOrigins: readonly string[];
   /** POST /webhooks/stripe, with a parser of its own. */
@@ -93,6 +95,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await describeApi(app, options.health.version);
   await app.register(livezRoute);
   await app.register(healthzRoute(options.health));
+  await app.register(listPacksRoute(options.listPacks));
   await app.register(api(options));
   await app.register(options.stripeWebhook);
   await serveDocs(app);

@@ -13,7 +13,9 @@ import { createPool } from './db/pool.ts';
 import { toPurserError } from './db/sqlstate.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { checkStripeAccount } from './stripe/account.ts';
+import { createCatalogue } from './stripe/catalogue.ts';
 import { createStripeClient } from './stripe/client.ts';
+import { publish } from './stripe/publish.ts';
 import { createStripeReceiver, type StripeReceiver } from './stripe/receiver.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
@@ -47,6 +49,7 @@ export async function assemble(config: Config, log: FastifyBaseLogger): Promise<
   const pool = createPool({ url, size: 10, onError });
   const ledger = createLedger({ url, pool, lanes: config.ledgerLanes });
   const client = createStripeClient(stripe);
+  const catalogue = createCatalogue(pool);
   const receiver = createStripeReceiver({
     pool,
     ledger,
@@ -54,7 +57,7 @@ export async function assemble(config: Config, log: FastifyBaseLogger): Promise<
     log,
     secrets: stripe.webhookSecrets,
     livemode: stripe.livemode,
-    catalogue: stripe.catalogue,
+    catalogue,
   });
   const app = await buildApp({
     ledger,
@@ -66,6 +69,7 @@ export async function assemble(config: Config, log: FastifyBaseLogger): Promise<
       authDisabled: auth === null,
       checkDatabase: () => checkDatabase(pool),
     },
+    listPacks: catalogue.packs,
     stripeWebhook: receiver.routes,
     log,
   });
@@ -82,6 +86,9 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     const account = await checkStripeAccount({ pool, client, livemode: stripe.livemode });
     if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
     if (account.account === null) log.warn('Stripe did not say whose key this is; serving anyway');
+    for (const source of ['env', 'file'] as const) {
+      await publish(pool, { source, prices: stripe.prices[source] });
+    }
     await listen(app, host, port);
     await receiver.start();
   } catch (error) {

@@ -8,6 +8,8 @@ export interface Command {
   readonly help: string;
   /** The options it takes, each with a value; `--help` is understood by all. */
   readonly options: readonly string[];
+  /** Options without a value, such as `dry-run`. */
+  readonly flags?: readonly string[];
   /** Of these words exactly one must stand beside the options, such as `purchase`. */
   readonly words?: readonly string[];
   /** Returns the exit code: 0 done, 1 the answer is no. Throws what is said on stderr. */
@@ -17,6 +19,7 @@ export interface Command {
 /** What was given on the command line. */
 interface Given {
   readonly options: Readonly<Record<string, string | undefined>>;
+  readonly flags: ReadonlySet<string>;
   /** Which of the command's words; empty when it has none. */
   readonly word: string;
 }
@@ -43,12 +46,14 @@ export async function explain(command: Command, args: readonly string[]): Promis
 }
 
 function parse(command: Command, args: readonly string[]) {
+  const flags = command.flags ?? [];
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: (command.words?.length ?? 0) > 0,
     options: {
       help: { type: 'boolean', short: 'h' },
       ...Object.fromEntries(command.options.map((name) => [name, { type: 'string' as const }])),
+      ...Object.fromEntries(flags.map((name) => [name, { type: 'boolean' as const }])),
     },
   });
   const { help = false, ...options } = values;
@@ -57,7 +62,12 @@ function parse(command: Command, args: readonly string[]) {
   if (!help && !words.includes(word)) {
     throw new Error(`Say what to do: ${words.join(', ')}.`);
   }
-  return { help, options: options as Given['options'], word };
+  return {
+    help,
+    options: options as Given['options'],
+    flags: new Set(flags.filter((name) => name in values)),
+    word,
+  };
 }
 
 function sentence(error: unknown): string {

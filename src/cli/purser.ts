@@ -2,6 +2,7 @@
 import { type Command, explain } from './command.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
+import { pricesCommand } from './prices.ts';
 import { serveCommand } from './serve.ts';
 import { simulateCommand } from './simulate.ts';
 import { tokenCommand } from './token.ts';
@@ -11,6 +12,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   migrate: migrateCommand,
   verify: verifyCommand,
+  prices: pricesCommand,
   token: tokenCommand,
   simulate: simulateCommand,
   openapi: openapiCommand,

@@ -1,7 +1,13 @@
 import type { AuthOptions } from '../auth/authenticator.ts';
 import { MAX_SECRETS } from '../auth/token-openers.ts';
-import { type Catalogue, parsePriceCredits } from '../stripe/catalogue.ts';
+import {
+  parseCatalogueFile,
+  parsePriceCredits,
+  type ReadPrices,
+} from '../stripe/catalogue-json.ts';
 import { type ApiBase, livemodeOf } from '../stripe/client.ts';
+import type { TermsByPrice } from '../stripe/terms.ts';
+import { DEFAULT_FILE, readCatalogueFile } from './catalogue-file.ts';
 import {
   asApiBase,
   asDatabaseUrl,
@@ -39,7 +45,8 @@ export interface Config {
     readonly livemode: boolean;
     readonly apiBase: ApiBase | null;
     readonly webhookSecrets: readonly string[];
-    readonly catalogue: Catalogue;
+    /** What each price gives: by STRIPE_PRICE_TO_CREDITS_JSON, and by the catalogue file. */
+    readonly prices: { readonly env: TermsByPrice; readonly file: TermsByPrice };
   };
 }
 
@@ -145,17 +152,26 @@ function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
   const current = variables.required('STRIPE_WEBHOOK_SECRET', webhookSecret);
   const previous = variables.list('STRIPE_WEBHOOK_SECRETS_PREVIOUS', webhookSecret) ?? [];
   const apiBase = variables.optional('STRIPE_API_BASE', (text) => asApiBase(text, mode));
-  const prices = parsePriceCredits(
-    variables.optional('STRIPE_PRICE_TO_CREDITS_JSON', String) ?? '{}',
-  );
-  for (const problem of prices.problems) {
-    variables.complain('STRIPE_PRICE_TO_CREDITS_JSON', problem);
-  }
   return {
     secretKey,
     livemode: livemodeOf(secretKey) ?? false,
     apiBase,
     webhookSecrets: [current, ...previous],
-    catalogue: prices.catalogue,
+    prices: readPrices(variables),
   };
 }
+
+function readPrices(variables: Variables): Config['stripe']['prices'] {
+  const named = variables.optional('PURSER_CATALOGUE_FILE', String);
+  const read = readCatalogueFile(named);
+  const file = read.ok ? parseCatalogueFile(read.json) : nothing(read.problem);
+  const which = named === null ? `(${DEFAULT_FILE}) ` : '';
+  for (const one of file.problems) variables.complain('PURSER_CATALOGUE_FILE', `${which}${one}`);
+
+  const name = 'STRIPE_PRICE_TO_CREDITS_JSON';
+  const env = parsePriceCredits(variables.optional(name, String) ?? '{}');
+  for (const one of env.problems) variables.complain(name, one);
+  return { env: env.prices, file: file.prices };
+}
+
+const nothing = (problem: string): ReadPrices => ({ prices: new Map(), problems: [problem] });

@@ -78,14 +78,22 @@ const PAGES = 10;
 /** How long all pages may take together, in milliseconds: well below an event's lease. */
 const TIME = 20_000;
 
+/** How much of a list is read; by default a payment's worth. */
+interface Bounds {
+  readonly pages: number;
+  /** For all pages together, in milliseconds. */
+  readonly time: number;
+}
+
 /** Every item of a list, up to a bound beyond which the list is unusable. */
 export async function askForAll<T extends { readonly id: string }>(
   api: StripeApi,
   list: (client: Stripe, page: { limit: number; starting_after?: string }) => Promise<Page<T>>,
+  { pages, time }: Bounds = { pages: PAGES, time: TIME },
 ): Promise<Answer<readonly T[]>> {
-  const until = Date.now() + TIME;
+  const until = Date.now() + time;
   const all: T[] = [];
-  for (let page = 0, after: string | undefined; page < PAGES; page++) {
+  for (let page = 0, after: string | undefined; page < pages; page++) {
     const params = { limit: PAGE, ...(after !== undefined && { starting_after: after }) };
     const answer = await api.ask((client) => list(client, params));
     if (answer.kind !== 'answer') return answer;
@@ -97,5 +105,5 @@ export async function askForAll<T extends { readonly id: string }>(
     after = all.at(-1)?.id;
     if (!isId(after) || Date.now() > until) return AWAY;
   }
-  return { kind: 'unusable', reason: `it has more than ${PAGE * PAGES} items` };
+  return { kind: 'unusable', reason: `it has more than ${PAGE * pages} items` };
 }

@@ -16,7 +16,7 @@ export interface StripeEvent {
 }
 
 /** The end of the year 9999: the last second that every Postgres client can read back. */
-const LAST_SECOND = 253_402_300_799;
+export const LAST_SECOND = 253_402_300_799;
 
 /**
  * Reads the envelope of an event. A valid signature says nothing about the body: a signed `null`,

@@ -115,6 +115,7 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
   const { id: key, aliases, customer, paymentStatus, money } = session;
   switch (paymentStatus) {
     case 'paid':
+    case 'no_payment_required':
       if (money === null) return park('the session has no usable amount_total');
       return {
         kind: 'pay',
@@ -122,6 +123,8 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
           key,
           category: 'purchase',
           reason: 'Purchase',
+          free: paymentStatus === 'no_payment_required',
+          freeLines: true,
           aliases,
           money,
           userId,
@@ -130,8 +133,6 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
           lines: null,
         },
       };
-    case 'no_payment_required':
-      return ignore('it was free of charge, and free orders give no credits');
     case 'unpaid':
       if (type !== 'checkout.session.completed') break;
       return { kind: 'unpaid', session: key };
@@ -152,6 +153,12 @@ const RECURRING = [
   'subscription_threshold',
   'subscription_update',
 ];
+
+/**
+ * Where lines that cost nothing may grant: once for each period. Changing plans back and forth in
+ * a trial, or under a discount of 100 %, costs nothing either, and must not mint credits.
+ */
+const STARTS_PERIOD: readonly (string | null)[] = ['subscription_create', 'subscription_cycle'];
 
 function ofInvoice(event: StripeEvent): Intent {
   const read = readInvoice(event.object);
@@ -177,14 +184,17 @@ function ofInvoice(event: StripeEvent): Intent {
 }
 
 function ofSubscriptionInvoice(
-  { id: key, aliases, money, subscription, customer }: Invoice & { readonly money: Money },
+  invoice: Invoice & { readonly money: Money },
   userId: string | null,
   lines: readonly Line[] | null,
 ): Payment {
+  const { id: key, aliases, billingReason, money, subscription, customer } = invoice;
   return {
     key,
     category: 'included',
     reason: 'Subscription',
+    free: false,
+    freeLines: STARTS_PERIOD.includes(billingReason),
     aliases,
     money,
     userId,

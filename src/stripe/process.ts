@@ -4,7 +4,7 @@ import type { Command, Outcome } from '../ledger/command.ts';
 import type { Answer, StripeApi } from './api.ts';
 import type { Catalogue } from './catalogue.ts';
 import { readEvent, type StripeEvent } from './event.ts';
-import { type Worth, worthOf } from './grants.ts';
+import { pricesOf, type Worth, worthOf } from './grants.ts';
 import type { Claim, Inbox, State, Verdict } from './inbox.ts';
 import { ENDS_OF_SLOW_PAYMENT, interpret, type NamedPayment, type Payment } from './interpret.ts';
 import { idOf } from './json.ts';
@@ -32,7 +32,7 @@ export interface ProcessOptions {
   readonly takeBack: TakeBack;
   readonly api: StripeApi;
   readonly post: (command: Command) => Promise<Outcome>;
-  readonly catalogue: Catalogue;
+  readonly catalogue: Pick<Catalogue, 'find'>;
   readonly livemode: boolean;
   readonly log: FastifyBaseLogger;
 }
@@ -132,7 +132,8 @@ export function createAttempt(options: ProcessOptions): Attempt {
     const read = await linesOf(payment);
     if (read.kind === 'unusable') return parked(read.reason);
     if (read.kind === 'unreachable') return parked(read.reason, [API_IS_BACK], FOR_RETURN);
-    const worth = worthOf(payment, read.value, catalogue);
+    const terms = await catalogue.find(pricesOf(read.value));
+    const worth = worthOf(payment, read.value, { terms, now: Date.now() });
     switch (worth.kind) {
       case 'nothing':
         return giveNothing(payment, worth.reason);

@@ -85,7 +85,7 @@ export function createStripeReceiver(options: StripeReceiverOptions): StripeRece
   return {
     routes: webhook.routes,
     async start() {
-      await inbox.wake([...catalogue.keys()].map(priceIsKnown));
+      await inbox.wake((await catalogue.known()).map(priceIsKnown));
       worker.start();
     },
     async stop() {

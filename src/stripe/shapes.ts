@@ -5,7 +5,9 @@
  * read makes the whole object unusable, with the reason, so that its event is parked.
  * @see https://docs.stripe.com/changelog/basil
  */
+import { LAST_SECOND } from './event.ts';
 import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
+import type { Period } from './terms.ts';
 
 /** What a metadata field says: the user, nothing, or something that no user id can be. */
 type UserClaim = { readonly userId: string | null } | { readonly unusable: string };
@@ -48,15 +50,23 @@ export interface Invoice {
   readonly linesComplete: boolean;
 }
 
+/**
+ * What a line cost: something; nothing, because of a discount; nothing without one, as in a trial;
+ * or less than nothing.
+ */
+type Cost = 'paid' | 'free' | 'trial' | 'credit';
+
 /** One line of a session or an invoice. */
 export interface Line {
   readonly id: string;
   /** Null when it has no price, as an item that was made from an amount. */
   readonly price: string | null;
   readonly quantity: number | null;
-  /** Whether it cost anything after discounts; null when that cannot be told. */
-  readonly paid: boolean | null;
+  /** Null when it cannot be told. */
+  readonly cost: Cost | null;
   readonly proration: boolean;
+  /** What an invoice's line is for; null on a session's, and when it cannot be read. */
+  readonly period: Period | null;
 }
 
 export type Read<T> =
@@ -114,7 +124,8 @@ export function readInvoice(object: Json): Read<Invoice> {
 
 /**
  * Reads a line item of a checkout session, as the API lists it. The session is paid as a whole,
- * so a line counts as paid unless its amounts show that it was free.
+ * so a line counts as paid unless its amounts show that it was free. A one-off order has no trial:
+ * a price of 0 is free like one that was discounted to 0.
  */
 export function readSessionLine(line: Json): Line {
   const subtotal = wholeNumber(at(line, 'amount_subtotal'));
@@ -123,14 +134,14 @@ export function readSessionLine(line: Json): Line {
     id: idOf(line) ?? '',
     price: idOf(at(line, 'price')),
     quantity: wholeNumber(at(line, 'quantity')),
-    paid: subtotal === null || subtotal - discount > 0,
+    cost: subtotal === null || subtotal - discount > 0 ? 'paid' : 'free',
     proration: false,
+    period: null,
   };
 }
 
 /** Reads a line of an invoice, in either generation's shape. */
 export function readInvoiceLine(line: Json): Line {
-  const net = netOf(line);
   return {
     id: idOf(line) ?? '',
     price:
@@ -138,13 +149,27 @@ export function readInvoiceLine(line: Json): Line {
       idOf(at(line, 'price')) ??
       idOf(at(line, 'plan')),
     quantity: wholeNumber(at(line, 'quantity')),
-    paid: net === null ? null : net > 0,
+    cost: costOf(wholeNumber(at(line, 'amount')), netOf(line)),
     proration: [
       at(line, 'proration'),
       at(line, 'parent', 'subscription_item_details', 'proration'),
       at(line, 'parent', 'invoice_item_details', 'proration'),
     ].includes(true),
+    period: readPeriod(at(line, 'period')),
   };
+}
+
+function costOf(gross: number | null, net: number | null): Cost | null {
+  if (gross === null || net === null) return null;
+  if (net > 0) return 'paid';
+  if (gross === 0) return 'trial';
+  return gross > 0 ? 'free' : 'credit';
+}
+
+function readPeriod(period: unknown): Period | null {
+  const [start, end] = [at(period, 'start'), at(period, 'end')].map(wholeNumber);
+  if (start == null || end == null || start < 0 || end < start || end > LAST_SECOND) return null;
+  return { start, end };
 }
 
 /** Reads a list of lines with the reader of its kind. */

@@ -23,6 +23,23 @@ async function refusal(env: Variables, { cwd }: { cwd?: string } = {}): Promise<
 }
 
 describe('it refuses to boot, with a sentence and nothing started', () => {
+  test('a catalogue file with mistakes, naming each with its price', async () => {
+    const cwd = await makeFolder();
+    const prices = '{"price_x": {"credits": "1e9", "trial": true}, "price_y": -5, "price_z": 5}';
+    await writeFile(join(cwd, 'purser.catalogue.json'), `{"prices": ${prices}, "packs": []}`);
+    const amount = 'credits must be a whole number from 0 to 1000000000000';
+    expect(await refusal({ ...PRODUCTION }, { cwd })).toBe(
+      [
+        'purser: The configuration has 4 problems:',
+        '  - PURSER_CATALOGUE_FILE (purser.catalogue.json) "packs" is not known here',
+        `  - PURSER_CATALOGUE_FILE (purser.catalogue.json) price_x: ${amount}`,
+        '  - PURSER_CATALOGUE_FILE (purser.catalogue.json) price_x: trial must be "none" or "grant"',
+        `  - PURSER_CATALOGUE_FILE (purser.catalogue.json) price_y: ${amount}`,
+        '',
+      ].join('\n'),
+    );
+  });
+
   test('production with an empty environment, naming everything that is missing', async () => {
     expect(await refusal({ NODE_ENV: 'production' })).toBe(
       [

@@ -46,7 +46,7 @@ describe('what is read', () => {
       rateLimitPerMinute: 600,
       allowedOrigins: ['https://app.example.com', 'http://localhost:3000', 'http://127.0.0.1:3000'],
       auth: { formats: ['v4', 'v5'], sessionCookieNames: [], jwks: null, userIdClaim: 'sub' },
-      stripe: { livemode: false, apiBase: null, catalogue: new Map() },
+      stripe: { livemode: false, apiBase: null, prices: { env: new Map(), file: new Map() } },
     });
   });
 
@@ -101,10 +101,12 @@ describe('what is read', () => {
       stripe: {
         livemode: true,
         apiBase: { protocol: 'http', host: '127.0.0.1', port: 12111 },
-        catalogue: new Map([
-          ['price_x', 100],
-          ['price_seat', 0],
-        ]),
+        prices: {
+          env: new Map([
+            ['price_x', expect.objectContaining({ credits: 100, expires: 'never' })],
+            ['price_seat', expect.objectContaining({ credits: 0 })],
+          ]),
+        },
       },
     });
     expect(Object.isFrozen(config)).toBe(true);

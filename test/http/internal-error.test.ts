@@ -61,6 +61,7 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
     rateLimitPerMinute: 0,
     allowedOrigins: [],
     health: { version: '1', authDisabled: true, checkDatabase: async () => {} },
+    listPacks: async () => [],
     stripeWebhook: async () => {},
   });
   const answer = await app.inject({ method, url, ...(body && { payload: body }) });

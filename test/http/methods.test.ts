@@ -11,6 +11,7 @@ const READ = ['GET', 'HEAD'];
 const ADDRESSES: readonly (readonly [url: string, methods: readonly string[]])[] = [
   ['/livez', READ],
   ['/healthz', READ],
+  ['/api/v1/packs', READ],
   ['/api/v1/me/hello', READ],
   ['/api/v1/me/credits', READ],
   ['/api/v1/me/credits/entries', READ],

@@ -35,6 +35,7 @@ const SPENDING = [...GUARDED, 402, 409, 413, 415];
 const OPERATIONS: readonly (readonly [string, string, string, readonly number[]])[] = [
   ['get', '/livez', 'livez', []],
   ['get', '/healthz', 'healthz', [503]],
+  ['get', '/api/v1/packs', 'listPacks', [400, 500, 503]],
   ['get', '/api/v1/me/hello', 'hello', GUARDED],
   ['get', '/api/v1/me/credits', 'getCredits', GUARDED],
   ['get', '/api/v1/me/credits/entries', 'listEntries', GUARDED],
@@ -42,7 +43,7 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['post', '/api/v1/use-credits', 'useCredits', SPENDING],
   ['post', '/webhooks/stripe', 'receiveStripeEvent', [400, 413, 503]],
 ];
-const OPEN = ['/livez', '/healthz', '/webhooks/stripe'];
+const OPEN = ['/livez', '/healthz', '/api/v1/packs', '/webhooks/stripe'];
 
 const operation = (method: string, path: string) => document.paths[path]?.[method] as Operation;
 

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
 import type { Json } from '../../src/stripe/json.ts';
-import { readInvoice, readInvoiceLine, readSession } from '../../src/stripe/shapes.ts';
+import {
+  readInvoice,
+  readInvoiceLine,
+  readSession,
+  readSessionLine,
+} from '../../src/stripe/shapes.ts';
 
 const period = { start: 1, end: 2 };
 
@@ -91,8 +96,8 @@ test('both generations of an invoice read the same', () => {
       lines: {
         ok: true,
         value: [
-          { id: 'il_1', price: 'price_a', quantity: 2, paid: false, proration: false },
-          { id: 'il_2', price: 'gold', quantity: 1, paid: true, proration: true },
+          { id: 'il_1', price: 'price_a', quantity: 2, cost: 'free', proration: false, period },
+          { id: 'il_2', price: 'gold', quantity: 1, cost: 'paid', proration: true, period },
         ],
       },
       linesComplete: true,
@@ -122,7 +127,8 @@ test('a parent that is no subscription, and unknown fields, change nothing', () 
 test('a line that was made from an amount has no price', () => {
   expect(readInvoiceLine({ id: 'il_1', amount: 5, pricing: null, quantity: 1 })).toMatchObject({
     price: null,
-    paid: true,
+    cost: 'paid',
+    period: null,
   });
 });
 
@@ -148,3 +154,30 @@ test('a session names its payment and its invoice as aliases, expanded or not', 
     },
   });
 });
+
+test.each([
+  ['paid in part', { amount: 100, discount_amounts: [{ amount: 99 }] }, 'paid'],
+  ['discounted to nothing', { amount: 100, discount_amounts: [{ amount: 100 }] }, 'free'],
+  ['for nothing, as in a trial', { amount: 0, discount_amounts: [] }, 'trial'],
+  ['that gives money back', { amount: -100 }, 'credit'],
+  ['without an amount', { discount_amounts: [] }, null],
+  ['with a textual discount', { amount: 100, discount_amounts: [{ amount: '100' }] }, null],
+])('an invoice’s line %s', (_name, line, cost) => {
+  expect(readInvoiceLine({ id: 'il_1', quantity: 1, ...line }).cost).toBe(cost);
+});
+
+test.each([
+  [{ amount_subtotal: 100, amount_discount: 99 }, 'paid'],
+  [{ amount_subtotal: 100, amount_discount: 100 }, 'free'],
+  [{ amount_subtotal: 0 }, 'free'],
+  [{}, 'paid'],
+])('a session’s line with %j', (line, cost) => {
+  expect(readSessionLine({ id: 'li_1', quantity: 1, ...line }).cost).toBe(cost);
+});
+
+test.each([null, {}, { start: 2, end: 1 }, { start: '1', end: 2 }, { start: 1, end: 1e15 }])(
+  'the period %j is none',
+  (given) => {
+    expect(readInvoiceLine({ id: 'il_1', amount: 1, period: given }).period).toBeNull();
+  },
+);

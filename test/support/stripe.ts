@@ -5,18 +5,49 @@ import { type FakeStripe, startFakeStripe } from '../../packages/fake-stripe/src
 import { ErrorBody } from '../../src/envelope.ts';
 import { handleError } from '../../src/http/error-handler.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
+import { createCatalogue } from '../../src/stripe/catalogue.ts';
 import { createStripeClient, parseApiBase } from '../../src/stripe/client.ts';
+import { publish } from '../../src/stripe/publish.ts';
 import {
   createStripeReceiver,
   type StripeReceiver,
   type StripeReceiverOptions,
 } from '../../src/stripe/receiver.ts';
+import type { Terms } from '../../src/stripe/terms.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 export const SECRET = 'whsec_test_current';
 export const PREVIOUS_SECRET = 'whsec_test_previous';
 /** What the prices of these tests give. */
-const PRICES = { price_pack: 100, price_plan: 1000, price_seat: 0 };
+const PRICES: Prices = new Map([
+  ['price_pack', 100],
+  ['price_plan', 1000],
+  ['price_seat', 0],
+]);
+
+/** Credits of each price, or terms that differ from the usual. */
+export type Prices = ReadonlyMap<string, number | Partial<Terms>>;
+
+/** The usual terms, but for what is given. */
+export function terms(given: number | Partial<Terms>): Terms {
+  return {
+    credits: 100,
+    category: null,
+    expires: 'never',
+    trial: 'none',
+    free: 'none',
+    name: null,
+    description: null,
+    forSale: true,
+    ...(typeof given === 'number' ? { credits: given } : given),
+  };
+}
+
+/** Publishes prices as STRIPE_PRICE_TO_CREDITS_JSON would. */
+export function publishPrices({ pool }: Pick<TestDatabase, 'pool'>, given: Prices) {
+  const prices = new Map([...given].map(([price, one]) => [price, terms(one)]));
+  return publish(pool, { source: 'env', prices });
+}
 
 /** What the webhook stored about an event. */
 interface StoredEvent {
@@ -51,7 +82,11 @@ export interface StripeStage {
   readonly close: () => Promise<void>;
 }
 
-type StageOptions = Partial<StripeReceiverOptions> & { readonly apiTimeout?: number };
+type StageOptions = Partial<Omit<StripeReceiverOptions, 'catalogue'>> & {
+  readonly apiTimeout?: number;
+  /** Published before the server starts, as the only prices of the environment. */
+  readonly catalogue?: Prices;
+};
 
 export async function startStripeStage(options: StageOptions = {}): Promise<StripeStage> {
   const [db, fake] = await Promise.all([createTestDatabase(), startFakeStripe()]);
@@ -76,10 +111,11 @@ export async function startStripeStage(options: StageOptions = {}): Promise<Stri
 
 async function buildStage(
   shared: Pick<StripeStage, 'db' | 'fake' | 'close' | 'restart'>,
-  { apiTimeout = 5_000, ...options }: StageOptions,
+  { apiTimeout = 5_000, catalogue = PRICES, ...options }: StageOptions,
 ): Promise<StripeStage> {
   const { db, fake } = shared;
   const ledger = createLedger({ url: db.url, pool: db.pool });
+  await publishPrices(db, catalogue);
   const app = fastify();
   app.addSchema(ErrorBody);
   app.setErrorHandler(handleError);
@@ -93,7 +129,7 @@ async function buildStage(
     }),
     secrets: [SECRET, PREVIOUS_SECRET],
     livemode: false,
-    catalogue: new Map(Object.entries(PRICES)),
+    catalogue: createCatalogue(db.pool),
     log: app.log,
     workerIdle: 20,
     ...options,

@@ -34,6 +34,6 @@ export function openShop(world: World): void {
     nickname: 'Monthly plan, 1000 credits',
     unitAmount: 900,
     recurring: { interval: 'month', intervalCount: 1 },
-    metadata: { credits: '1000', category: 'included' },
+    metadata: { credits: '1000', credits_category: 'included' },
   });
 }

@@ -1,0 +1,41 @@
+import type { Pool } from 'pg';
+
+/** What Stripe says of an active Price, for display. */
+export interface StripePrice {
+  readonly id: string;
+  /** The product's. */
+  readonly name: string | null;
+  readonly description: string | null;
+  /** For one unit, in the currency's smallest unit; null when that cannot be told. */
+  readonly amount: number | null;
+  readonly currency: string;
+  /** `day`, `week`, `month`, `year`; null, with its count, for a price that is paid once. */
+  readonly interval: string | null;
+  readonly intervalCount: number | null;
+}
+
+/** Records all active prices; those that are not among them count as archived. */
+export async function recordPrices(pool: Pool, prices: readonly StripePrice[]): Promise<void> {
+  await pool.query(
+    `WITH listed AS (
+       SELECT *
+         FROM json_to_recordset($1)
+              AS l (id text, name text, description text, amount bigint, currency text,
+                    interval text, "intervalCount" integer)
+     ), archived AS (
+       UPDATE stripe_prices
+          SET active = false, synced_at = now()
+        WHERE active AND price NOT IN (SELECT id FROM listed)
+     )
+     INSERT INTO stripe_prices AS p (price, name, description, amount, currency, interval_unit,
+                                     interval_count, active)
+     SELECT id, name, description, amount, currency, interval, "intervalCount", true
+       FROM listed
+      ORDER BY id
+         ON CONFLICT (price) DO UPDATE
+        SET name = excluded.name, description = excluded.description, amount = excluded.amount,
+            currency = excluded.currency, interval_unit = excluded.interval_unit,
+            interval_count = excluded.interval_count, active = true, synced_at = now()`,
+    [JSON.stringify(prices)],
+  );
+}
