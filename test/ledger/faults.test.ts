@@ -214,6 +214,32 @@ describe('when the database is away', () => {
     expect(await ledger.post(debit('cut', 1))).toMatchObject({ ok: true });
   });
 
+  test('only behind a connection that was dropped in silence, nobody hears of it', async () => {
+    await ledger.post(grant('dropped', 10));
+    proxy.silence();
+    const answers = [0, 1, 2].map(async (wave) => {
+      await delay(wave * 400);
+      return within5s(ledger.post(debit('dropped', 1)));
+    });
+    for (const outcome of await Promise.all(answers)) expect(outcome.ok).toBe(true);
+    expect(await balanceOf('dropped')).toBe(7);
+  });
+
+  test('in the same way, also who had waited long for a turn is served on a new one', async () => {
+    await Promise.all([ledger.post(grant('slow', 10)), ledger.post(grant('patient', 10))]);
+    await database.sql(`
+      CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep(1.2); RETURN NEW; END';
+      CREATE TRIGGER doze BEFORE INSERT ON credit_ledger FOR EACH ROW
+        WHEN (NEW.user_id = 'slow') EXECUTE FUNCTION doze()`);
+    const slow = ledger.post(debit('slow', 1));
+    const patient = within5s(ledger.post(debit('patient', 1)));
+    await slow;
+    proxy.silence();
+    expect(await patient).toMatchObject({ ok: true, entry: { balance: 9 } });
+    await database.sql('DROP FUNCTION doze CASCADE');
+  });
+
   test('or hangs, every caller hears a 503 within 5 s, also those that came later', async () => {
     await ledger.post(grant('hang', 10));
     proxy.stall();
