@@ -45,7 +45,8 @@ export interface Parts {
 /** Puts the parts together; each gets only the values it needs. */
 export async function assemble(config: Config, log: FastifyBaseLogger): Promise<Parts> {
   const { databaseUrl: url, auth, stripe } = config;
-  const onError = (err: Error) => log.warn({ err }, 'an idle database connection broke');
+  const onError = ({ message: reason }: Error) =>
+    log.warn({ reason }, 'an idle database connection broke');
   const pool = createPool({ url, size: 10, onError });
   const ledger = createLedger({ url, pool, lanes: config.ledgerLanes });
   const client = createStripeClient(stripe);

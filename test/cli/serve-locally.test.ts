@@ -134,7 +134,8 @@ describe('nothing that was acknowledged is lost', () => {
     const first = await servePurser(['--folder', folder]);
     await buy(first);
     expect((await call(first, '/api/v1/credits/debit', { delta: 7 })).status).toBe(200);
-    process.kill((await postmasterIn(folder)) ?? 0, 'SIGKILL');
+    const postmaster = (await postmasterIn(folder)) ?? 0;
+    process.kill(postmaster, 'SIGKILL');
     // Its backends see for themselves that it is gone; until then they may still answer.
     const health = async () => (await call(first, '/healthz')).status;
     await expect.poll(health, { timeout: 10_000 }).toBe(503);
@@ -151,8 +152,16 @@ describe('nothing that was acknowledged is lost', () => {
       expect(took).toBeLessThan(5_000);
     }
     expect((await call(first, '/livez')).answer.data.status).toBe('ok');
+    // The terminal says once what died and what to do, and is not flooded with stacks.
+    const obituary = new RegExp(`local Postgres \\(process ${postmaster}\\) .* npm start`, 'g');
+    await expect.poll(() => first.stderr().match(obituary)).toHaveLength(1);
     const ended = await first.stop();
     expect(ended.code).toBe(0);
+    expect(ended.stderr.trim().split('\n')).toHaveLength(1);
+    expect(ended.stdout).not.toMatch(/^ +at /m);
+    expect(ended.stdout.match(/inbox cannot be read/g) ?? []).toSatisfy(
+      (said: unknown[]) => said.length <= 1,
+    );
     expect(ended.took).toBeLessThan(10_000);
 
     const second = await servePurser(['--folder', folder]);
