@@ -123,8 +123,12 @@ describe('nothing that was acknowledged is lost', () => {
     await first.stop('SIGKILL');
     expect(await postmasterIn(folder)).not.toBeNull();
 
-    const second = await servePurser(['--folder', folder]);
+    // At the same address, as `npm start` is, so that what the first left behind seems to answer.
+    const env = { PORT: new URL(first.url).port };
+    const second = await servePurser(['--folder', folder], { env });
     expect(await balanceOf(second)).toBe(493);
+    await buy(second);
+    expect(await balanceOf(second)).toBe(993);
     expect((await second.stop()).code).toBe(0);
     expect(await postmasterIn(folder)).toBeNull();
   });
