@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { makeFolder, postmasterIn, type Served, servePurser } from '../support/process.ts';
 
 /** The part of the banner that is made to be pasted into a shell. */
@@ -83,6 +83,23 @@ test('without any environment it prints what a person needs, and the lines to pa
   expect(ended).toMatchObject({ code: 0, stderr: '' });
   expect(await postmasterIn(folder)).toBeNull();
 });
+
+test.runIf(process.getuid?.() === 0)(
+  'under a home that the user of Postgres cannot pass, the banner says where the data lie',
+  async () => {
+    const folder = await makeFolder();
+    await chmod(folder, 0o700);
+    const server = await servePurser(['--folder', folder]);
+    const elsewhere = /data in (\/var\/lib\/purser-\w+)\n/.exec(server.stdout())?.[1] ?? '';
+    onTestFinished(() => rm(elsewhere, { recursive: true }));
+    expect(await readdir(elsewhere)).toContain('cluster');
+    expect(server.stdout().replace(/\s+/g, ' ')).toContain(`lie in ${elsewhere}.`);
+    for (const line of server.stdout().split('\n')) {
+      if (!line.startsWith('export TOKEN=')) expect(line.length).toBeLessThanOrEqual(100);
+    }
+    await server.stop();
+  },
+);
 
 test('the second start keeps the data and the secrets, which only their owner may read', async () => {
   const folder = await makeFolder();
