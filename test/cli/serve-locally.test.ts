@@ -41,7 +41,7 @@ const balanceOf = async (server: Served) =>
 function runInShell(script: string) {
   const path = [dirname(process.execPath), process.env['PATH']].join(delimiter);
   const env = { PATH: path, HOME: process.env['HOME'], npm_config_offline: 'true' };
-  return promisify(execFile)('sh', ['-e', '-c', script], { env, timeout: 20_000 });
+  return promisify(execFile)('sh', ['-e', '-c', script], { env, timeout: 40_000 });
 }
 
 async function buy(server: Served): Promise<void> {
