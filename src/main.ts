@@ -12,6 +12,7 @@ import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
 import { toPurserError } from './db/sqlstate.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
+import { withPlainErrors } from './log.ts';
 import { checkStripeAccount } from './stripe/account.ts';
 import { createCatalogue } from './stripe/catalogue.ts';
 import { createStripeClient } from './stripe/client.ts';
@@ -43,9 +44,11 @@ export interface Parts {
 }
 
 /** Puts the parts together; each gets only the values it needs. */
-export async function assemble(config: Config, log: FastifyBaseLogger): Promise<Parts> {
+export async function assemble(config: Config, output: FastifyBaseLogger): Promise<Parts> {
+  const log = withPlainErrors(output);
   const { databaseUrl: url, auth, stripe } = config;
-  const onError = (err: Error) => log.warn({ err }, 'an idle database connection broke');
+  const onError = ({ message: reason }: Error) =>
+    log.warn({ reason }, 'an idle database connection broke');
   const pool = createPool({ url, size: 10, onError });
   const ledger = createLedger({ url, pool, lanes: config.ledgerLanes });
   const client = createStripeClient(stripe);

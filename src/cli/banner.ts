@@ -25,7 +25,7 @@ export function banner({ url, standIns, folder, userId, token }: Greeting): stri
     '',
     `  API       ${url}/docs`,
     `  Database  ${postgres ? `a local Postgres; data in ${postgres.folder}` : 'DATABASE_URL'}`,
-    ...(postgres?.note ? [`            ${postgres.note}`] : []),
+    ...wrap(postgres?.note ?? '', 88).map((line) => `            ${line}`),
     `  Stripe    ${fakeStripe ? 'SIMULATED: no key is needed, no money moves' : 'as configured'}`,
     '  Stop      Ctrl-C; what you did is kept',
     '',
@@ -49,6 +49,11 @@ export function banner({ url, standIns, folder, userId, token }: Greeting): stri
     `  -H 'Content-Type: application/json' -d '{"delta": 3, "reason": "render"}'; echo`,
     '',
   ].join('\n');
+}
+
+/** Breaks a text between words into lines of `width` characters at most. */
+function wrap(text: string, width: number): readonly string[] {
+  return text.match(new RegExp(`\\S.{0,${width - 1}}(?=\\s|$)|\\S+`, 'g')) ?? [];
 }
 
 /** A path as one word of a POSIX shell. */

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { signV4Token } from '../auth/sign-token.ts';
 import { isLocal, readConfig } from '../config/config.ts';
 import { type Env, readEnvironment } from '../config/variables.ts';
+import type { LocalPostgres } from '../local/postgres.ts';
 import { startServer } from '../main.ts';
 import { banner } from './banner.ts';
 import type { Command } from './command.ts';
@@ -44,8 +45,19 @@ async function serveLocally(env: Env, folder: string, stop: Promise<void>): Prom
   const local = await startLocally(env, folder);
   if (env['DISABLE_AUTH_FOR_TESTS'] !== undefined) console.error(WITHOUT_AUTH);
   console.log(await greet(local, folder));
+  local.standIns.postgres?.watch().then(sayThatItEnded(local.standIns.postgres));
   await stop;
   await local.stop();
+}
+
+function sayThatItEnded({ pid, log }: LocalPostgres) {
+  return (how: 'ended' | 'stopped') => {
+    if (how === 'stopped') return;
+    console.error(
+      `purser: the local Postgres (process ${pid}) has ended; until it runs again every request ` +
+        `gets 503. Stop with Ctrl-C, then npm start: what you did is kept. Its log: ${log}`,
+    );
+  };
 }
 
 async function greet({ server, standIns }: LocalServer, folder: string): Promise<string> {

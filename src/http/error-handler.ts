@@ -25,12 +25,18 @@ export function handleError(
 ): FastifyReply {
   const known = translate(error, request);
   const level = known.status >= 500 ? 'error' : known.status === 401 ? 'info' : 'debug';
-  request.log[level]({ err: known.cause ?? known, code: known.code }, known.message);
+  request.log[level]({ code: known.code, ...reasonOf(known) }, known.message);
   return reply
     .code(known.status)
     .headers({ ...known.headers, 'x-request-id': request.id })
     .type('application/json; charset=utf-8')
     .send(JSON.stringify(errorBody(known, request.id)));
+}
+
+/** A stack only where there is a bug to find: in an outage every request would log one. */
+function reasonOf({ status, cause }: PurserError): { err?: unknown; reason?: string } {
+  if (status === 500) return { err: cause };
+  return cause instanceof Error ? { reason: cause.message } : {};
 }
 
 function translate(error: FastifyError | PurserError, request: FastifyRequest): PurserError {

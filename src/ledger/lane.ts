@@ -27,6 +27,8 @@ const RETRIES = 3;
 const QUEUE_TIMEOUT = 1_500;
 const ROUND_TIMEOUT = 2_300;
 const FIND_OUT_TIMEOUT = 900;
+/** What a last try on a new connection must have left of the time, to be worth it. */
+const LAST_TRY = 1_200;
 
 /** What a lane has done, for metrics and tests. */
 export interface LaneCounts {
@@ -70,7 +72,8 @@ export function createLane({ url, counts }: LaneOptions): Lane {
     if (closed) return Promise.reject(new PurserError('overloaded', { message: CLOSING }));
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const deadline = Date.now() + QUEUE_TIMEOUT;
-    queue.add({ command, resolve, reject, deadline, retries: 0, skips: 0 });
+    const roundsEnd = deadline + ROUND_TIMEOUT;
+    queue.add({ command, resolve, reject, deadline, roundsEnd, retries: 0, skips: 0 });
     rounds.start(workThroughQueue);
     return promise;
   }
@@ -93,11 +96,13 @@ export function createLane({ url, counts }: LaneOptions): Lane {
 
   async function carryOut(line: Line, all: Waiting[], how: { wait: boolean }): Promise<void> {
     // Halves of a batch that failed come here one after the other.
-    const batch = dropLate(all, Date.now() - ROUND_TIMEOUT);
+    const now = Date.now();
+    const batch = dropLate(all, now);
     if (batch.length === 0) return;
     counts.rounds += 1;
     let plan: Plan | null = null;
-    const timer = setTimeout(line.breakOff, ROUND_TIMEOUT);
+    const timeLeft = Math.min(...batch.map(({ roundsEnd }) => roundsEnd - now), ROUND_TIMEOUT);
+    const timer = setTimeout(line.breakOff, timeLeft);
     try {
       const session = await line.open({ url, prepared });
       const commands = batch.map(({ command }) => command);
@@ -156,7 +161,10 @@ export function createLane({ url, counts }: LaneOptions): Lane {
       counts.lockViolations += 1;
       return rejectAll(batch, new PurserError('internal_error', { cause: error }));
     }
-    if (isUnavailable(error)) return retry(batch, error, 1);
+    if (isUnavailable(error)) {
+      for (const one of batch) one.deadline = Math.max(one.deadline, one.roundsEnd - LAST_TRY);
+      return retry(batch, error, 1);
+    }
     if (isPassing(error)) return retry(batch, error, how.wait ? Number.POSITIVE_INFINITY : RETRIES);
     if (batch.length === 1 || !isCulpable(error)) return rejectAll(batch, toPurserError(error));
     counts.splits += 1;
@@ -226,7 +234,7 @@ const CLOSING = 'The server is shutting down; nothing was changed, try again.';
 
 /** Rejects, as overloaded, what should have been answered long ago; returns the rest. */
 function dropLate(batch: Waiting[], now: number): Waiting[] {
-  const late = batch.filter(({ deadline }) => deadline < now);
+  const late = batch.filter(({ roundsEnd }) => roundsEnd < now);
   if (late.length === 0) return batch;
   rejectAll(late, new PurserError('overloaded'));
   return batch.filter((waiting) => !late.includes(waiting));

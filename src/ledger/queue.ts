@@ -7,7 +7,9 @@ export interface Waiting {
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: unknown) => void;
   /** When the caller is told that too much is waiting, by the process's clock, in milliseconds. */
-  readonly deadline: number;
+  deadline: number;
+  /** When the last round with it must be over, by the same clock. */
+  readonly roundsEnd: number;
   /** How often a round with it failed for a passing reason. */
   retries: number;
   /** How often in a row another transaction held its account. */

@@ -25,6 +25,11 @@ export interface SealedEntry {
 /** The longest a statement may run and wait for one row, in milliseconds. */
 const STATEMENT_TIMEOUT = 2_000;
 const LOCK_TIMEOUT = 300;
+/**
+ * How long BEGIN may go unanswered, in milliseconds. It waits for nothing, so more means that the
+ * network has dropped the connection in silence, and a new one still answers the callers in time.
+ */
+const SILENCE_TIMEOUT = 1_000;
 
 // SET LOCAL, because a pooler in transaction mode refuses these as start-up parameters. The last
 // three pin the plans to index probes: otherwise lock and load are planned anew each time (a third
@@ -141,8 +146,14 @@ const FIND_ENTRY_ID: Statement = {
   text: 'SELECT id FROM credit_ledger WHERE user_id = $1 AND seq = $2',
 };
 
-export function begin(session: Session) {
-  return session.runText(BEGIN);
+/** Begins a transaction, or breaks a connection that does not even answer that. */
+export async function begin(session: Session): Promise<void> {
+  const silent = setTimeout(session.destroy, SILENCE_TIMEOUT);
+  try {
+    await session.runText(BEGIN);
+  } finally {
+    clearTimeout(silent);
+  }
 }
 
 /** Commits, and throws when the server rolled back instead, which it says only in the tag. */

@@ -31,6 +31,10 @@ export interface LocalPostgres {
   readonly note: string | null;
   /** The postmaster's process id. */
   readonly pid: number;
+  /** The file that it logs to. */
+  readonly log: string;
+  /** Resolves when it has ended by itself, or when `stop` was called. */
+  readonly watch: () => Promise<'ended' | 'stopped'>;
   /** Shuts Postgres down if it is ours to stop (see `startLocalPostgres`). */
   readonly stop: () => Promise<void>;
 }
@@ -41,6 +45,7 @@ const POLL_MS = 25;
 /** With the pauses between them about ten seconds: orphaned backends of a killed postmaster. */
 const START_ATTEMPTS = 8;
 const SHUTDOWN_SECONDS = 15;
+const WATCH_MS = 500;
 
 /**
  * Starts the Postgres whose data lie in `folder`, or joins the one that already runs there.
@@ -61,12 +66,16 @@ export async function startLocalPostgres(options: LocalPostgresOptions): Promise
     const { spawned, ...postmaster } = await joinOrStart(home, password, durable);
     await createDatabase(postmaster, password);
     const mark = await claim(home, spawned);
+    const stopping = new AbortController();
     return {
       url: urlOf(postmaster, password, DATABASE),
       folder: home.folder,
       note: home.note,
       pid: postmaster.pid,
+      log: logOf(home),
+      watch: () => watch(home, postmaster.pid, stopping.signal),
       stop: async () => {
+        stopping.abort();
         if (mark !== null && (await readMark(home)) === mark) await shutDown(home);
       },
     };
@@ -146,6 +155,15 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
   } finally {
     await client.end().catch(() => {});
   }
+}
+
+/** Looks again and again: who joined a Postgres is not its parent, and nobody tells it. */
+async function watch(home: Home, pid: number, stopped: AbortSignal): Promise<'ended' | 'stopped'> {
+  while (!stopped.aborted) {
+    if ((await findPostmaster(home))?.pid !== pid) return stopped.aborted ? 'stopped' : 'ended';
+    await delay(WATCH_MS, null, { ref: false, signal: stopped }).catch(() => {});
+  }
+  return 'stopped';
 }
 
 /** Leaves a mark as the owner, unless we joined and the owner lives. Of two, the last counts. */

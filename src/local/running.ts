@@ -1,5 +1,6 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAlive } from './postmaster.ts';
 
 /** Where a server on this machine is reached, for the commands that talk to it. */
 export interface Running {
@@ -10,7 +11,7 @@ export interface Running {
   readonly databaseUrl: string;
 }
 
-const NOTE = /^running\.\d+\.json$/;
+const NOTE = /^running\.(\d+)\.json$/;
 
 /**
  * Leaves a note of the running server; the returned function takes it away. Every process leaves
@@ -25,15 +26,20 @@ export async function announce(folder: string, running: Running): Promise<() => 
 /** Finds a server that was started with this folder, or says how to start one. */
 export async function findRunning(folder: string): Promise<Running> {
   for (const name of await readdir(folder).catch(() => [])) {
-    const running = NOTE.test(name) ? await readNote(join(folder, name)) : null;
+    const pid = NOTE.exec(name)?.[1];
+    const running = pid ? await readNote(join(folder, name), Number(pid)) : null;
     if (running) return running;
   }
   throw new Error('No server runs here. Start one with `npm start` and leave it running.');
 }
 
-/** Null when the server has ended without taking its note away; then that is made up for. */
-async function readNote(file: string): Promise<Running | null> {
+/**
+ * Null when the server has ended without taking its note away; then that is made up for. That its
+ * address answers is not enough: the next server usually has the same one.
+ */
+async function readNote(file: string, pid: number): Promise<Running | null> {
   try {
+    if (!isAlive(pid)) throw new Error(`process ${pid} has ended`);
     const running: Running = JSON.parse(await readFile(file, 'utf8'));
     await fetch(`${running.url}/livez`, { signal: AbortSignal.timeout(2_000) });
     return running;

@@ -31,6 +31,7 @@ export function createWorker({ inbox, attempt, log, concurrency, idle }: WorkerO
   const stopping = new AbortController();
   const busy = new Set<Promise<unknown>>();
   let running: Promise<void> | null = null;
+  let away = false;
 
   async function work(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -45,13 +46,17 @@ export function createWorker({ inbox, attempt, log, concurrency, idle }: WorkerO
   async function handOut(): Promise<number> {
     try {
       const claims = await inbox.claim(concurrency - busy.size);
+      if (away) log.info('the Stripe inbox can be read again');
+      away = false;
       for (const claim of claims) {
         const hand = attempt(claim).finally(() => busy.delete(hand));
         busy.add(hand);
       }
       return claims.length === 0 ? idle : 0;
     } catch (error) {
-      log.warn({ err: error }, 'the Stripe inbox cannot be read');
+      // Once in an outage, not every time it is tried again.
+      if (!away) log.warn({ reason: messageOf(error) }, 'the Stripe inbox cannot be read');
+      away = true;
       return AFTER_ERROR;
     }
   }
@@ -69,4 +74,8 @@ export function createWorker({ inbox, attempt, log, concurrency, idle }: WorkerO
       await running;
     },
   };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import type { PurserError } from '../../src/errors.ts';
 import { claimsAt, judge, OPTIONS } from './harness.ts';
@@ -10,6 +11,7 @@ const ISSUER = 'https://shop.example';
 const START = Date.now();
 const COOLDOWN = 10_000;
 const MAX_AGE = 10 * 60_000;
+const MAX_STALE = 60 * 60_000;
 
 /** Key pairs are slow to make, so one of each kind serves all tests. */
 const keys = new Map<string, { privateKey: CryptoKey; jwk: JWK }>();
@@ -187,7 +189,7 @@ describe('while the keys cannot be fetched', () => {
     expect(refusal).toMatchObject({ status: 503, headers: { 'retry-after': '3' } });
   });
 
-  test('known keys work until they are old; of an unknown kid nothing can be said', async () => {
+  test('known keys serve on, and old ones too; of an unknown kid nothing can be said', async () => {
     const authenticate = createJwksAuthenticator();
     expect(await judge(authenticate, await sign('ES256'))).toEqual(ADA);
     answer = fail;
@@ -195,8 +197,53 @@ describe('while the keys cannot be fetched', () => {
     expect(await judge(authenticate, await sign('ES256', {}, 'new'))).toMatchObject(UNAVAILABLE);
     expect(await judge(authenticate, await sign('RS256'))).toEqual(ADA);
     now += MAX_AGE;
-    expect(await judge(authenticate, await sign('EdDSA'))).toMatchObject(UNAVAILABLE);
+    expect(await judge(authenticate, await sign('EdDSA'))).toEqual(ADA);
+    expect(await judge(authenticate, await sign('EdDSA', {}, 'new'))).toMatchObject(UNAVAILABLE);
     expect(fetches).toBe(3);
+  });
+
+  test('known keys end after an hour, and it heals', async () => {
+    const authenticate = createJwksAuthenticator();
+    expect(await judge(authenticate, await sign('ES256'))).toEqual(ADA);
+    answer = fail;
+    now += MAX_STALE - 1;
+    expect(await judge(authenticate, await sign('RS256'))).toEqual(ADA);
+    now += 1;
+    expect(await judge(authenticate, await sign('EdDSA'))).toMatchObject(UNAVAILABLE);
+    answer = serveKeys;
+    now += COOLDOWN;
+    expect(await judge(authenticate, await sign('EdDSA'))).toEqual(ADA);
+  });
+
+  test('a key that was taken back ends as soon as the address answers again', async () => {
+    const authenticate = createJwksAuthenticator();
+    expect(await judge(authenticate, await sign('ES256'))).toEqual(ADA);
+    answer = fail;
+    now += MAX_AGE;
+    expect(await judge(authenticate, await sign('RS256'))).toEqual(ADA);
+    answer = (_request, response) => {
+      response.end(JSON.stringify({ keys: [keys.get('EdDSA')?.jwk] }));
+    };
+    now += MAX_AGE;
+    expect(await judge(authenticate, await sign('EdDSA', { jti: 'wakes' }))).toEqual(ADA);
+    await vi.waitFor(async () =>
+      expect(await judge(authenticate, await sign('ES256', { jti: randomUUID() }))).toMatchObject(
+        REFUSED,
+      ),
+    );
+  });
+
+  test('nobody with a known key waits for an address that is known to hang', async () => {
+    const authenticate = createJwksAuthenticator();
+    expect(await judge(authenticate, await sign('ES256'))).toEqual(ADA);
+    answer = fail;
+    now += MAX_AGE;
+    expect(await judge(authenticate, await sign('RS256'))).toEqual(ADA);
+    answer = () => {};
+    now += COOLDOWN;
+    const began = performance.now();
+    expect(await judge(authenticate, await sign('EdDSA'))).toEqual(ADA);
+    expect(performance.now() - began).toBeLessThan(1_000);
   });
 
   const silences: readonly (readonly [string, RequestListener])[] = [

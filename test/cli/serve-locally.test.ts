@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { makeFolder, postmasterIn, type Served, servePurser } from '../support/process.ts';
 
 /** The part of the banner that is made to be pasted into a shell. */
@@ -41,7 +41,7 @@ const balanceOf = async (server: Served) =>
 function runInShell(script: string) {
   const path = [dirname(process.execPath), process.env['PATH']].join(delimiter);
   const env = { PATH: path, HOME: process.env['HOME'], npm_config_offline: 'true' };
-  return promisify(execFile)('sh', ['-e', '-c', script], { env, timeout: 20_000 });
+  return promisify(execFile)('sh', ['-e', '-c', script], { env, timeout: 40_000 });
 }
 
 async function buy(server: Served): Promise<void> {
@@ -84,6 +84,23 @@ test('without any environment it prints what a person needs, and the lines to pa
   expect(await postmasterIn(folder)).toBeNull();
 });
 
+test.runIf(process.getuid?.() === 0)(
+  'under a home that the user of Postgres cannot pass, the banner says where the data lie',
+  async () => {
+    const folder = await makeFolder();
+    await chmod(folder, 0o700);
+    const server = await servePurser(['--folder', folder]);
+    const elsewhere = /data in (\/var\/lib\/purser-\w+)\n/.exec(server.stdout())?.[1] ?? '';
+    onTestFinished(() => rm(elsewhere, { recursive: true }));
+    expect(await readdir(elsewhere)).toContain('cluster');
+    expect(server.stdout().replace(/\s+/g, ' ')).toContain(`lie in ${elsewhere}.`);
+    for (const line of server.stdout().split('\n')) {
+      if (!line.startsWith('export TOKEN=')) expect(line.length).toBeLessThanOrEqual(100);
+    }
+    await server.stop();
+  },
+);
+
 test('the second start keeps the data and the secrets, which only their owner may read', async () => {
   const folder = await makeFolder();
   const first = await servePurser(['--folder', folder]);
@@ -123,8 +140,12 @@ describe('nothing that was acknowledged is lost', () => {
     await first.stop('SIGKILL');
     expect(await postmasterIn(folder)).not.toBeNull();
 
-    const second = await servePurser(['--folder', folder]);
+    // At the same address, as `npm start` is, so that what the first left behind seems to answer.
+    const env = { PORT: new URL(first.url).port };
+    const second = await servePurser(['--folder', folder], { env });
     expect(await balanceOf(second)).toBe(493);
+    await buy(second);
+    expect(await balanceOf(second)).toBe(993);
     expect((await second.stop()).code).toBe(0);
     expect(await postmasterIn(folder)).toBeNull();
   });
@@ -134,7 +155,8 @@ describe('nothing that was acknowledged is lost', () => {
     const first = await servePurser(['--folder', folder]);
     await buy(first);
     expect((await call(first, '/api/v1/credits/debit', { delta: 7 })).status).toBe(200);
-    process.kill((await postmasterIn(folder)) ?? 0, 'SIGKILL');
+    const postmaster = (await postmasterIn(folder)) ?? 0;
+    process.kill(postmaster, 'SIGKILL');
     // Its backends see for themselves that it is gone; until then they may still answer.
     const health = async () => (await call(first, '/healthz')).status;
     await expect.poll(health, { timeout: 10_000 }).toBe(503);
@@ -151,8 +173,16 @@ describe('nothing that was acknowledged is lost', () => {
       expect(took).toBeLessThan(5_000);
     }
     expect((await call(first, '/livez')).answer.data.status).toBe('ok');
+    // The terminal says once what died and what to do, and is not flooded with stacks.
+    const obituary = new RegExp(`local Postgres \\(process ${postmaster}\\) .* npm start`, 'g');
+    await expect.poll(() => first.stderr().match(obituary)).toHaveLength(1);
     const ended = await first.stop();
     expect(ended.code).toBe(0);
+    expect(ended.stderr.trim().split('\n')).toHaveLength(1);
+    expect(ended.stdout).not.toMatch(/^ +at /m);
+    expect(ended.stdout.match(/inbox cannot be read/g) ?? []).toSatisfy(
+      (said: unknown[]) => said.length <= 1,
+    );
     expect(ended.took).toBeLessThan(10_000);
 
     const second = await servePurser(['--folder', folder]);

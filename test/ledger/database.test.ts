@@ -38,6 +38,13 @@ describe('the database refuses what the code must never do', () => {
 
   const CLAW_BACK = { kind: 'clawback', payment: 'cs_1', reverses_seq: 1 };
 
+  test('one Stripe customer for two users', async () => {
+    const link = `INSERT INTO stripe_customers (user_id, stripe_customer_id) VALUES ($1, 'cus_1')`;
+    await database.sql(link, ['first']);
+    await expect(database.sql(link, ['second'])).rejects.toThrow('stripe_customer_id_key');
+    await database.sql("DELETE FROM stripe_customers WHERE user_id = 'first'");
+  });
+
   /** A third entry that would be fine but for `change`. */
   function insert(change: Record<string, unknown>): Promise<unknown> {
     const row = {

@@ -51,6 +51,20 @@ async function holdAccount(userId: string): Promise<{ release: () => Promise<voi
   };
 }
 
+/** Waits until a transaction of a lane waits for an account that another one holds. */
+async function untilLaneWaits(): Promise<void> {
+  const asleep = `SELECT FROM pg_stat_activity
+                   WHERE datname = current_database() AND application_name = 'purser lane'
+                     AND wait_event_type = 'Lock'`;
+  while ((await database.sql(asleep)).length === 0) await delay(5);
+}
+
+/** What the debits of an account took, in the order of its history. */
+async function debitsOf(userId: string): Promise<number[]> {
+  const { entries } = await ledger.entries(userId, { limit: 100, before: null });
+  return entries.flatMap(({ kind, delta }) => (kind === 'debit' ? -delta : [])).reverse();
+}
+
 describe('when the connection dies during COMMIT', () => {
   test('and the commit took effect, the caller hears the result and nothing is done twice', async () => {
     await ledger.post(grant('answer-lost', 100));
@@ -67,6 +81,17 @@ describe('when the connection dies during COMMIT', () => {
     expect(await ledger.post(debit('request-lost', 7))).toMatchObject({ ok: true });
     expect(proxy.broken()).toBe(1);
     expect(await balanceOf('request-lost')).toBe(93);
+  });
+
+  test('and the commit arrives late, it is waited for: nothing is done twice', async () => {
+    await ledger.post(grant('late', 100));
+    proxy.breakNextCommit('delay-the-request');
+    const outcome = ledger.post(debit('late', 7));
+    await untilLaneWaits();
+    proxy.deliverCommit();
+    expect(await outcome).toMatchObject({ ok: true, entry: { balance: 93 } });
+    expect(await balanceOf('late')).toBe(93);
+    expect(ledger.counts.unknownCommits).toBe(1);
   });
 
   test('of a first grant, the new customer gets it once either way', async () => {
@@ -112,6 +137,41 @@ describe('when the connection dies during COMMIT', () => {
   });
 });
 
+test('a COMMIT that the server answers with ROLLBACK is never taken for a success', async () => {
+  await ledger.post(grant('rolled-back', 100));
+  proxy.breakNextCommit('roll-back');
+  await expect(ledger.post(debit('rolled-back', 7))).rejects.toMatchObject({
+    code: 'internal_error',
+  });
+  expect(proxy.broken()).toBe(1);
+  expect(await balanceOf('rolled-back')).toBe(100);
+});
+
+describe('the commands of an account keep their order', () => {
+  test('when another transaction held it and they were put back', async () => {
+    await ledger.post(grant('skipped', 100));
+    const hold = await holdAccount('skipped');
+    const early = [1, 2, 3].map((n) => ledger.post(debit('skipped', n)));
+    await untilLaneWaits();
+    const late = [4, 5, 6].map((n) => ledger.post(debit('skipped', n)));
+    await hold.release();
+    await Promise.all([...early, ...late]);
+    expect(await debitsOf('skipped')).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('when their batch failed and they were put back', async () => {
+    await ledger.post(grant('failed', 100));
+    const first = ledger.post(debit('failed', 1));
+    const batch = [2, 3, 4].map((n) => ledger.post(debit('failed', n)));
+    await first;
+    proxy.breakNextCommit('lose-the-request');
+    const late = [5, 6].map((n) => ledger.post(debit('failed', n)));
+    await Promise.all([...batch, ...late]);
+    expect(proxy.broken()).toBe(1);
+    expect(await debitsOf('failed')).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+});
+
 describe('when the database is away', () => {
   test('a command is refused as unavailable, and the next one works when it is back', async () => {
     await ledger.post(grant('away', 10));
@@ -154,6 +214,32 @@ describe('when the database is away', () => {
     expect(await ledger.post(debit('cut', 1))).toMatchObject({ ok: true });
   });
 
+  test('only behind a connection that was dropped in silence, nobody hears of it', async () => {
+    await ledger.post(grant('dropped', 10));
+    proxy.silence();
+    const answers = [0, 1, 2].map(async (wave) => {
+      await delay(wave * 400);
+      return within5s(ledger.post(debit('dropped', 1)));
+    });
+    for (const outcome of await Promise.all(answers)) expect(outcome.ok).toBe(true);
+    expect(await balanceOf('dropped')).toBe(7);
+  });
+
+  test('in the same way, also who had waited long for a turn is served on a new one', async () => {
+    await Promise.all([ledger.post(grant('slow', 10)), ledger.post(grant('patient', 10))]);
+    await database.sql(`
+      CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep(1.2); RETURN NEW; END';
+      CREATE TRIGGER doze BEFORE INSERT ON credit_ledger FOR EACH ROW
+        WHEN (NEW.user_id = 'slow') EXECUTE FUNCTION doze()`);
+    const slow = ledger.post(debit('slow', 1));
+    const patient = within5s(ledger.post(debit('patient', 1)));
+    await slow;
+    proxy.silence();
+    expect(await patient).toMatchObject({ ok: true, entry: { balance: 9 } });
+    await database.sql('DROP FUNCTION doze CASCADE');
+  });
+
   test('or hangs, every caller hears a 503 within 5 s, also those that came later', async () => {
     await ledger.post(grant('hang', 10));
     proxy.stall();
@@ -176,6 +262,19 @@ describe('an account that another transaction holds', () => {
     expect(await balanceOf('held')).toBe(10);
     await hold.release();
     expect(await waiting).toMatchObject({ ok: true, entry: { balance: 9 } });
+  });
+
+  test('gets entries that are dated after the wait, not before it', async () => {
+    await ledger.post(grant('dated', 10));
+    const hold = await holdAccount('dated');
+    const waiting = ledger.post(debit('dated', 1));
+    await untilLaneWaits();
+    const [{ now } = { now: Number.NaN }] = await database.sql<{ now: number }>(
+      'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now',
+    );
+    await hold.release();
+    const outcome = await waiting;
+    expect(outcome.ok && outcome.entry.createdAt).toBeGreaterThanOrEqual(now);
   });
 
   test('for too long is refused as overloaded, and nothing was changed', async () => {
@@ -229,6 +328,27 @@ describe('an account that another transaction holds', () => {
     expect(refused.length).toBeGreaterThanOrEqual(1_000);
     expect(await balanceOf('flooded')).toBe(5_000 - (3_000 - refused.length));
   });
+});
+
+test('a full queue refuses the next command of anybody, at once, and forgets none that it took', async () => {
+  await ledger.post(grant('queue', 1));
+  proxy.stall();
+  let answered = 0;
+  const post = (userId: string) =>
+    ledger.post(debit(userId, 1)).finally(() => {
+      answered += 1;
+    });
+  const { rounds } = ledger.counts;
+  const underWay = post('queue-0');
+  while (ledger.counts.rounds === rounds) await delay(1);
+  // Of so many accounts that none is over its own bound.
+  const waiting = Array.from({ length: 10_000 }, (_, i) => post(`queue-${i % 20}`));
+  const settled = Promise.allSettled([underWay, ...waiting]);
+  await expect(ledger.post(debit('queue', 1))).rejects.toMatchObject({ code: 'overloaded' });
+  expect(answered).toBe(0);
+  await proxy.comeBack();
+  expect((await within5s(settled)).length).toBe(10_001);
+  expect(await ledger.post(debit('queue', 1))).toMatchObject({ ok: true });
 });
 
 test('a command that the database refuses gets the error alone; its batch is carried out', async () => {

@@ -198,9 +198,10 @@ test('a session that Stripe does not know is parked with its answer', async () =
 });
 
 test('a delivery does not wait for ever: it is answered, and its attempt goes on', async () => {
-  const slow = await stage.restart({ answerWithin: 30 });
+  // Long enough to store the event on a busy machine, and shorter than the attempt.
+  const slow = await stage.restart({ answerWithin: 500 });
   const event = purchase('ida');
-  stage.fake.setFault({ kind: 'slow', ms: 300 });
+  stage.fake.setFault({ kind: 'slow', ms: 1_500 });
   expect(await slow.deliver(event)).toBe('received');
   await until(async () => (await stage.stored(event))?.state === 'done');
   expect(await stage.balanceOf('ida')).toBe(100);

@@ -12,7 +12,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PURSER = join(ROOT, 'src/cli/purser.ts');
 
 /** How long a program may take to say what is awaited, or to end, in milliseconds. */
-const PATIENCE = 20_000;
+const PATIENCE = 40_000;
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 

@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /** What a proxy does with a transaction that is about to commit. */
-type CommitFault = 'none' | 'lose-the-request' | 'lose-the-answer' | 'garble-the-answer';
+type CommitFault =
+  | 'none'
+  | 'lose-the-request'
+  | 'delay-the-request'
+  | 'lose-the-answer'
+  | 'garble-the-answer'
+  | 'roll-back';
 
 /** A way to the database that can break as networks do. */
 export interface DatabaseProxy {
@@ -11,7 +17,11 @@ export interface DatabaseProxy {
   readonly breakNextCommit: (fault: CommitFault) => void;
   /** How many commits it has broken. */
   readonly broken: () => number;
-  /** From now on passes nothing on, and says nothing. */
+  /** Lets a delayed commit arrive, long after its sender has lost the connection. */
+  readonly deliverCommit: () => void;
+  /** From now on passes nothing on, and says nothing, on the connections that are open. */
+  readonly silence: () => void;
+  /** The same on every connection, also on those that are made later. */
   readonly stall: () => void;
   /** Drops every connection and refuses new ones. */
   readonly goAway: () => Promise<void>;
@@ -20,7 +30,10 @@ export interface DatabaseProxy {
   readonly close: () => Promise<void>;
 }
 
-const COMMIT = Buffer.from('COMMIT\0');
+// Simple queries: Q, the length of what follows, and the text.
+// https://www.postgresql.org/docs/current/protocol-message-formats.html
+const COMMIT = Buffer.from('Q\0\0\0\x0bCOMMIT\0');
+const ROLLBACK = Buffer.from('Q\0\0\0\x0dROLLBACK\0');
 
 /** Starts a proxy on a free port before the Postgres of `databaseUrl`. */
 export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
@@ -29,39 +42,51 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
   let fault: CommitFault = 'none';
   let broken = 0;
   let stalled = false;
+  let silent: ReadonlySet<Socket> = new Set();
+  let delayed = () => {};
   let server: Server;
   let port = 0;
 
   function serve(client: Socket): void {
     const upstream = connect(Number(target.port), target.hostname);
     let answers: 'pass' | 'lose' | 'garble' = 'pass';
+    let outlives = false;
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on('error', () => {});
       socket.on('close', () => {
         sockets.delete(socket);
         client.destroy();
-        upstream.destroy();
+        if (!outlives) upstream.destroy();
       });
     }
-    client.on('data', (chunk) => {
-      if (stalled) return;
-      if (fault !== 'none' && chunk.includes(COMMIT)) {
-        broken += 1;
-        const lost = fault;
-        fault = 'none';
-        if (lost === 'lose-the-request') return void client.destroy();
-        answers = lost === 'garble-the-answer' ? 'garble' : 'lose';
+
+    function commitBadly(chunk: Buffer, how: CommitFault): void {
+      broken += 1;
+      fault = 'none';
+      if (how === 'lose-the-request') return void client.destroy();
+      if (how === 'roll-back') return void upstream.write(replace(chunk, COMMIT, ROLLBACK));
+      if (how === 'delay-the-request') {
+        outlives = true;
+        delayed = () => upstream.end(chunk);
+        return void client.destroy();
       }
+      answers = how === 'garble-the-answer' ? 'garble' : 'lose';
       upstream.write(chunk);
+    }
+
+    client.on('data', (chunk) => {
+      if (stalled || silent.has(client)) return;
+      if (fault !== 'none' && chunk.includes(COMMIT)) commitBadly(chunk, fault);
+      else upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
-      if (stalled) return;
+      if (stalled || silent.has(client)) return;
       // The answer tells that the server has committed; the client shall never see it.
       if (answers === 'lose') client.destroy();
       else if (answers === 'garble')
         client.write(Buffer.from('!\0\0\0\x08 not what Postgres says'));
-      else client.write(chunk);
+      else if (!outlives) client.write(chunk);
     });
   }
 
@@ -87,6 +112,10 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
       fault = next;
     },
     broken: () => broken,
+    deliverCommit: () => delayed(),
+    silence: () => {
+      silent = new Set(sockets);
+    },
     stall: () => {
       stalled = true;
     },
@@ -98,4 +127,9 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
     },
     close: goAway,
   };
+}
+
+function replace(chunk: Buffer, old: Buffer, fresh: Buffer): Buffer {
+  const at = chunk.indexOf(old);
+  return Buffer.concat([chunk.subarray(0, at), fresh, chunk.subarray(at + old.length)]);
 }
