@@ -45,8 +45,8 @@ test('a second one beside it leaves the file alone, and a file that is broken is
   const second = await startFakeStripe({ file });
   first.createCustomer({ email: 'first@x.example' });
   second.createCustomer({ email: 'second@x.example' });
-  await second.stop();
   await first.stop();
+  await second.stop();
   const kept = await readFile(file, 'utf8');
   expect(kept).toContain('first@x.example');
   expect(kept).not.toContain('second@x.example');
