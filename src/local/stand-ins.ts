@@ -35,7 +35,7 @@ export async function startStandIns(env: Env, folder: string): Promise<StandIns>
     env['DATABASE_URL'] === undefined
       ? await startLocalPostgres({ folder: join(folder, 'postgres') })
       : null;
-  const fakeStripe = env['STRIPE_SECRET_KEY'] === undefined ? await startFakeStripe() : null;
+  const fakeStripe = env['STRIPE_SECRET_KEY'] === undefined ? await startFakeStripe(folder) : null;
   return {
     env: {
       ...(fakeStripe && {
@@ -55,7 +55,7 @@ export async function startStandIns(env: Env, folder: string): Promise<StandIns>
 }
 
 /** Loaded only when it is needed: the production image does not carry it. */
-async function startFakeStripe(): Promise<FakeStripe> {
+async function startFakeStripe(folder: string): Promise<FakeStripe> {
   const fake = await import('@purser/fake-stripe');
-  return fake.startFakeStripe({ shop: true });
+  return fake.startFakeStripe({ shop: true, file: join(folder, 'stripe.json') });
 }

@@ -182,6 +182,34 @@ describe('simulate purchase', () => {
     await server.stop();
   });
 
+  test('is followed by a renewal, a refund and a dispute, of the user’s newest payment', async () => {
+    const folder = await makeFolder();
+    const database = await createEmptyDatabase();
+    onTestFinished(() => database.drop());
+    const server = await servePurser(['--folder', folder], { env: { DATABASE_URL: database.url } });
+    const simulate = (...words: string[]) =>
+      runPurser(['simulate', ...words, '--user', 'bob', '--folder', folder]);
+    const balance = async () => {
+      const [row] = await database.sql('SELECT balance FROM v_credit_balance');
+      return row?.['balance'];
+    };
+
+    expect((await simulate('refund')).stderr).toContain('bob has no payment that is still whole');
+    expect((await simulate('renewal')).stderr).toContain('bob has no subscription');
+    for (const [words, after] of [
+      [['purchase', '--price', 'price_monthly'], 1000],
+      [['renewal'], 2000],
+      [['refund'], 1000],
+      [['dispute'], 0],
+    ] as const) {
+      const played = await simulate(...words);
+      expect(played, words.join(' ')).toMatchObject({ code: 0, stderr: '' });
+      expect(played.stdout).toContain('the event is done');
+      expect(await balance(), words.join(' ')).toBe(after);
+    }
+    await server.stop();
+  });
+
   test('is refused in production, without a server, and beside a real Stripe key', async () => {
     const production = await runPurser(['simulate', 'purchase'], { env: PRODUCTION });
     expect(production.code).toBe(1);

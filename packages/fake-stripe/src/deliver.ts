@@ -31,6 +31,8 @@ export async function deliver(
     method: 'POST',
     headers: { 'content-type': 'application/json; charset=utf-8', 'stripe-signature': header },
     body: payload,
+    // Stripe follows no redirection: it is a failure.
+    redirect: 'manual',
     signal: AbortSignal.timeout(30_000),
   });
 }

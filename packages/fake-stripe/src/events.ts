@@ -1,5 +1,6 @@
 import { API_VERSION, type StripeObject, type View } from './objects/object.ts';
 import { type AnyRecord, render } from './objects/render.ts';
+import { missing } from './refusal.ts';
 
 /** The event that a webhook endpoint receives. */
 export interface StripeEvent extends StripeObject {
@@ -29,6 +30,8 @@ export interface EventLog {
   readonly append: (event: LoggedEvent) => void;
   /** The events after the first so many, oldest first. */
   readonly since: (mark: number) => readonly LoggedEvent[];
+  /** From the newest back, or from the one before this one. @throws Refusal when it is unknown */
+  readonly before: (id?: string) => Generator<LoggedEvent>;
   readonly get: (id: string) => LoggedEvent | undefined;
   /** Is told each event as it is appended. */
   readonly listen: (listener: (event: LoggedEvent) => void) => void;
@@ -36,17 +39,22 @@ export interface EventLog {
 
 export function createEventLog(): EventLog {
   const events: LoggedEvent[] = [];
-  const byId = new Map<string, LoggedEvent>();
+  const places = new Map<string, number>();
   const listeners: ((event: LoggedEvent) => void)[] = [];
   return {
     length: () => events.length,
     append(event) {
       events.push(event);
-      byId.set(event.id, event);
+      places.set(event.id, events.length - 1);
       for (const listener of listeners) listener(event);
     },
     since: (mark) => events.slice(mark),
-    get: (id) => byId.get(id),
+    *before(id) {
+      const place = id === undefined ? events.length : places.get(id);
+      if (id !== undefined && place === undefined) throw missing('event', id, 'starting_after');
+      for (let i = (place ?? 0) - 1; i >= 0; i--) yield events[i] as LoggedEvent;
+    },
+    get: (id) => events[places.get(id) ?? -1],
     listen: (listener) => void listeners.push(listener),
   };
 }

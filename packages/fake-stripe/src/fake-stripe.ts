@@ -4,6 +4,7 @@ import { deliver } from './deliver.ts';
 import { createDeliveries, type Deliveries } from './deliveries.ts';
 import { renderEvent, type StripeEvent } from './events.ts';
 import { createFaults, type Fault } from './faults.ts';
+import { keepIn } from './keep.ts';
 import { createLife, createShortcuts, type Life, type Shortcuts } from './life/life.ts';
 import { renewDue } from './life/subscriptions.ts';
 import type { Shape } from './objects/object.ts';
@@ -22,6 +23,8 @@ export interface FakeStripeOptions {
   readonly accountShape?: Shape;
   /** Whether it has the products of a small shop for credits. */
   readonly shop?: boolean;
+  /** Where it keeps what it knows between two runs; only in memory when it is left out. */
+  readonly file?: string;
 }
 
 /** A running fake. Its functions play Stripe's customers, banks and shops, and time. */
@@ -50,11 +53,12 @@ export interface FakeStripe extends Life, Shortcuts, Pick<Deliveries, 'send' | '
 }
 
 export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<FakeStripe> {
-  const { port = 0, now, accountShape = 'current', shop = false } = options;
+  const { port = 0, now, accountShape = 'current', shop = false, file } = options;
   let url = '';
   let requests = 0;
   const baseUrl = () => url;
   const world = createWorld(now);
+  const keeper = file === undefined ? null : await keepIn(file, world);
   if (shop) openShop(world);
   const life = createLife(world, baseUrl);
   const shortcuts = createShortcuts(world, life, baseUrl);
@@ -104,6 +108,7 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
       stopping.abort();
       deliveries.stop();
       await server.close();
+      await keeper?.stop();
     },
   };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ApiRequest } from './api/api.ts';
@@ -45,7 +46,8 @@ function write(response: ServerResponse, reply: Reply): void {
     response.writeHead(reply.status, reply.headers);
     return void response.end(reply.html);
   }
-  const headers = { 'content-type': 'application/json', ...reply.headers };
+  const id = `req_sim_${randomUUID().replaceAll('-', '')}`;
+  const headers = { 'content-type': 'application/json', 'request-id': id, ...reply.headers };
   response.writeHead(reply.status, headers);
   response.end(JSON.stringify(reply.body));
 }

@@ -44,7 +44,7 @@ test('the checkout page says that it is simulated, and lists lines and total', a
   expect(status).toBe(200);
   expect(html).toContain('SIMULATED — no money moves');
   expect(html).toMatch(/\$5\.00[\s\S]*\$18\.00[\s\S]*Total[\s\S]*\$23\.00/);
-  expect(html).toContain('aria-label="Quantity of Credits"');
+  expect(html).toContain('aria-label="Quantity of 500 credits"');
   expect(html).not.toContain('<script');
   expect(headers.get('content-security-policy')).toContain("default-src 'none'");
 });
@@ -135,7 +135,7 @@ test('the portal renews and cancels the subscriptions of its customer, and of no
     return_url: 'https://shop.example/account',
   });
   const { html } = await get(url);
-  expect(html).toContain('Monthly plan, 1000 credits');
+  expect(html).toContain('Monthly plan: 1,000 credits');
   expect(html).toContain('href="https://shop.example/account"');
   expect(html).not.toContain(other.object.id);
   await press(url, { subscription: object.id, choice: 'renew' });

@@ -28,8 +28,7 @@ export const catalogueRoutes: Routes = {
     });
     return show(call, product);
   },
-  'GET products': (call) =>
-    listRecords(call, call.world.store.all('product'), { active: ({ active }) => active }),
+  'GET products': (call) => listRecords(call, 'product', { filters: { active: 'active' } }),
   'GET products/:id': (call) => show(call, call.world.store.need('product', call.id)),
   'POST products/:id': (call) => {
     checkKnown(call.form, ['name', 'description', 'metadata', 'active']);
@@ -43,11 +42,11 @@ export const catalogueRoutes: Routes = {
   },
   'POST prices': (call) => show(call, createPrice(call.world, newPrice(call))),
   'GET prices': (call) =>
-    listRecords(call, call.world.store.all('price'), {
-      active: ({ active }) => active,
-      product: ({ product }) => product,
-      currency: ({ currency }) => currency,
-      type: ({ recurring }) => (recurring ? 'recurring' : 'one_time'),
+    listRecords(call, 'price', {
+      filters: { active: 'active', product: 'product', currency: 'currency' },
+      where: ({ recurring }) =>
+        (text(call.form, 'type') ?? typeOf(recurring)) === typeOf(recurring),
+      known: ['type'],
     }),
   'GET prices/:id': (call) => show(call, call.world.store.need('price', call.id)),
   'POST prices/:id': (call) => {
@@ -81,6 +80,8 @@ export const catalogueRoutes: Routes = {
     return show(call, promotion);
   },
 };
+
+const typeOf = (recurring: Recurring | null) => (recurring ? 'recurring' : 'one_time');
 
 function productFields(form: Form, before = {}): Partial<ProductFields> {
   const description = nullable(form, 'description');

@@ -8,10 +8,11 @@ import { type Call, type Routes, show } from './route.ts';
 /** Customers, and the billing portal that one may be sent to. */
 export const customerRoutes: Routes = {
   'POST customers': (call) => show(call, createCustomer(call.world, fieldsOf(call, {}))),
-  'GET customers': (call) => {
-    const existing = call.world.store.all('customer').filter(({ deleted }) => !deleted);
-    return listRecords(call, existing, { email: ({ email }) => email });
-  },
+  'GET customers': (call) =>
+    listRecords(call, 'customer', {
+      filters: { email: 'email' },
+      where: ({ deleted }) => !deleted,
+    }),
   'GET customers/:id': (call) => {
     const customer = call.world.store.need('customer', call.id);
     return customer.deleted ? renderDeleted(customer) : show(call, customer);

@@ -66,14 +66,14 @@ function included(
     return listWithin(`/v1/checkout/sessions/${id}/line_items`, lines.map(renderSessionLine));
   }
   if (object === 'invoice' && key === 'payments') {
-    const payments = world.store.all('invoice_payment').filter((one) => one.invoice === id);
+    const payments = world.store.naming('invoice_payment', 'invoice', id);
     return listWithin(
       `/v1/invoice_payments?invoice=${id}`,
       payments.map((payment) => render(payment, view)),
     );
   }
   if (object === 'charge' && key === 'refunds') {
-    const refunds = world.store.all('refund').filter(({ charge }) => charge === id);
+    const refunds = world.store.naming('refund', 'charge', id);
     return listWithin(
       `/v1/charges/${id}/refunds`,
       refunds.reverse().map((refund) => render(refund, view)),

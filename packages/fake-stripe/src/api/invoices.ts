@@ -2,17 +2,15 @@ import { issueCreditNote, voidCreditNote } from '../life/credit-notes.ts';
 import { collectInvoice, finalizeInvoice, voidInvoice } from '../life/invoices.ts';
 import { renderInvoiceLine } from '../objects/invoice-line.ts';
 import { missing, Refusal } from '../refusal.ts';
-import { filtered, listRecords, page } from './list.ts';
+import { listRecords, page } from './list.ts';
 import { atLeast, boolean, checkKnown, given, needText, text } from './params.ts';
 import { type Routes, show } from './route.ts';
 
 /** Invoices, what joins them to their payments, and the credit notes that take them back. */
 export const invoiceRoutes: Routes = {
   'GET invoices': (call) =>
-    listRecords(call, call.world.store.all('invoice'), {
-      status: ({ status }) => status,
-      subscription: ({ subscription }) => subscription,
-      customer: ({ customer }) => customer,
+    listRecords(call, 'invoice', {
+      filters: { status: 'status', subscription: 'subscription', customer: 'customer' },
     }),
   'GET invoices/:id': (call) => show(call, call.world.store.need('invoice', call.id)),
   'GET invoices/:id/lines': (call) => {
@@ -29,15 +27,12 @@ export const invoiceRoutes: Routes = {
   },
   'GET invoice_payments': (call) => {
     const { payment, ...form } = call.form;
-    const wanted = paymentFilter(payment);
-    const payments = call.world.store
-      .all('invoice_payment')
-      .filter(({ paymentIntent }) => wanted === undefined || paymentIntent === wanted);
-    const filters = {
-      invoice: (one: (typeof payments)[number]) => one.invoice,
-      status: (one: (typeof payments)[number]) => one.status,
-    };
-    return page(call, filtered(form, payments, filters).reverse(), (one) => show(call, one));
+    const intent = paymentFilter(payment);
+    // What the filters know is flat.
+    const flat = { ...call, form: { ...form, ...(intent && { intent }) } };
+    return listRecords(flat, 'invoice_payment', {
+      filters: { invoice: 'invoice', intent: 'paymentIntent', status: 'status' },
+    });
   },
   'GET invoice_payments/:id': (call) =>
     show(call, call.world.store.need('invoice_payment', call.id)),
@@ -64,10 +59,7 @@ export const invoiceRoutes: Routes = {
     return show(call, note);
   },
   'GET credit_notes': (call) =>
-    listRecords(call, call.world.store.all('credit_note'), {
-      invoice: ({ invoice }) => invoice,
-      customer: ({ customer }) => customer,
-    }),
+    listRecords(call, 'credit_note', { filters: { invoice: 'invoice', customer: 'customer' } }),
   'GET credit_notes/:id': (call) => show(call, call.world.store.need('credit_note', call.id)),
   'POST credit_notes/:id/void': (call) => show(call, voidCreditNote(call.world, call.id)),
 };

@@ -1,50 +1,52 @@
 import type { StripeObject } from '../objects/object.ts';
-import type { AnyRecord } from '../objects/render.ts';
+import type { Kind, RecordOf } from '../objects/render.ts';
 import { missing, Refusal } from '../refusal.ts';
+import { type FieldOf, isIndexed } from '../store.ts';
 import type { Form } from './form.ts';
 import { atLeast, checkKnown, map, text } from './params.ts';
 import { type Call, type ListAnswer, show } from './route.ts';
 
-/** What a list may be filtered by: for each parameter, the text that an item has for it. */
-export type Filters<T> = Readonly<Record<string, (item: T) => unknown>>;
+/** What a list may be filtered by: for each parameter the field that it is compared with. */
+type Filters<K extends Kind> = Readonly<Record<string, keyof RecordOf<K>>>;
 
-interface Listed {
-  readonly id: string;
-  readonly created: number;
+export const PAGING = ['limit', 'starting_after', 'ending_before'];
+
+export interface Listing<K extends Kind> {
+  readonly filters?: Filters<K>;
+  /** Which of them are in the list at all. */
+  readonly where?: (record: RecordOf<K>) => boolean;
+  /** Parameters that `where` has looked at. */
+  readonly known?: readonly string[];
 }
-
-const PAGING = ['limit', 'starting_after', 'ending_before'];
 
 /** Records of a kind, newest first, as they pass the filters. */
-export function listRecords<R extends AnyRecord>(
+export function listRecords<K extends Kind>(
   call: Call,
-  records: readonly R[],
-  filters: Filters<R> = {},
+  kind: K,
+  { filters = {}, where = () => true, known = [] }: Listing<K> = {},
 ): ListAnswer {
-  const found = filtered(call.form, records, filters).reverse();
-  return page(call, found, (record) => show(call, record));
-}
-
-/** @see https://docs.stripe.com/api/pagination */
-export function filtered<T extends Listed>(
-  form: Form,
-  items: readonly T[],
-  filters: Filters<T>,
-): T[] {
-  checkKnown(form, [...PAGING, 'created', ...Object.keys(filters)]);
-  const created = createdFilter(form);
-  const wanted = Object.entries(filters).flatMap(([name, read]) => {
+  const { form, world } = call;
+  checkKnown(form, [...PAGING, 'created', ...Object.keys(filters), ...known]);
+  const wanted = Object.entries(filters).flatMap(([name, field]) => {
     const value = text(form, name);
-    return value === undefined ? [] : [[read, value] as const];
+    return value === undefined ? [] : [{ field, value }];
   });
-  return items.filter(
-    (item) =>
-      created(item.created) && wanted.every(([read, value]) => String(read(item) ?? '') === value),
+  const first = wanted.find(({ field }) => isIndexed(kind, field));
+  const candidates = first
+    ? world.store.naming(kind, first.field as unknown as FieldOf<K>, first.value)
+    : world.store.all(kind);
+  const created = createdFilter(form);
+  const found = candidates.filter(
+    (record) =>
+      created(record.created) &&
+      wanted.every(({ field, value }) => String(record[field] ?? '') === value) &&
+      where(record),
   );
+  return page(call, found.reverse(), (record) => show(call, record));
 }
 
 /** `created=1`, or `created[gte]=1` and the like. */
-function createdFilter(form: Form): (created: number) => boolean {
+export function createdFilter(form: Form): (created: number) => boolean {
   const exactly = text(form, 'created') === undefined ? undefined : atLeast(0, form, 'created');
   if (exactly !== undefined) return (created) => created === exactly;
   const range = map(form, 'created');
@@ -64,13 +66,7 @@ export function page<T extends { readonly id: string }>(
   items: readonly T[],
   renderItem: (item: T) => StripeObject,
 ): ListAnswer {
-  const limit = atLeast(1, form, 'limit') ?? 10;
-  if (limit > 100) {
-    throw new Refusal('This value must be less than or equal to 100.', {
-      code: 'parameter_invalid_integer',
-      param: 'limit',
-    });
-  }
+  const limit = pageSize(form);
   const [after, before] = [text(form, 'starting_after'), text(form, 'ending_before')];
   if (after !== undefined && before !== undefined) {
     throw new Refusal('You can only use one of starting_after and ending_before.');
@@ -93,4 +89,16 @@ export function page<T extends { readonly id: string }>(
     has_more: before === undefined ? end < items.length : start > 0,
     url: path,
   };
+}
+
+/** @throws Refusal when it is not between 1 and 100 */
+export function pageSize(form: Form): number {
+  const limit = atLeast(1, form, 'limit') ?? 10;
+  if (limit > 100) {
+    throw new Refusal('This value must be less than or equal to 100.', {
+      code: 'parameter_invalid_integer',
+      param: 'limit',
+    });
+  }
+  return limit;
 }

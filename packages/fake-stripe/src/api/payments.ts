@@ -5,14 +5,13 @@ import { listRecords } from './list.ts';
 import { atLeast, checkKnown, given, metadata, oneOf, text } from './params.ts';
 import { type Call, type Routes, show } from './route.ts';
 
+const OF_CHARGE = { charge: 'charge', payment_intent: 'paymentIntent' } as const;
 const REASONS = ['duplicate', 'fraudulent', 'requested_by_customer'] as const;
 
 /** Payment intents, their charges, and what becomes of those. */
 export const paymentRoutes: Routes = {
   'GET payment_intents': (call) =>
-    listRecords(call, call.world.store.all('payment_intent'), {
-      customer: ({ customer }) => customer,
-    }),
+    listRecords(call, 'payment_intent', { filters: { customer: 'customer' } }),
   'GET payment_intents/:id': (call) => show(call, call.world.store.need('payment_intent', call.id)),
   'POST payment_intents/:id/capture': (call) => {
     checkKnown(call.form, ['amount_to_capture']);
@@ -21,24 +20,15 @@ export const paymentRoutes: Routes = {
   },
   'POST payment_intents/:id/cancel': (call) => show(call, cancelPayment(call.world, call.id)),
   'GET charges': (call) =>
-    listRecords(call, call.world.store.all('charge'), {
-      payment_intent: ({ paymentIntent }) => paymentIntent,
-      customer: ({ customer }) => customer,
+    listRecords(call, 'charge', {
+      filters: { payment_intent: 'paymentIntent', customer: 'customer' },
     }),
   'GET charges/:id': (call) => show(call, call.world.store.need('charge', call.id)),
   'POST refunds': (call) => show(call, refund(call)),
-  'GET refunds': (call) =>
-    listRecords(call, call.world.store.all('refund'), {
-      charge: ({ charge }) => charge,
-      payment_intent: ({ paymentIntent }) => paymentIntent,
-    }),
+  'GET refunds': (call) => listRecords(call, 'refund', { filters: OF_CHARGE }),
   'GET refunds/:id': (call) => show(call, call.world.store.need('refund', call.id)),
   'POST refunds/:id/cancel': (call) => show(call, settleRefund(call.world, call.id, 'canceled')),
-  'GET disputes': (call) =>
-    listRecords(call, call.world.store.all('dispute'), {
-      charge: ({ charge }) => charge,
-      payment_intent: ({ paymentIntent }) => paymentIntent,
-    }),
+  'GET disputes': (call) => listRecords(call, 'dispute', { filters: OF_CHARGE }),
   'GET disputes/:id': (call) => show(call, call.world.store.need('dispute', call.id)),
 };
 

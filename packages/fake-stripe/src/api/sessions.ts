@@ -22,17 +22,15 @@ import { type Call, type Routes, show } from './route.ts';
 export const sessionRoutes: Routes = {
   'POST checkout/sessions': (call) => show(call, openSession(call.world, planOf(call))),
   'GET checkout/sessions': (call) => {
-    const sessions = call.world.store.all('checkout.session');
-    return listRecords(
-      call,
-      sessions.map(({ id }) => currentSession(call.world, id)),
-      {
-        payment_intent: ({ paymentIntent }) => paymentIntent,
-        customer: ({ customer }) => customer,
-        subscription: ({ subscription }) => subscription,
-        status: ({ status }) => status,
+    for (const { id } of call.world.store.all('checkout.session')) currentSession(call.world, id);
+    return listRecords(call, 'checkout.session', {
+      filters: {
+        payment_intent: 'paymentIntent',
+        customer: 'customer',
+        subscription: 'subscription',
+        status: 'status',
       },
-    );
+    });
   },
   'GET checkout/sessions/:id': (call) => show(call, currentSession(call.world, call.id)),
   'GET checkout/sessions/:id/line_items': (call) => {

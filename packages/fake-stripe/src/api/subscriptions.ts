@@ -38,13 +38,11 @@ export const subscriptionRoutes: Routes = {
   'GET subscriptions': (call) => {
     const status = text(call.form, 'status');
     // As Stripe does, a list without a status leaves out those that have ended.
-    const shown = call.world.store
-      .all('subscription')
-      .filter((one) => status === 'all' || status !== undefined || one.status !== 'canceled');
-    return listRecords(call, shown, {
-      customer: ({ customer }) => customer,
-      status: (one) => (status === 'all' ? 'all' : one.status),
-      price: ({ items }) => items[0]?.price.id,
+    return listRecords(call, 'subscription', {
+      filters: { customer: 'customer' },
+      where: (one) =>
+        status === undefined ? one.status !== 'canceled' : ['all', one.status].includes(status),
+      known: ['status'],
     });
   },
   'GET subscriptions/:id': (call) => show(call, call.world.store.need('subscription', call.id)),

@@ -90,7 +90,7 @@ function applyToInvoice(world: World, note: CreditNoteRecord, sign: 1 | -1): voi
 }
 
 const notesOf = (world: World, invoice: string) =>
-  world.store.all('credit_note').filter((note) => note.invoice === invoice).length;
+  world.store.naming('credit_note', 'invoice', invoice).length;
 
 function linesOf(
   world: World,

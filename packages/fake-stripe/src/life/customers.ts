@@ -34,10 +34,8 @@ function newCustomer(world: World, id: string, fields: CustomerFields): Customer
 /** Deletes a customer, and ends the subscriptions first. */
 export function deleteCustomer(world: World, id: string): CustomerRecord {
   const customer = world.store.need('customer', id);
-  for (const subscription of world.store.all('subscription')) {
-    if (subscription.customer === id && subscription.status !== 'canceled') {
-      endSubscription(world, subscription.id);
-    }
+  for (const subscription of world.store.naming('subscription', 'customer', id)) {
+    if (subscription.status !== 'canceled') endSubscription(world, subscription.id);
   }
   const deleted = world.change(customer, { deleted: true });
   world.tell(customer, 'customer.deleted');

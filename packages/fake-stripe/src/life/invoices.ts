@@ -135,8 +135,8 @@ function openPayment(
 }
 
 function paymentOf(world: World, invoice: string, intent: string) {
-  const payments = world.store.all('invoice_payment');
-  return payments.find((one) => one.invoice === invoice && one.paymentIntent === intent);
+  const payments = world.store.naming('invoice_payment', 'invoice', invoice);
+  return payments.find(({ paymentIntent }) => paymentIntent === intent);
 }
 
 /** Marks an invoice as paid: by a payment intent, or by nothing for $0 and out of band. */
@@ -178,8 +178,8 @@ export function issueInvoice(world: World, plan: InvoicePlan, how?: Collection):
 export function voidInvoice(world: World, id: string): InvoiceRecord {
   const invoice = world.store.need('invoice', id);
   if (invoice.status !== 'open') throw new Refusal(`This invoice is ${invoice.status}.`);
-  for (const payment of world.store.all('invoice_payment')) {
-    if (payment.invoice === id && payment.status === 'open') {
+  for (const payment of world.store.naming('invoice_payment', 'invoice', id)) {
+    if (payment.status === 'open') {
       world.change(payment, { status: 'canceled', canceledAt: world.now() });
     }
   }

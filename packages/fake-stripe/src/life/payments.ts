@@ -160,8 +160,8 @@ export function capturePayment(world: World, intentId: string, amount?: number) 
 
 /** Stripe sends no session event when a payment is captured; the session still turns paid. */
 function markSessionPaid(world: World, intentId: string): void {
-  for (const session of world.store.all('checkout.session')) {
-    if (session.paymentIntent === intentId) world.change(session, { paymentStatus: 'paid' });
+  for (const session of world.store.naming('checkout.session', 'paymentIntent', intentId)) {
+    world.change(session, { paymentStatus: 'paid' });
   }
 }
 

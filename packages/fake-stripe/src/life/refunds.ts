@@ -53,7 +53,7 @@ function refuseRefund(world: World, charge: ChargeRecord, amount: number, left: 
       code: 'charge_already_refunded',
     });
   }
-  const disputes = world.store.all('dispute').filter((dispute) => dispute.charge === charge.id);
+  const disputes = world.store.naming('dispute', 'charge', charge.id);
   if (disputes.some(({ status }) => /^(needs_response|under_review|lost)$/.test(status))) {
     throw new Refusal(`Charge ${charge.id} has been charged back.`, { code: 'charge_disputed' });
   }

@@ -47,6 +47,7 @@ export function renderPaymentIntent(intent: PaymentIntentRecord, view: View): St
     created,
     currency,
     customer,
+    ...(view.shape === 'current' && { customer_account: null }),
     description: intent.description,
     ...(view.shape === 'acacia' && { invoice: intent.invoice }),
     last_payment_error: failure && { code: failure, type: 'card_error' },

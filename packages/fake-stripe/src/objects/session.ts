@@ -83,6 +83,7 @@ export function renderSession(session: SessionRecord, view: View): StripeObject 
       terms_of_service_acceptance: null,
     },
     customer,
+    ...(view.shape === 'current' && { customer_account: null }),
     customer_creation: session.customerCreation,
     customer_details: open && customerEmail === null ? null : detailsOf(session),
     customer_email: customerEmail,

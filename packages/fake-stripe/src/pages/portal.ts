@@ -23,7 +23,7 @@ ${back === null ? '' : html`<p><a href="${back}">Back to the shop</a></p>`}`,
 }
 
 const subscriptionsOf = ({ store }: PageOptions['world'], { customer }: PortalSessionRecord) =>
-  store.all('subscription').filter((one) => one.customer === customer);
+  store.naming('subscription', 'customer', customer);
 
 function entry(subscription: SubscriptionRecord): Html {
   const { id, items, status, currency, periodEnd, cancelAtPeriodEnd } = subscription;
