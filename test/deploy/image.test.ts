@@ -58,6 +58,7 @@ describe('the image', () => {
       'migrations',
       'node_modules',
       'package.json',
+      'purser.catalogue.json',
       'src',
     ]);
     const lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8'));
