@@ -69,7 +69,7 @@ export function createAttempt(options: ProcessOptions): Attempt {
 
   async function judgeOrPark(claim: Claim): Promise<Verdict> {
     try {
-      const event = readEvent(claim.payload);
+      const event = claim.event ?? readEvent(claim.payload);
       const verdict = await judge(event);
       const session = ENDS_OF_SLOW_PAYMENT.includes(event.type) ? idOf(event.object) : null;
       if (session === null || verdict.state === 'parked') return verdict;
