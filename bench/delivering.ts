@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Sample } from './figures.ts';
 import type { DeliveryLoad, DeliveryResult } from './load-deliveries.ts';
-import { CREDITS, PRICE } from './renewals.ts';
+import { CREDITS } from './renewals.ts';
 import type { Contender } from './sampling.ts';
 
 /** A situation of Stripe's webhook to measure: so many deliveries, each of another customer. */
@@ -47,7 +47,6 @@ export function createDeliverySampler(
         users,
       ]);
       await client.query('VACUUM ANALYZE stripe_customers');
-      await publishPrice();
       const port = Number(new URL(server.origin).port);
       const result = await run({ port, secret, connections, sample, users });
       if (result.refused > 0) {
@@ -62,16 +61,6 @@ export function createDeliverySampler(
       return { scenario: name, variant: 'purser', round, rate, p50, p99, entriesAfter: 1 };
     },
   };
-
-  function publishPrice() {
-    return client.query(
-      `INSERT INTO catalogue_prices (price, version, source, credits, category, expires, trial, free,
-                                     for_sale)
-       VALUES ($1, 1, 'env', $2, NULL, 'never', 'none', 'none', true)
-           ON CONFLICT DO NOTHING`,
-      [PRICE, CREDITS],
-    );
-  }
 
   /** Waits until every event of the sample is done. */
   async function drained(sample: string, deliveries: number): Promise<void> {

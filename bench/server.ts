@@ -8,8 +8,10 @@ import { createPool } from '../src/db/pool.ts';
 import { createLedger, type Ledger } from '../src/ledger/ledger.ts';
 import { createCatalogue } from '../src/stripe/catalogue.ts';
 import { createStripeClient } from '../src/stripe/client.ts';
+import { publish } from '../src/stripe/publish.ts';
 import { createStripeReceiver } from '../src/stripe/receiver.ts';
 import { createClassicLedger } from './classic.ts';
+import { CREDITS, PRICE } from './renewals.ts';
 import type { Variant } from './scenarios.ts';
 import { createBenchGuard } from './tokens.ts';
 
@@ -29,6 +31,17 @@ export interface ServerCounts {
   readonly committed: number;
 }
 
+const TERMS = {
+  credits: CREDITS,
+  category: null,
+  expires: 'never',
+  trial: 'none',
+  free: 'none',
+  name: null,
+  description: null,
+  forSale: true,
+} as const;
+
 process.once('message', async (settings: ServerSettings) => {
   const pool = createPool({ url: settings.databaseUrl, size: 10, onError: () => {} });
   const ledger =
@@ -46,6 +59,7 @@ process.once('message', async (settings: ServerSettings) => {
   const log = pino({ level: 'silent' });
   const receiver = createStripeReceiver({
     pool,
+    url: settings.databaseUrl,
     ledger: counted,
     // Never asked: the deliveries hold everything.
     client: createStripeClient({ secretKey: 'sk_test_benchmark', apiBase: null }),
@@ -65,7 +79,10 @@ process.once('message', async (settings: ServerSettings) => {
     health: { checkDatabase: async () => {}, authDisabled: false, version: 'benchmark' },
   });
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
-  if (settings.variant === 'purser') await receiver.start();
+  if (settings.variant === 'purser') {
+    await publish(pool, { source: 'env', prices: new Map([[PRICE, TERMS]]) });
+    await receiver.start();
+  }
   process.on('message', () => {
     process.send?.({ accepted, committed: ledger.counts.commands } satisfies ServerCounts);
   });

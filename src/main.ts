@@ -52,6 +52,7 @@ export async function assemble(config: Config, log: FastifyBaseLogger): Promise<
   const catalogue = createCatalogue(pool);
   const receiver = createStripeReceiver({
     pool,
+    url,
     ledger,
     client,
     log,

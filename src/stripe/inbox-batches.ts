@@ -1,4 +1,5 @@
-import type { Pool } from 'pg';
+import type { BatchSession } from '../db/batch-session.ts';
+import type { Statement } from '../db/session.ts';
 import type { StripeEvent } from './event.ts';
 import type { State } from './inbox.ts';
 import { idOf } from './json.ts';
@@ -20,18 +21,9 @@ export interface Arrived {
   readonly isNew: boolean;
 }
 
-/**
- * Stores events that are new. Sorted, so that two processes which store the same events cannot
- * deadlock. The statement reads as of its beginning: an event that another one stored meanwhile is
- * in neither half of the answer, but it is in the table, and so is a second one of the same batch.
- */
-export async function storeAll(
-  pool: Pool,
-  arrivals: readonly Arrival[],
-): Promise<readonly Arrived[]> {
-  const column = <T>(read: (arrival: Arrival) => T) => arrivals.map(read);
-  const { rows } = await pool.query<{ id: string; state: State; is_new: boolean }>(
-    `WITH stored AS (
+const STORE: Statement = {
+  name: 'store_events',
+  text: `WITH stored AS (
        INSERT INTO stripe_events (id, type, api_version, livemode, account, created, object_id,
                                   payload, attempts, next_attempt_at)
        SELECT DISTINCT ON (id COLLATE "C")
@@ -48,19 +40,30 @@ export async function storeAll(
      SELECT id, state, true AS is_new FROM stored
       UNION ALL
      SELECT id, state, false FROM stripe_events WHERE id = ANY($1::text[])`,
-    [
-      column(({ event }) => event.id),
-      column(({ event }) => event.type),
-      column(({ event }) => event.apiVersion),
-      column(({ event }) => event.livemode),
-      column(({ event }) => event.account),
-      column(({ event }) => event.created),
-      column(({ event }) => idOf(event.object)),
-      column(({ payload }) => payload),
-      column(({ claimed }) => claimed),
-      column(({ claimed, lease }) => (claimed ? lease : 0)),
-    ],
-  );
+};
+
+/**
+ * Stores events that are new. Sorted, so that two processes which store the same events cannot
+ * deadlock. The statement reads as of its beginning: an event that another one stored meanwhile is
+ * in neither half of the answer, but it is in the table, and so is a second one of the same batch.
+ */
+export async function storeAll(
+  session: BatchSession,
+  arrivals: readonly Arrival[],
+): Promise<readonly Arrived[]> {
+  const column = <T>(read: (arrival: Arrival) => T) => arrivals.map(read);
+  const rows = await session.run<{ id: string; state: State; is_new: boolean }>(STORE, [
+    column(({ event }) => event.id),
+    column(({ event }) => event.type),
+    column(({ event }) => event.apiVersion),
+    column(({ event }) => event.livemode),
+    column(({ event }) => event.account),
+    column(({ event }) => event.created),
+    column(({ event }) => idOf(event.object)),
+    column(({ payload }) => payload),
+    column(({ claimed }) => claimed),
+    column(({ claimed, lease }) => (claimed ? lease : 0)),
+  ]);
   const found = new Map(rows.map((row) => [row.id, row]));
   return arrivals.map(({ event: { id } }) => {
     const row = found.get(id);
@@ -78,15 +81,9 @@ export interface Ending {
   readonly reason: string | null;
 }
 
-/**
- * Ends events, each only while this attempt is the newest and it has not ended. Rows that another
- * transaction holds are skipped, so that one of them cannot hold up the others.
- * @returns whether each has been ended
- */
-export async function endAll(pool: Pool, endings: readonly Ending[]): Promise<readonly boolean[]> {
-  const column = <T>(read: (ending: Ending) => T) => endings.map(read);
-  const { rows } = await pool.query<{ id: string; attempt: number }>(
-    `WITH held AS (
+const END: Statement = {
+  name: 'end_events',
+  text: `WITH held AS (
        SELECT id
          FROM stripe_events
         WHERE id = ANY($1::text[])
@@ -100,13 +97,24 @@ export async function endAll(pool: Pool, endings: readonly Ending[]): Promise<re
        JOIN held ON held.id = e.id
       WHERE s.id = e.id AND s.attempts = e.attempt AND s.next_attempt_at IS NOT NULL
   RETURNING s.id, s.attempts AS attempt`,
-    [
-      column(({ id }) => id),
-      column(({ attempt }) => attempt),
-      column(({ state }) => state),
-      column(({ reason }) => reason),
-    ],
-  );
+};
+
+/**
+ * Ends events, each only while this attempt is the newest and it has not ended. Rows that another
+ * transaction holds are skipped, so that one of them cannot hold up the others.
+ * @returns whether each has been ended
+ */
+export async function endAll(
+  session: BatchSession,
+  endings: readonly Ending[],
+): Promise<readonly boolean[]> {
+  const column = <T>(read: (ending: Ending) => T) => endings.map(read);
+  const rows = await session.run<{ id: string; attempt: number }>(END, [
+    column(({ id }) => id),
+    column(({ attempt }) => attempt),
+    column(({ state }) => state),
+    column(({ reason }) => reason),
+  ]);
   const ended = new Map(rows.map(({ id, attempt }) => [id, attempt]));
   return endings.map(({ id, attempt }) => ended.get(id) === attempt);
 }

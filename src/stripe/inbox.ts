@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { BatchSession } from '../db/batch-session.ts';
 import { coalesce } from '../db/coalesce.ts';
 import type { StripeEvent } from './event.ts';
 import { type Arrival, type Ending, endAll, storeAll } from './inbox-batches.ts';
@@ -48,12 +49,14 @@ function backOff({ first, longest }: Patience, attempt: number): number {
 /** The SQL of stripe_events, the durable inbox. */
 export type Inbox = ReturnType<typeof createInbox>;
 
-export function createInbox(pool: Pool) {
-  const storeOne = coalesce((arrivals: readonly Arrival[]) => storeAll(pool, arrivals), {
+export function createInbox(pool: Pool, session: BatchSession) {
+  const storeOne = coalesce((arrivals: readonly Arrival[]) => storeAll(session, arrivals), {
     limit: BATCH,
     weight: { of: ({ payload }) => payload.length, most: BATCH_CHARACTERS },
   });
-  const endOne = coalesce((endings: readonly Ending[]) => endAll(pool, endings), { limit: BATCH });
+  const endOne = coalesce((endings: readonly Ending[]) => endAll(session, endings), {
+    limit: BATCH,
+  });
 
   /**
    * Stores an event, with a lease for the caller: `claim` is null when the event was already

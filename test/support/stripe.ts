@@ -121,6 +121,7 @@ async function buildStage(
   app.setErrorHandler(handleError);
   const receiver = createStripeReceiver({
     pool: db.pool,
+    url: db.url,
     ledger,
     client: createStripeClient({
       secretKey: 'sk_test_1',
