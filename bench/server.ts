@@ -65,6 +65,7 @@ process.once('message', async (settings: ServerSettings) => {
     client: createStripeClient({ secretKey: 'sk_test_benchmark', apiBase: null }),
     secrets: [settings.webhookSecret],
     livemode: false,
+    retentionDays: 90,
     catalogue: createCatalogue(pool),
     log,
   });

@@ -58,6 +58,7 @@ export async function assemble(config: Config, log: FastifyBaseLogger): Promise<
     log,
     secrets: stripe.webhookSecrets,
     livemode: stripe.livemode,
+    retentionDays: stripe.eventRetentionDays,
     catalogue,
   });
   const app = await buildApp({

@@ -134,16 +134,6 @@ export function createInbox(pool: Pool, session: BatchSession) {
     return rowCount === 1 ? verdict.state : stateOf(id);
   }
 
-  /** Makes the events that wait for one of these causes due, `within` so many seconds at most. */
-  async function wake(causes: readonly string[], within = 0): Promise<void> {
-    await pool.query(
-      `UPDATE stripe_events
-          SET next_attempt_at = now() + $2 * interval '1 second'
-        WHERE waits_for && $1::text[] AND next_attempt_at > now() + $2 * interval '1 second'`,
-      [causes, within],
-    );
-  }
-
   /** The type of an event about this object that has been settled; null when there is none yet. */
   async function settledType(objectId: string, types: readonly string[]): Promise<string | null> {
     const { rows } = await pool.query<{ type: string }>(
@@ -157,5 +147,21 @@ export function createInbox(pool: Pool, session: BatchSession) {
     return rows[0]?.type ?? null;
   }
 
+  const wake = (causes: readonly string[], within?: number) => wakeWaiting(pool, causes, within);
+
   return { store, claim, settle, wake, settledType };
+}
+
+/** Makes the events that wait for one of these causes due, `within` so many seconds at most. */
+export async function wakeWaiting(
+  pool: Pool,
+  causes: readonly string[],
+  within = 0,
+): Promise<void> {
+  await pool.query(
+    `UPDATE stripe_events
+        SET next_attempt_at = now() + $2 * interval '1 second'
+      WHERE waits_for && $1::text[] AND next_attempt_at > now() + $2 * interval '1 second'`,
+    [causes, within],
+  );
 }

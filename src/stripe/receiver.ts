@@ -10,6 +10,7 @@ import { createInbox } from './inbox.ts';
 import { createPaymentRecords } from './payment-records.ts';
 import { createPayments } from './payments.ts';
 import { createAttempt } from './process.ts';
+import { removeOldPayloads } from './retention.ts';
 import { createReversals } from './reversals.ts';
 import { createTakeBack } from './take-back.ts';
 import { createUsers } from './users.ts';
@@ -34,6 +35,8 @@ export interface StripeReceiverOptions {
   /** The most deliveries that attempt their event themselves at once. */
   readonly attemptsAtOnce?: number;
   readonly workerConcurrency?: number;
+  /** How many days the payloads of settled events are kept; 0: for ever. */
+  readonly retentionDays: number;
   /** How long the worker waits when nothing is due, in milliseconds. */
   readonly workerIdle?: number;
 }
@@ -55,7 +58,7 @@ export interface StripeReceiver {
 }
 
 export function createStripeReceiver(options: StripeReceiverOptions): StripeReceiver {
-  const { pool, url, ledger, client, secrets, livemode, catalogue, log } = options;
+  const { pool, url, ledger, client, secrets, livemode, catalogue, retentionDays, log } = options;
   const { answerWithin = 4_000, attemptsAtOnce = 100 } = options;
   const { workerConcurrency = 32, workerIdle = 1_000 } = options;
   const session = createBatchSession(url);
@@ -85,6 +88,10 @@ export function createStripeReceiver(options: StripeReceiverOptions): StripeRece
     log,
     concurrency: workerConcurrency,
     idle: workerIdle,
+    async tidy(stopping) {
+      const removed = await removeOldPayloads(pool, retentionDays, stopping);
+      if (removed > 0) log.info({ removed }, 'old payloads of Stripe events were removed');
+    },
   });
   return {
     routes: webhook.routes,

@@ -130,6 +130,7 @@ async function buildStage(
     }),
     secrets: [SECRET, PREVIOUS_SECRET],
     livemode: false,
+    retentionDays: 90,
     catalogue: createCatalogue(db.pool),
     log: app.log,
     workerIdle: 20,
