@@ -101,7 +101,7 @@ export interface Totals {
 }
 
 const PURSER_TOTALS = `
-  SELECT sum(debits)::bigint AS debits,
+  SELECT coalesce(sum(debits), 0)::bigint AS debits,
          count(*) FILTER (WHERE spent <> debits OR newest <> entries OR balance <> total) AS wrong
     FROM (SELECT count(*) FILTER (WHERE delta < 0) AS debits, count(*) AS entries,
                  max(seq) AS newest, sum(delta) AS total,
@@ -110,7 +110,7 @@ const PURSER_TOTALS = `
             FROM credit_ledger GROUP BY user_id) AS account`;
 
 const CLASSIC_TOTALS = `
-  SELECT sum(debits)::bigint AS debits,
+  SELECT coalesce(sum(debits), 0)::bigint AS debits,
          count(*) FILTER (WHERE total <> ${GRANT} - debits) AS wrong
     FROM (SELECT count(*) FILTER (WHERE delta < 0) AS debits, sum(delta) AS total
             FROM classic_ledger GROUP BY user_id) AS account`;

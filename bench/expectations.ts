@@ -57,6 +57,18 @@ export const EXPECTATIONS: readonly Expectation[] = [
     bound: ['at most', 1.5],
     measure: (s) => ratio(classic(s, 'single', 'rate'), purser(s, 'single', 'rate')),
   },
+  {
+    claim: 'Stripe’s deliveries, each of another customer',
+    unit: ' grants/s',
+    bound: ['at least', 2_000],
+    measure: (s) => median(purser(s, 'webhook', 'rate')),
+  },
+  {
+    claim: 'p99 of the deliveries in a burst of 10,000 renewals',
+    unit: ' ms',
+    bound: ['under', 5_000],
+    measure: (s) => median(purser(s, 'renewals', 'p99')),
+  },
 ];
 
 /** Whether `value` keeps to the bound; null when it was not measured. */

@@ -1,3 +1,4 @@
+import type { DeliveryScenario } from './delivering.ts';
 import { EXPECTATIONS, isMet } from './expectations.ts';
 import { type Measure, median, type Sample, series } from './figures.ts';
 import { type Scenario, VARIANTS, type Variant } from './scenarios.ts';
@@ -31,6 +32,28 @@ function figuresRow(
     figure(median(of('p99'))),
     `${figure(entries)} → ${figure(Math.max(...of('entriesAfter')))}`,
   ];
+}
+
+/** What Stripe's deliveries came to. */
+export function deliveriesTable(
+  samples: readonly Sample[],
+  scenarios: readonly DeliveryScenario[],
+): Table {
+  const rows = scenarios.map(({ name, title, connections, deliveries }) => {
+    const of = (measure: Measure) => series(samples, name, 'purser', measure);
+    const rates = of('rate');
+    return [
+      title,
+      figure(deliveries),
+      figure(connections),
+      figure(median(rates)),
+      `${figure(Math.min(...rates))}–${figure(Math.max(...rates))}`,
+      figure(median(of('p50'))),
+      figure(median(of('p99'))),
+    ];
+  });
+  const head = ['scenario', 'deliveries', 'at once', 'grants/s', 'min–max', 'p50 ms', 'p99 ms'];
+  return [head, ...rows];
 }
 
 /** What was expected beside what was measured; nothing in it is written by hand. */
@@ -67,10 +90,11 @@ export interface Report {
   readonly facts: readonly string[];
   readonly samples: readonly Sample[];
   readonly scenarios: readonly Scenario[];
+  readonly deliveries: readonly DeliveryScenario[];
 }
 
 /** The whole page of results. */
-export function resultsPage({ facts, samples, scenarios }: Report): string {
+export function resultsPage({ facts, samples, scenarios, deliveries }: Report): string {
   return `# Results of the benchmark
 
 Written by \`npm run bench\`; run it again on your own machine. The *classic* design spends with one
@@ -91,5 +115,13 @@ a grant and debits of 1, as the server writes them but for their hashes, which a
 of a debit never verifies it). Where accounts are few, each sample has fresh ones; the account with a
 million entries and the 10,000 are used by all samples. A run counts only when every answer was a
 success and every balance equals its grant minus the debits that were answered.
+
+${markdown(deliveriesTable(samples, deliveries))}
+
+Deliveries are signed \`invoice.paid\` events of 4 to 5 KB in both generations' shapes, each of another
+customer, from a Node process of its own: wrk would repeat its requests, and so measure duplicates. A
+delivery is verified, stored, interpreted, granted and settled. The rate counts grants, from the first
+request until the last event is done, whoever did it: the delivery itself, or the worker. A run counts
+only when every delivery was answered with 200 and every customer has the credits of one renewal.
 `;
 }

@@ -2,8 +2,9 @@
  * `npm run bench`: compares Purser with the classic design and writes bench/RESULTS.md.
  *
  * `npm run bench -- hot single` measures some scenarios only and writes nothing. BENCH_SECONDS is
- * the length of a sample (3), BENCH_ROUNDS how many of each are taken (5). With
- * `NODE_OPTIONS="--cpu-prof --cpu-prof-dir=profiles"` every process leaves its profile.
+ * the length of a sample (3), BENCH_ROUNDS how many of each are taken (5). To have every process
+ * leave its profile, start it without npm, since a host's older Node refuses these options:
+ * `NODE_OPTIONS="--cpu-prof --cpu-prof-dir=profiles" node_modules/.bin/node bench/run.ts`.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -11,10 +12,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startLocalPostgres } from '../src/local/postgres.ts';
 import { createAccounts, createDatabase, readDurability, settleDatabase } from './database.ts';
+import { createDeliverySampler, DELIVERY_SCENARIOS, type DeliveryScenario } from './delivering.ts';
 import type { Sample } from './figures.ts';
 import { findLoadTool } from './load-tool.ts';
 import { describeMachine } from './machine.ts';
-import { expectationsTable, figure, figuresTable, markdown, resultsPage } from './report.ts';
+import {
+  deliveriesTable,
+  expectationsTable,
+  figure,
+  figuresTable,
+  markdown,
+  resultsPage,
+} from './report.ts';
 import { type Contender, createSampler, type Sampler, type Sampling } from './sampling.ts';
 import { SCENARIOS, type Scenario, usersOf, VARIANTS } from './scenarios.ts';
 import { startServer } from './server-process.ts';
@@ -33,24 +42,36 @@ process.on('SIGINT', () => {});
 await main(process.argv.slice(2));
 
 async function main(names: readonly string[]): Promise<void> {
-  const scenarios = SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name));
-  if (scenarios.length < names.length) {
-    throw new Error(`The scenarios are ${SCENARIOS.map(({ name }) => name).join(', ')}.`);
+  const isAsked = ({ name }: { name: string }) => names.length === 0 || names.includes(name);
+  const asked: Asked = {
+    scenarios: SCENARIOS.filter(isAsked),
+    deliveries: DELIVERY_SCENARIOS.filter(isAsked),
+  };
+  if (asked.scenarios.length + asked.deliveries.length < names.length) {
+    const all = [...SCENARIOS, ...DELIVERY_SCENARIOS].map(({ name }) => name);
+    throw new Error(`The scenarios are ${all.join(', ')}.`);
   }
   await mkdir(join(ROOT, '.purser'), { recursive: true });
   // On the disk of the checkout: a temporary folder may be memory, which makes fsync free.
   const folder = await mkdtemp(join(ROOT, '.purser', 'bench-'));
   try {
-    const report = { scenarios, ...(await measureOnOwnPostgres(folder, scenarios)) };
-    console.log(`\n${markdown(expectationsTable(report.samples))}\n`);
-    console.log(markdown(figuresTable(report.samples, scenarios)));
+    const report = { ...asked, ...(await measureOnOwnPostgres(folder, asked)) };
+    const { samples } = report;
+    console.log(`\n${markdown(expectationsTable(samples))}\n`);
+    console.log(markdown(figuresTable(samples, asked.scenarios)));
+    console.log(`\n${markdown(deliveriesTable(samples, asked.deliveries))}`);
     if (names.length === 0) await writeFile(RESULTS, resultsPage(report));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function measureOnOwnPostgres(folder: string, scenarios: readonly Scenario[]) {
+interface Asked {
+  readonly scenarios: readonly Scenario[];
+  readonly deliveries: readonly DeliveryScenario[];
+}
+
+async function measureOnOwnPostgres(folder: string, asked: Asked) {
   const postgres = await startLocalPostgres({ folder });
   try {
     const tool = await findLoadTool(folder);
@@ -61,7 +82,7 @@ async function measureOnOwnPostgres(folder: string, scenarios: readonly Scenario
       `load from ${tool.name}`,
     ];
     const sampling = { tool, tokens: createTokenFiles(folder, secret) };
-    return await measure({ adminUrl: postgres.url, secret, sampling, facts }, scenarios);
+    return await measure({ adminUrl: postgres.url, secret, sampling, facts }, asked);
   } finally {
     await postgres.stop();
     await rm(postgres.folder, { recursive: true, force: true });
@@ -70,14 +91,14 @@ async function measureOnOwnPostgres(folder: string, scenarios: readonly Scenario
 
 interface Stage {
   readonly adminUrl: string;
-  /** What the session tokens are sealed with. */
+  /** What the session tokens are sealed with, and Stripe's deliveries signed. */
   readonly secret: string;
   readonly sampling: Sampling;
   /** What is known already about where and how it is measured. */
   readonly facts: readonly string[];
 }
 
-async function measure(stage: Stage, scenarios: readonly Scenario[]) {
+async function measure(stage: Stage, { scenarios, deliveries }: Asked) {
   const contenders: Contender[] = [];
   try {
     for (const variant of VARIANTS) {
@@ -85,7 +106,9 @@ async function measure(stage: Stage, scenarios: readonly Scenario[]) {
       for (const scenario of scenarios) await createAllAccounts(database, scenario);
       await settleDatabase(database);
       const { secret } = stage;
-      const server = await startServer({ variant, databaseUrl: database.url, secret });
+      const webhookSecret = webhookSecretOf(stage);
+      const databaseUrl = database.url;
+      const server = await startServer({ variant, databaseUrl, secret, webhookSecret });
       contenders.push({ database, server });
     }
     const facts = [...stage.facts, await readDurability(stage.adminUrl)];
@@ -94,7 +117,8 @@ async function measure(stage: Stage, scenarios: readonly Scenario[]) {
     const samples = await takeTurns(samplers, scenarios);
     for (const sampler of samplers) await sampler.check(scenarios, ROUNDS + 1);
     console.log('\nEvery request succeeded, and every account adds up.');
-    return { facts, samples };
+    const delivered = await takeDeliveries(contenders, deliveries, webhookSecretOf(stage));
+    return { facts, samples: [...samples, ...delivered] };
   } finally {
     for (const { server, database } of contenders) {
       await server.stop();
@@ -124,11 +148,38 @@ async function takeTurns(
         const seconds = round === WARM_UP_ROUND ? 1 : SECONDS;
         const sample = await sampler.take(scenario, round, seconds);
         if (round !== WARM_UP_ROUND) samples.push(sample);
-        const { variant, rate, p50, p99 } = sample;
-        const latency = `p50 ${figure(p50)} ms, p99 ${figure(p99)} ms`;
-        console.log(`  ${scenario.title}, ${variant}: ${figure(rate)} requests/s, ${latency}`);
+        tell(scenario.title, sample, 'requests/s');
       }
     }
   }
   return samples;
+}
+
+/** Purser alone: the classic design knows nothing of Stripe. */
+async function takeDeliveries(
+  contenders: readonly Contender[],
+  scenarios: readonly DeliveryScenario[],
+  webhookSecret: string,
+): Promise<readonly Sample[]> {
+  const purser = contenders.find(({ database }) => database.variant === 'purser');
+  if (!purser) throw new Error('Purser is one of the variants');
+  const sampler = createDeliverySampler(purser, webhookSecret);
+  const samples: Sample[] = [];
+  for (let round = WARM_UP_ROUND; round <= ROUNDS; round += 1) {
+    for (const scenario of scenarios) {
+      const sample = await sampler.take(scenario, round);
+      if (round !== WARM_UP_ROUND) samples.push(sample);
+      tell(`${scenario.title}, round ${round}`, sample, 'grants/s');
+    }
+  }
+  return samples;
+}
+
+function tell(title: string, { variant, rate, p50, p99 }: Sample, unit: string): void {
+  const latency = `p50 ${figure(p50)} ms, p99 ${figure(p99)} ms`;
+  console.log(`  ${title}, ${variant}: ${figure(rate)} ${unit}, ${latency}`);
+}
+
+function webhookSecretOf({ secret }: Stage): string {
+  return `whsec_${secret}`;
 }

@@ -6,7 +6,12 @@ import { pino } from 'pino';
 import { buildApp } from '../src/app.ts';
 import { createPool } from '../src/db/pool.ts';
 import { createLedger, type Ledger } from '../src/ledger/ledger.ts';
+import { createCatalogue } from '../src/stripe/catalogue.ts';
+import { createStripeClient } from '../src/stripe/client.ts';
+import { publish } from '../src/stripe/publish.ts';
+import { createStripeReceiver } from '../src/stripe/receiver.ts';
 import { createClassicLedger } from './classic.ts';
+import { CREDITS, PRICE } from './renewals.ts';
 import type { Variant } from './scenarios.ts';
 import { createBenchGuard } from './tokens.ts';
 
@@ -15,6 +20,8 @@ export interface ServerSettings {
   readonly databaseUrl: string;
   /** What the session tokens are sealed with. */
   readonly secret: string;
+  /** What Stripe's deliveries are signed with. */
+  readonly webhookSecret: string;
 }
 
 export interface ServerCounts {
@@ -24,8 +31,19 @@ export interface ServerCounts {
   readonly committed: number;
 }
 
+const TERMS = {
+  credits: CREDITS,
+  category: null,
+  expires: 'never',
+  trial: 'none',
+  free: 'none',
+  name: null,
+  description: null,
+  forSale: true,
+} as const;
+
 process.once('message', async (settings: ServerSettings) => {
-  const pool = createPool({ url: settings.databaseUrl, size: 5, onError: () => {} });
+  const pool = createPool({ url: settings.databaseUrl, size: 10, onError: () => {} });
   const ledger =
     settings.variant === 'purser'
       ? createLedger({ url: settings.databaseUrl, pool })
@@ -38,23 +56,41 @@ process.once('message', async (settings: ServerSettings) => {
       return ledger.post(command);
     },
   };
+  const log = pino({ level: 'silent' });
+  const receiver = createStripeReceiver({
+    pool,
+    url: settings.databaseUrl,
+    ledger: counted,
+    // Never asked: the deliveries hold everything.
+    client: createStripeClient({ secretKey: 'sk_test_benchmark', apiBase: null }),
+    secrets: [settings.webhookSecret],
+    livemode: false,
+    retentionDays: 90,
+    catalogue: createCatalogue(pool),
+    log,
+  });
   const app = await buildApp({
     ledger: counted,
     guard: createBenchGuard(settings.secret),
     rateLimitPerMinute: 0,
     allowedOrigins: [],
     listPacks: async () => [],
-    stripeWebhook: async () => {},
-    log: pino({ level: 'silent' }),
+    stripeWebhook: receiver.routes,
+    log,
     health: { checkDatabase: async () => {}, authDisabled: false, version: 'benchmark' },
   });
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
+  if (settings.variant === 'purser') {
+    await publish(pool, { source: 'env', prices: new Map([[PRICE, TERMS]]) });
+    await receiver.start();
+  }
   process.on('message', () => {
     process.send?.({ accepted, committed: ledger.counts.commands } satisfies ServerCounts);
   });
   // Ends by itself when everything is closed, so that a profiler can write its file.
   process.once('disconnect', async () => {
     await app.close();
+    await receiver.stop();
     await ledger.close();
     await pool.end();
   });

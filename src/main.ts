@@ -55,11 +55,13 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
   const catalogue = createCatalogue(pool);
   const receiver = createStripeReceiver({
     pool,
+    url,
     ledger,
     client,
     log,
     secrets: stripe.webhookSecrets,
     livemode: stripe.livemode,
+    retentionDays: stripe.eventRetentionDays,
     catalogue,
   });
   const app = await buildApp({

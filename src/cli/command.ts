@@ -12,8 +12,16 @@ export interface Command {
   readonly flags?: readonly string[];
   /** Of these words exactly one must stand beside the options, such as `purchase`. */
   readonly words?: readonly string[];
+  /** What stands beside the options instead, such as ids: at least so many. */
+  readonly operands?: { readonly name: string; readonly least: number; readonly most: number };
   /** Returns the exit code: 0 done, 1 the answer is no. Throws what is said on stderr. */
   readonly run: (given: Given) => Promise<number>;
+}
+
+/** Commands under one name, such as `events list` and `events show`. */
+export interface CommandGroup {
+  readonly summary: string;
+  readonly commands: Readonly<Record<string, Command>>;
 }
 
 /** What was given on the command line. */
@@ -22,10 +30,45 @@ interface Given {
   readonly flags: ReadonlySet<string>;
   /** Which of the command's words; empty when it has none. */
   readonly word: string;
+  readonly operands: readonly string[];
+}
+
+/** An option's value is not one that the command takes: a wrong use. */
+export class UsageError extends Error {}
+
+/** Runs a command, or the one of a group that the first argument names. */
+export async function explain(
+  command: Command | CommandGroup,
+  args: readonly string[],
+  name = '',
+): Promise<number> {
+  if (!('commands' in command)) return explainOne(command, args);
+  const [word, ...rest] = args;
+  const chosen = word !== undefined && Object.hasOwn(command.commands, word);
+  const one = chosen ? command.commands[word] : undefined;
+  if (one) return explainOne(one, rest);
+  const asked = word === undefined || ['help', '--help', '-h'].includes(word);
+  if (!asked) console.error(`purser: there is no command "${name} ${word}".\n`);
+  console[asked ? 'log' : 'error'](usageOf(`purser ${name}`, command.commands));
+  return asked ? 0 : 2;
+}
+
+/** The list of commands, as it is printed when none was named. */
+export function usageOf(
+  program: string,
+  commands: Readonly<Record<string, Command | CommandGroup>>,
+): string {
+  return [
+    `Usage: ${program} <command> [options]`,
+    '',
+    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`),
+    '',
+    `\`${program} <command> --help\` tells more.`,
+  ].join('\n');
 }
 
 /** Runs a command; a wrong use exits with 2, a failure with 1 and a sentence, not a stack. */
-export async function explain(command: Command, args: readonly string[]): Promise<number> {
+async function explainOne(command: Command, args: readonly string[]): Promise<number> {
   let given: Given & { help: boolean };
   try {
     given = parse(command, args);
@@ -40,8 +83,9 @@ export async function explain(command: Command, args: readonly string[]): Promis
   try {
     return await command.run(given);
   } catch (error) {
-    console.error(`purser: ${sentence(error)}`);
-    return 1;
+    const isUsage = error instanceof UsageError;
+    console.error(`purser: ${sentence(error)}${isUsage ? `\n\n${command.help}` : ''}`);
+    return isUsage ? 2 : 1;
   }
 }
 
@@ -49,7 +93,7 @@ function parse(command: Command, args: readonly string[]) {
   const flags = command.flags ?? [];
   const { values, positionals } = parseArgs({
     args: [...args],
-    allowPositionals: (command.words?.length ?? 0) > 0,
+    allowPositionals: command.words !== undefined || command.operands !== undefined,
     options: {
       help: { type: 'boolean', short: 'h' },
       ...Object.fromEntries(command.options.map((name) => [name, { type: 'string' as const }])),
@@ -57,16 +101,21 @@ function parse(command: Command, args: readonly string[]) {
     },
   });
   const { help = false, ...options } = values;
-  const words = command.words ?? [''];
-  const word = positionals.join(' ');
+  const { operands, words = [''] } = command;
+  const word = operands ? '' : positionals.join(' ');
   if (!help && !words.includes(word)) {
     throw new Error(`Say what to do: ${words.join(', ')}.`);
+  }
+  const { name = '', least = 0, most = 0 } = operands ?? {};
+  if (!help && operands && (positionals.length < least || positionals.length > most)) {
+    throw new Error(`Name ${least === most ? `${least}` : `${least} to ${most}`} ${name}.`);
   }
   return {
     help,
     options: options as Given['options'],
     flags: new Set(flags.filter((name) => name in values)),
     word,
+    operands: operands ? positionals : [],
   };
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { type Command, explain } from './command.ts';
+import { type Command, type CommandGroup, explain, usageOf } from './command.ts';
+import { eventsCommands } from './events.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
 import { pricesCommand } from './prices.ts';
@@ -8,32 +9,25 @@ import { simulateCommand } from './simulate.ts';
 import { tokenCommand } from './token.ts';
 import { verifyCommand } from './verify.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = {
+const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   serve: serveCommand,
   migrate: migrateCommand,
   verify: verifyCommand,
+  events: eventsCommands,
   prices: pricesCommand,
   token: tokenCommand,
   simulate: simulateCommand,
   openapi: openapiCommand,
 };
 
-const USAGE = [
-  'Usage: purser <command> [options]',
-  '',
-  ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`),
-  '',
-  '`purser <command> --help` tells more.',
-].join('\n');
-
 const [name, ...args] = process.argv.slice(2);
 const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 
 if (command) {
-  process.exitCode = await explain(command, args);
+  process.exitCode = await explain(command, args, name);
 } else {
   const asked = name === undefined || ['help', '--help', '-h'].includes(name);
   if (!asked) console.error(`purser: there is no command "${name}".\n`);
-  console[asked ? 'log' : 'error'](USAGE);
+  console[asked ? 'log' : 'error'](usageOf('purser', COMMANDS));
   process.exitCode = asked ? 0 : 2;
 }

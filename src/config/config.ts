@@ -45,6 +45,8 @@ export interface Config {
     readonly livemode: boolean;
     readonly apiBase: ApiBase | null;
     readonly webhookSecrets: readonly string[];
+    /** How many days the payloads of settled events are kept; 0: for ever. */
+    readonly eventRetentionDays: number;
     /** What each price gives: by STRIPE_PRICE_TO_CREDITS_JSON, and by the catalogue file. */
     readonly prices: { readonly env: TermsByPrice; readonly file: TermsByPrice };
   };
@@ -157,6 +159,11 @@ function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
     livemode: livemodeOf(secretKey) ?? false,
     apiBase,
     webhookSecrets: [current, ...previous],
+    eventRetentionDays: variables.integer('STRIPE_EVENT_RETENTION_DAYS', {
+      min: 0,
+      max: 36_500,
+      otherwise: 90,
+    }),
     prices: readPrices(variables),
   };
 }

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
+import type { BatchSession } from '../db/batch-session.ts';
+import { coalesce } from '../db/coalesce.ts';
 import type { StripeEvent } from './event.ts';
-import { idOf } from './json.ts';
+import { type Arrival, type Ending, endAll, storeAll } from './inbox-batches.ts';
 
 /** Where an event stands: to be done, done, waiting for a cause to go away, or of no concern. */
 export type State = 'received' | 'done' | 'parked' | 'ignored';
@@ -11,6 +13,8 @@ export interface Claim {
   readonly payload: string;
   /** Which attempt this is, from 1; a later attempt makes this one's verdict void. */
   readonly attempt: number;
+  /** What the payload says, when the claimant has read it already. */
+  readonly event?: StripeEvent;
 }
 
 /** What an attempt found out. */
@@ -34,6 +38,10 @@ export interface Patience {
 /** How long an attempt may take before somebody else may take the event over, in seconds. */
 const LEASE = 60;
 
+/** The most events of one statement, and the most characters of their payloads together. */
+const BATCH = 128;
+const BATCH_CHARACTERS = 4 * 1024 * 1024;
+
 function backOff({ first, longest }: Patience, attempt: number): number {
   return Math.min(first * 2 ** (attempt - 1), longest);
 }
@@ -41,46 +49,26 @@ function backOff({ first, longest }: Patience, attempt: number): number {
 /** The SQL of stripe_events, the durable inbox. */
 export type Inbox = ReturnType<typeof createInbox>;
 
-export function createInbox(pool: Pool) {
+export function createInbox(pool: Pool, session: BatchSession) {
+  const storeOne = coalesce((arrivals: readonly Arrival[]) => storeAll(session, arrivals), {
+    limit: BATCH,
+    weight: { of: ({ payload }) => payload.length, most: BATCH_CHARACTERS },
+  });
+  const endOne = coalesce((endings: readonly Ending[]) => endAll(session, endings), {
+    limit: BATCH,
+  });
+
   /**
    * Stores an event, with a lease for the caller: `claim` is null when the event was already
-   * there, and its state is told. `later` stores it without a lease, for the worker. One statement,
-   * which reads as of its beginning: an event that another one stored meanwhile is in neither half,
-   * but it is in the table.
+   * there, and its state is told. `later` stores it without a lease, for the worker.
    */
   async function store(
     event: StripeEvent,
     payload: string,
     { later }: { readonly later: boolean },
   ): Promise<{ readonly state: State; readonly claim: Claim | null }> {
-    const attempt = later ? 0 : 1;
-    const { rows } = await pool.query<{ state: State; is_new: boolean }>(
-      `WITH stored AS (
-         INSERT INTO stripe_events (id, type, api_version, livemode, account, created, object_id,
-                                    payload, attempts, next_attempt_at)
-         VALUES ($1, $2, $3, $4, $5, to_timestamp($6), $7, $8, $9,
-                 now() + $10 * interval '1 second')
-             ON CONFLICT (id) DO NOTHING
-      RETURNING state
-       )
-       SELECT state, true AS is_new FROM stored
-        UNION ALL
-       SELECT state, false FROM stripe_events WHERE id = $1`,
-      [
-        event.id,
-        event.type,
-        event.apiVersion,
-        event.livemode,
-        event.account,
-        event.created,
-        idOf(event.object),
-        payload,
-        attempt,
-        later ? 0 : LEASE,
-      ],
-    );
-    const { state, is_new: isNew } = rows[0] ?? { state: 'received', is_new: false };
-    return { state, claim: isNew && !later ? { id: event.id, payload, attempt } : null };
+    const { state, isNew } = await storeOne({ event, payload, claimed: !later, lease: LEASE });
+    return { state, claim: isNew && !later ? { id: event.id, payload, attempt: 1, event } : null };
   }
 
   async function stateOf(id: string): Promise<State> {
@@ -116,7 +104,17 @@ export function createInbox(pool: Pool) {
    * Writes an attempt's verdict, unless a later attempt has taken over or the event is settled.
    * @returns the state in which the event is left
    */
-  async function settle({ id, attempt }: Claim, verdict: Verdict): Promise<State> {
+  async function settle(claim: Claim, verdict: Verdict): Promise<State> {
+    const { id, attempt } = claim;
+    if (verdict.state !== 'parked') {
+      const { state, reason = null } = verdict;
+      if (await endOne({ id, attempt, state, reason })) return state;
+    }
+    // One that others hold is waited for here, alone.
+    return settleAlone(claim, verdict);
+  }
+
+  async function settleAlone({ id, attempt }: Claim, verdict: Verdict): Promise<State> {
     const parked = verdict.state === 'parked' ? verdict : null;
     const { rowCount } = await pool.query(
       `UPDATE stripe_events
@@ -136,16 +134,6 @@ export function createInbox(pool: Pool) {
     return rowCount === 1 ? verdict.state : stateOf(id);
   }
 
-  /** Makes the events that wait for one of these causes due, `within` so many seconds at most. */
-  async function wake(causes: readonly string[], within = 0): Promise<void> {
-    await pool.query(
-      `UPDATE stripe_events
-          SET next_attempt_at = now() + $2 * interval '1 second'
-        WHERE waits_for && $1::text[] AND next_attempt_at > now() + $2 * interval '1 second'`,
-      [causes, within],
-    );
-  }
-
   /** The type of an event about this object that has been settled; null when there is none yet. */
   async function settledType(objectId: string, types: readonly string[]): Promise<string | null> {
     const { rows } = await pool.query<{ type: string }>(
@@ -159,5 +147,21 @@ export function createInbox(pool: Pool) {
     return rows[0]?.type ?? null;
   }
 
+  const wake = (causes: readonly string[], within?: number) => wakeWaiting(pool, causes, within);
+
   return { store, claim, settle, wake, settledType };
+}
+
+/** Makes the events that wait for one of these causes due, `within` so many seconds at most. */
+export async function wakeWaiting(
+  pool: Pool,
+  causes: readonly string[],
+  within = 0,
+): Promise<void> {
+  await pool.query(
+    `UPDATE stripe_events
+        SET next_attempt_at = now() + $2 * interval '1 second'
+      WHERE waits_for && $1::text[] AND next_attempt_at > now() + $2 * interval '1 second'`,
+    [causes, within],
+  );
 }

@@ -1,4 +1,7 @@
 import type { Pool } from 'pg';
+import type { BatchSession } from '../db/batch-session.ts';
+import { coalesce } from '../db/coalesce.ts';
+import type { Statement } from '../db/session.ts';
 import type { Money } from './shapes.ts';
 
 /** What became of a payment. */
@@ -14,28 +17,27 @@ export interface KnownPayment {
   readonly record: PaymentOutcome | null;
 }
 
+/** A payment to be recorded. */
+interface Recording {
+  readonly payment: string;
+  readonly money: Money;
+  readonly what: PaymentOutcome;
+}
+
+/** The most payments of one statement. */
+const BATCH = 128;
+
 /** The SQL of stripe_payments: what was paid, and what became of it. */
 export type PaymentRecords = ReturnType<typeof createPaymentRecords>;
 
-export function createPaymentRecords(pool: Pool) {
+export function createPaymentRecords(pool: Pool, session: BatchSession) {
+  const recordOne = coalesce((recordings: readonly Recording[]) => recordAll(session, recordings), {
+    limit: BATCH,
+  });
+
   /** Records a payment once. What granted nothing may still grant; the reverse never happens. */
-  async function record(payment: string, money: Money, what: PaymentOutcome): Promise<void> {
-    await pool.query(
-      `INSERT INTO stripe_payments AS p (payment, user_id, amount_paid, currency, outcome, reason)
-       VALUES ($1, $2, $3, $4, $5, $6)
-           ON CONFLICT (payment) DO UPDATE
-          SET user_id = excluded.user_id, amount_paid = excluded.amount_paid,
-              currency = excluded.currency, outcome = excluded.outcome, reason = excluded.reason
-        WHERE p.outcome = 'nothing' AND excluded.outcome = 'granted'`,
-      [
-        payment,
-        what.outcome === 'granted' ? what.userId : null,
-        money.amount,
-        money.currency,
-        what.outcome,
-        what.outcome === 'nothing' ? what.reason : null,
-      ],
-    );
+  function record(payment: string, money: Money, what: PaymentOutcome): Promise<void> {
+    return recordOne({ payment, money, what });
   }
 
   /** The payments that these names (pi_, ch_, in_, cs_) stand for: one, unless nobody joined them. */
@@ -64,4 +66,36 @@ export function createPaymentRecords(pool: Pool) {
   }
 
   return { record, find };
+}
+
+const RECORD: Statement = {
+  name: 'record_payments',
+  text: `INSERT INTO stripe_payments AS p (payment, user_id, amount_paid, currency, outcome, reason)
+     SELECT DISTINCT ON (payment COLLATE "C")
+            payment, user_id, amount_paid, currency, outcome, reason
+       FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+            WITH ORDINALITY
+         AS r (payment, user_id, amount_paid, currency, outcome, reason, n)
+      ORDER BY payment COLLATE "C", outcome <> 'granted', n
+         ON CONFLICT (payment) DO UPDATE
+        SET user_id = excluded.user_id, amount_paid = excluded.amount_paid,
+            currency = excluded.currency, outcome = excluded.outcome, reason = excluded.reason
+      WHERE p.outcome = 'nothing' AND excluded.outcome = 'granted'`,
+};
+
+/** Sorted, so that no two of them can deadlock; of two of one payment, what granted counts. */
+async function recordAll(
+  session: BatchSession,
+  recordings: readonly Recording[],
+): Promise<readonly undefined[]> {
+  const column = <T>(read: (recording: Recording) => T) => recordings.map(read);
+  await session.run(RECORD, [
+    column(({ payment }) => payment),
+    column(({ what }) => (what.outcome === 'granted' ? what.userId : null)),
+    column(({ money }) => money.amount),
+    column(({ money }) => money.currency),
+    column(({ what }) => what.outcome),
+    column(({ what }) => (what.outcome === 'nothing' ? what.reason : null)),
+  ]);
+  return recordings.map(() => undefined);
 }

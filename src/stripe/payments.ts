@@ -1,58 +1,179 @@
 import type { Pool, PoolClient } from 'pg';
+import type { BatchSession } from '../db/batch-session.ts';
+import { coalesce } from '../db/coalesce.ts';
+import type { Statement } from '../db/session.ts';
+
+/** The names of one payment, to be claimed for its grant key. */
+interface Naming {
+  readonly key: string;
+  /** The key among them, each once. */
+  readonly names: readonly string[];
+}
+
+/** The most payments of one statement; Stripe gives each a handful of names. */
+const BATCH = 128;
 
 /** The SQL of stripe_payment_aliases: one payment, however Stripe names it. */
 export type Payments = ReturnType<typeof createPayments>;
 
-export function createPayments(pool: Pool) {
+export function createPayments(pool: Pool, session: BatchSession) {
+  const claimOne = coalesce((namings: readonly Naming[]) => claimAll(session, namings), {
+    limit: BATCH,
+  });
+
   /**
    * Claims all names of a payment, and tells the one key under which it may be granted. Whoever
    * brings a payment posts it under that key, so it does not matter which of its events comes
    * first, fails or never returns: the ledger takes a grant key once. It comes before the grant,
    * because a check alone would let the session and the invoice of one payment both pass at the
-   * same moment. One transaction: nobody may see names of one payment under two keys.
+   * same moment.
    * @returns `key`, or the one that was there first
    */
   async function claim(key: string, aliases: readonly string[]): Promise<string> {
-    const client = await pool.connect();
-    try {
-      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-      const owners = await claimNames(client, key, [...new Set([key, ...aliases])]);
-      const [only, ...others] = owners;
-      const owner =
-        only !== undefined && others.length === 0 ? only : await join(client, key, owners);
-      await client.query('COMMIT');
-      client.release();
-      return owner;
-    } catch (error) {
-      // Closing the connection rolls back, whatever state it is in.
-      client.release(true);
-      throw error;
-    }
+    const naming = { key, names: [...new Set([key, ...aliases])] };
+    return (await claimOne(naming)) ?? (await join(pool, naming));
   }
 
   return { claim };
 }
 
-/** Takes the names that are free for `key`; returns the keys that now own them all. */
-async function claimNames(
+/** @returns each payment's owner; null where it takes `join`, and nothing was changed */
+async function claimAll(
+  session: BatchSession,
+  namings: readonly Naming[],
+): Promise<readonly (string | null)[]> {
+  const owners = new Map<Naming, string | null>();
+  // Payments of one batch that share a name come one after the other: whoever was first owns.
+  for (let rest = namings; rest.length > 0; ) {
+    const turn = withoutSharedNames(rest);
+    const found = await claimTurn(session, turn);
+    for (const [i, naming] of turn.entries()) owners.set(naming, found[i] ?? null);
+    rest = rest.filter((naming) => !owners.has(naming));
+  }
+  return namings.map((naming) => owners.get(naming) ?? null);
+}
+
+function withoutSharedNames(namings: readonly Naming[]): readonly Naming[] {
+  const taken = new Set<string>();
+  return namings.filter(({ names }) => {
+    const isFree = !names.some((name) => taken.has(name));
+    for (const name of names) taken.add(name);
+    return isFree;
+  });
+}
+
+const CLAIM: Statement = {
+  name: 'claim_names',
+  text: `WITH asked AS (
+       SELECT n, key, alias COLLATE "C" AS alias
+         FROM unnest($1::int[], $2::text[], $3::text[]) AS a (n, key, alias)
+     ), known AS MATERIALIZED (
+       SELECT alias FROM stripe_payment_aliases WHERE alias = ANY($3::text[])
+     ), held AS MATERIALIZED (
+       SELECT alias, payment
+         FROM stripe_payment_aliases
+        WHERE alias = ANY($3::text[])
+        ORDER BY alias
+          FOR NO KEY UPDATE SKIP LOCKED
+     ), owned AS MATERIALIZED (
+       SELECT n,
+              CASE WHEN count(known.alias) > count(held.alias) THEN NULL
+                   WHEN count(held.alias) = 0 THEN key
+                   WHEN count(DISTINCT payment) = 1 THEN min(payment) END AS owner
+         FROM asked
+         LEFT JOIN known USING (alias)
+         LEFT JOIN held USING (alias)
+        GROUP BY n, key
+     ), claimed AS (
+       INSERT INTO stripe_payment_aliases (alias, payment)
+       SELECT alias, owner
+         FROM asked
+         JOIN owned USING (n)
+        WHERE owner IS NOT NULL AND alias NOT IN (SELECT alias FROM known)
+        ORDER BY alias
+     )
+     SELECT n, owner FROM owned`,
+};
+
+/**
+ * One transaction, all or nothing: nobody may see names of one payment under two keys. Known names
+ * are locked first, then the free ones inserted, both in order, so that no two claims can deadlock;
+ * what another transaction holds, or several payments own, is left to `join`. A name that another
+ * transaction inserts at this moment fails the statement, and its payments are claimed one by one.
+ */
+async function claimTurn(
+  session: BatchSession,
+  namings: readonly Naming[],
+): Promise<readonly (string | null)[]> {
+  const asked = namings.flatMap(({ key, names }, n) => names.map((name) => ({ n, key, name })));
+  const rows = await session.run<{ n: number; owner: string | null }>(CLAIM, [
+    asked.map(({ n }) => n),
+    asked.map(({ key }) => key),
+    asked.map(({ name }) => name),
+  ]);
+  const owners = new Map(rows.map(({ n, owner }) => [n, owner]));
+  return namings.map((_, n) => owners.get(n) ?? null);
+}
+
+/**
+ * Makes one payment of several that turn out to be one: of that which has been granted, else of one
+ * before `key`. Rare, so it may take a transaction of several statements.
+ */
+async function join(pool: Pool, { key, names }: Naming): Promise<string> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+    let owners = await lockOwners(client, names);
+    let owner: string;
+    do {
+      owner = await joinOwners(client, key, owners);
+      await takeFree(client, names, owner);
+      // Another claim may have taken a free name meanwhile: it belongs to this payment all the same.
+      owners = await lockOwners(client, names);
+    } while (owners.length > 1);
+    await client.query('COMMIT');
+    client.release();
+    return owner;
+  } catch (error) {
+    // Closing the connection rolls back, whatever state it is in.
+    client.release(true);
+    throw error;
+  }
+}
+
+async function takeFree(
   client: PoolClient,
-  key: string,
   names: readonly string[],
-): Promise<readonly string[]> {
-  // DO UPDATE, not DO NOTHING: it waits for a concurrent claim and returns whose it became.
-  // Sorted, so that two claims of the same names cannot deadlock.
-  const { rows } = await client.query<{ payment: string }>(
+  owner: string,
+): Promise<void> {
+  await client.query(
     `INSERT INTO stripe_payment_aliases (alias, payment)
      SELECT alias, $2 FROM unnest($1::text[]) AS a (alias) ORDER BY alias COLLATE "C"
-         ON CONFLICT (alias) DO UPDATE SET alias = excluded.alias
-  RETURNING payment`,
-    [names, key],
+         ON CONFLICT (alias) DO NOTHING`,
+    [names, owner],
+  );
+}
+
+async function lockOwners(
+  client: PoolClient,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const { rows } = await client.query<{ payment: string }>(
+    `SELECT payment
+       FROM stripe_payment_aliases
+      WHERE alias = ANY($1::text[])
+      ORDER BY alias
+        FOR NO KEY UPDATE`,
+    [names],
   );
   return [...new Set(rows.map(({ payment }) => payment))];
 }
 
-/** Makes one payment of several: of the one that has been granted, else of one before `key`. */
-async function join(client: PoolClient, key: string, owners: readonly string[]): Promise<string> {
+async function joinOwners(
+  client: PoolClient,
+  key: string,
+  owners: readonly string[],
+): Promise<string> {
   const { rows } = await client.query<{ payment: string }>(
     `SELECT o.payment
        FROM unnest($1::text[]) AS o (payment)

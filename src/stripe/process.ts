@@ -16,6 +16,7 @@ import type { TakeBack } from './take-back.ts';
 import type { Users } from './users.ts';
 import {
   API_IS_BACK,
+  awaitedUsers,
   FOR_BUYER,
   FOR_RETURN,
   parked,
@@ -56,7 +57,8 @@ export function createAttempt(options: ProcessOptions): Attempt {
       const level = state === 'parked' ? 'warn' : 'info';
       const fields = { event: claim.id, attempt: claim.attempt, state, reason: verdict.reason };
       log[level](fields, 'Stripe event');
-      const wakes = verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
+      const wakes =
+        verdict.state === 'parked' ? await missedLinks(verdict.waitsFor) : (verdict.wakes ?? []);
       if (wakes.length > 0) await inbox.wake(wakes);
       return state;
     } catch (error) {
@@ -67,9 +69,18 @@ export function createAttempt(options: ProcessOptions): Attempt {
     }
   }
 
+  /** A link that landed between the look-up of a user and the parking has woken nothing. */
+  async function missedLinks(waitsFor: readonly string[]): Promise<readonly string[]> {
+    const missed: string[] = [];
+    for (const stripeId of awaitedUsers(waitsFor)) {
+      if ((await users.find(stripeId, stripeId)) !== null) missed.push(userIsKnown(stripeId));
+    }
+    return missed;
+  }
+
   async function judgeOrPark(claim: Claim): Promise<Verdict> {
     try {
-      const event = readEvent(claim.payload);
+      const event = claim.event ?? readEvent(claim.payload);
       const verdict = await judge(event);
       const session = ENDS_OF_SLOW_PAYMENT.includes(event.type) ? idOf(event.object) : null;
       if (session === null || verdict.state === 'parked') return verdict;
@@ -158,8 +169,6 @@ export function createAttempt(options: ProcessOptions): Attempt {
     const { key, aliases, subscription, customer } = payment;
     const userId = payment.userId ?? (await users.find(subscription, customer));
     if (userId === null) {
-      // A link that lands between this look-up and the parking wakes nothing: Stripe often sends
-      // both events at once, so the first back-off is short.
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
     }

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { createInbox } from './inbox.ts';
+import { wakeWaiting } from './inbox.ts';
 import type { Terms, TermsByPrice } from './terms.ts';
 import { priceIsKnown } from './verdicts.ts';
 
@@ -48,7 +48,7 @@ export async function publish(pool: Pool, publication: Publication): Promise<rea
     throw error;
   }
   const causes = changes.flatMap(({ price, after }) => (after ? [priceIsKnown(price)] : []));
-  if (causes.length > 0) await createInbox(pool).wake(causes);
+  if (causes.length > 0) await wakeWaiting(pool, causes);
   return changes;
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify';
 import type { Pool } from 'pg';
 import type { Stripe } from 'stripe';
+import { createBatchSession } from '../db/batch-session.ts';
 import type { Command, Outcome } from '../ledger/command.ts';
 import { createStripeApi } from './api.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -9,6 +10,7 @@ import { createInbox } from './inbox.ts';
 import { createPaymentRecords } from './payment-records.ts';
 import { createPayments } from './payments.ts';
 import { createAttempt } from './process.ts';
+import { removeOldPayloads } from './retention.ts';
 import { createReversals } from './reversals.ts';
 import { createTakeBack } from './take-back.ts';
 import { createUsers } from './users.ts';
@@ -18,6 +20,8 @@ import { createWorker } from './worker.ts';
 
 export interface StripeReceiverOptions {
   readonly pool: Pool;
+  /** The database's URL, for the connection that the receiver keeps to itself. */
+  readonly url: string;
   readonly ledger: { readonly post: (command: Command) => Promise<Outcome> };
   readonly client: Stripe;
   /** The endpoint's signing secret, and those before it during a roll-over. */
@@ -31,6 +35,8 @@ export interface StripeReceiverOptions {
   /** The most deliveries that attempt their event themselves at once. */
   readonly attemptsAtOnce?: number;
   readonly workerConcurrency?: number;
+  /** How many days the payloads of settled events are kept; 0: for ever. */
+  readonly retentionDays: number;
   /** How long the worker waits when nothing is due, in milliseconds. */
   readonly workerIdle?: number;
 }
@@ -52,19 +58,20 @@ export interface StripeReceiver {
 }
 
 export function createStripeReceiver(options: StripeReceiverOptions): StripeReceiver {
-  const { pool, ledger, client, secrets, livemode, catalogue, log } = options;
+  const { pool, url, ledger, client, secrets, livemode, catalogue, retentionDays, log } = options;
   const { answerWithin = 4_000, attemptsAtOnce = 100 } = options;
-  const { workerConcurrency = 4, workerIdle = 1_000 } = options;
-  const inbox = createInbox(pool);
+  const { workerConcurrency = 32, workerIdle = 1_000 } = options;
+  const session = createBatchSession(url);
+  const inbox = createInbox(pool, session);
   // A few seconds, so that an object which always fails is not retried at every other's success.
   const api = createStripeApi(client, () => inbox.wake([API_IS_BACK], 5));
-  const payments = createPayments(pool);
-  const records = createPaymentRecords(pool);
-  const reversals = createReversals(pool);
+  const payments = createPayments(pool, session);
+  const records = createPaymentRecords(pool, session);
+  const reversals = createReversals(pool, session);
   const { post } = ledger;
   const attempt = createAttempt({
     inbox,
-    users: createUsers(pool),
+    users: createUsers(pool, session),
     payments,
     records,
     takeBack: createTakeBack({ api, payments, records, reversals, post }),
@@ -81,6 +88,10 @@ export function createStripeReceiver(options: StripeReceiverOptions): StripeRece
     log,
     concurrency: workerConcurrency,
     idle: workerIdle,
+    async tidy(stopping) {
+      const removed = await removeOldPayloads(pool, retentionDays, stopping);
+      if (removed > 0) log.info({ removed }, 'old payloads of Stripe events were removed');
+    },
   });
   return {
     routes: webhook.routes,
@@ -93,6 +104,7 @@ export function createStripeReceiver(options: StripeReceiverOptions): StripeRece
       const tooLong = sleep(STOP_WITHIN, null, { signal: waiting.signal }).catch(() => null);
       await Promise.race([Promise.all([worker.stop(), webhook.settled()]), tooLong]);
       waiting.abort();
+      await session.close();
     },
   };
 }

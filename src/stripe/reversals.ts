@@ -1,13 +1,24 @@
 import type { Pool } from 'pg';
+import type { BatchSession } from '../db/batch-session.ts';
+import { coalesce } from '../db/coalesce.ts';
+import type { Statement } from '../db/session.ts';
 import type { Reversal } from './reversal-shapes.ts';
 
 /** A reversal on file, as far as it matters to the payment it belongs to. */
 export type FiledReversal = Pick<Reversal, 'id' | 'kind'> & { readonly name: string };
 
+/** The most payments that one statement asks for. */
+const BATCH = 128;
+
 /** The SQL of stripe_reversals: refunds, disputes and credit notes as they were last told. */
 export type Reversals = ReturnType<typeof createReversals>;
 
-export function createReversals(pool: Pool) {
+export function createReversals(pool: Pool, session: BatchSession) {
+  /** What is on file about a payment, under any of its names. */
+  const of = coalesce((payments: readonly string[]) => findAll(session, payments), {
+    limit: BATCH,
+  });
+
   /**
    * Files what an event told, whatever the order in which events arrive: an ended refund stays
    * ended; of a dispute the event that Stripe created last decides.
@@ -45,18 +56,25 @@ export function createReversals(pool: Pool) {
     await pool.query('UPDATE stripe_reversals SET live = $2 WHERE id = $1', [id, live]);
   }
 
-  /** What is on file about a payment, under any of its names. */
-  async function of(payment: string): Promise<readonly FiledReversal[]> {
-    const { rows } = await pool.query<FiledReversal>(
-      `SELECT r.id, r.kind, r.payment_name AS name
-         FROM stripe_payment_aliases a
-         JOIN stripe_reversals r ON r.payment_name = a.alias
-        WHERE a.payment = $1
-        ORDER BY r.recorded_at, r.id`,
-      [payment],
-    );
-    return rows;
-  }
-
   return { file, decide, of };
+}
+
+const FIND: Statement = {
+  name: 'find_reversals',
+  text: `SELECT a.payment, r.id, r.kind, r.payment_name AS name
+       FROM stripe_payment_aliases a
+       JOIN stripe_reversals r ON r.payment_name = a.alias
+      WHERE a.payment = ANY($1::text[])
+      ORDER BY r.recorded_at, r.id`,
+};
+
+async function findAll(
+  session: BatchSession,
+  payments: readonly string[],
+): Promise<readonly (readonly FiledReversal[])[]> {
+  const rows = await session.run<FiledReversal & { payment: string }>(FIND, [payments]);
+  const filed = Map.groupBy(rows, ({ payment }) => payment);
+  return payments.map((payment) =>
+    (filed.get(payment) ?? []).map(({ id, kind, name }) => ({ id, kind, name })),
+  );
 }

@@ -1,9 +1,25 @@
 import type { Pool } from 'pg';
+import type { BatchSession } from '../db/batch-session.ts';
+import { coalesce } from '../db/coalesce.ts';
+import type { Statement } from '../db/session.ts';
+
+/** Whose user is asked for. */
+interface Question {
+  readonly subscription: string | null;
+  readonly customer: string | null;
+}
+
+/** The most questions of one statement. */
+const BATCH = 128;
 
 /** The SQL that knows which user a Stripe customer or subscription stands for. */
 export type Users = ReturnType<typeof createUsers>;
 
-export function createUsers(pool: Pool) {
+export function createUsers(pool: Pool, session: BatchSession) {
+  const findOne = coalesce((questions: readonly Question[]) => findAll(session, questions), {
+    limit: BATCH,
+  });
+
   /**
    * Remembers the user of a customer and a subscription. The first user of an id stays: a later
    * checkout by somebody else with the same customer must not redirect the first one's renewals.
@@ -22,21 +38,8 @@ export function createUsers(pool: Pool) {
   }
 
   /** The user of a subscription, else of a customer, else null. */
-  async function find(
-    subscription: string | null,
-    customer: string | null,
-  ): Promise<string | null> {
-    const { rows } = await pool.query<{ user_id: string }>(
-      `SELECT user_id, 1 AS rank FROM stripe_user_aliases WHERE stripe_id = $1
-        UNION ALL
-       SELECT user_id, 2 FROM stripe_customers WHERE stripe_customer_id = $2
-        UNION ALL
-       SELECT user_id, 3 FROM stripe_user_aliases WHERE stripe_id = $2
-        ORDER BY rank
-        LIMIT 1`,
-      [subscription, customer],
-    );
-    return rows[0]?.user_id ?? null;
+  function find(subscription: string | null, customer: string | null): Promise<string | null> {
+    return findOne({ subscription, customer });
   }
 
   /** Forgets whom a deleted customer stood for; what was granted stays. */
@@ -49,4 +52,25 @@ export function createUsers(pool: Pool) {
   }
 
   return { link, find, forget };
+}
+
+const FIND: Statement = {
+  name: 'find_users',
+  text: `SELECT coalesce((SELECT user_id FROM stripe_user_aliases WHERE stripe_id = q.subscription),
+                     (SELECT user_id FROM stripe_customers WHERE stripe_customer_id = q.customer),
+                     (SELECT user_id FROM stripe_user_aliases WHERE stripe_id = q.customer))
+              AS user_id
+       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS q (subscription, customer, n)
+      ORDER BY n`,
+};
+
+async function findAll(
+  session: BatchSession,
+  questions: readonly Question[],
+): Promise<readonly (string | null)[]> {
+  const rows = await session.run<{ user_id: string | null }>(FIND, [
+    questions.map(({ subscription }) => subscription),
+    questions.map(({ customer }) => customer),
+  ]);
+  return rows.map((row) => row.user_id);
 }

@@ -19,7 +19,11 @@ export const API_IS_BACK = 'stripe_api';
 /** What wakes events that wait for a price to enter the catalogue. */
 export const priceIsKnown = (price: string) => `price:${price}`;
 /** What wakes events that wait for the user of a customer or subscription. */
-export const userIsKnown = (stripeId: string) => `user_of:${stripeId}`;
+const USER_OF = 'user_of:';
+export const userIsKnown = (stripeId: string) => `${USER_OF}${stripeId}`;
+/** The customers and subscriptions among `causes` whose user is waited for. */
+export const awaitedUsers = (causes: readonly string[]) =>
+  causes.flatMap((cause) => (cause.startsWith(USER_OF) ? [cause.slice(USER_OF.length)] : []));
 /** What wakes an unpaid session: the end of its payment. */
 export const slowPaymentEnds = (session: string) => `slow_payment:${session}`;
 /** What wakes a reversal that came before its payment, by any name of that. */

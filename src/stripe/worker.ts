@@ -11,6 +11,8 @@ export interface WorkerOptions {
   readonly concurrency: number;
   /** How long to wait before looking again when nothing is due, in milliseconds. */
   readonly idle: number;
+  /** Done at the start and then once an hour, beside the events, which do not wait for it. */
+  readonly tidy: (stopping: AbortSignal) => Promise<void>;
 }
 
 /** Takes the events that are due and that no delivery took. */
@@ -22,24 +24,40 @@ export interface Worker {
 
 /** How long to leave a database alone that failed, in milliseconds. */
 const AFTER_ERROR = 2_000;
+/** How long after tidying up it is done again, in milliseconds. */
+const TIDY_EVERY = 3_600_000;
 
 /**
  * Hands out what is due, one query for all free hands, so that an idle server asks once in a while.
  * An event that hangs or fails holds up one hand for its own bounded time, and no other event.
  */
-export function createWorker({ inbox, attempt, log, concurrency, idle }: WorkerOptions): Worker {
+export function createWorker(options: WorkerOptions): Worker {
+  const { inbox, attempt, log, concurrency, idle, tidy } = options;
   const stopping = new AbortController();
   const busy = new Set<Promise<unknown>>();
   let running: Promise<void> | null = null;
   let away = false;
+  let tidying: Promise<void> | null = null;
+  let tidyAgainAt = 0;
 
   async function work(): Promise<void> {
     while (!stopping.signal.aborted) {
+      if (tidying === null && Date.now() >= tidyAgainAt) tidying = tidyUp();
       const wait = await handOut();
       if (wait > 0) await pause(wait);
       else if (busy.size >= concurrency) await Promise.race(busy);
     }
-    await Promise.all(busy);
+    await Promise.all([...busy, tidying]);
+  }
+
+  async function tidyUp(): Promise<void> {
+    try {
+      await tidy(stopping.signal);
+    } catch (error) {
+      log.warn({ err: error }, 'the Stripe inbox cannot be tidied up');
+    }
+    tidying = null;
+    tidyAgainAt = Date.now() + TIDY_EVERY;
   }
 
   /** Starts as many due events as there are free hands; returns how long to wait for more. */

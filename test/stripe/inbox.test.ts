@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { StripeEvent } from '../../packages/fake-stripe/src/events.ts';
+import { createBatchSession } from '../../src/db/batch-session.ts';
 import { createInbox } from '../../src/stripe/inbox.ts';
 import { delivery, type StripeStage, startStripeStage, until } from '../support/stripe.ts';
 
@@ -142,7 +143,9 @@ test('what wakes an event does not cut the lease of an attempt that holds it', a
   await storeOnly(event);
   const change = `UPDATE stripe_events SET state = 'parked', reason = 'r', waits_for = '{price:x}'`;
   await stage.db.sql(change);
-  const inbox = createInbox(stage.db.pool);
+  const session = createBatchSession(stage.db.url);
+  onTestFinished(() => session.close());
+  const inbox = createInbox(stage.db.pool, session);
   expect(await inbox.claim(1)).toMatchObject([{ id: event.id, attempt: 2 }]);
   await inbox.wake(['price:x']);
   expect(await inbox.claim(1)).toEqual([]);

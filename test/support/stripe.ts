@@ -121,6 +121,7 @@ async function buildStage(
   app.setErrorHandler(handleError);
   const receiver = createStripeReceiver({
     pool: db.pool,
+    url: db.url,
     ledger,
     client: createStripeClient({
       secretKey: 'sk_test_1',
@@ -129,6 +130,7 @@ async function buildStage(
     }),
     secrets: [SECRET, PREVIOUS_SECRET],
     livemode: false,
+    retentionDays: 90,
     catalogue: createCatalogue(db.pool),
     log: app.log,
     workerIdle: 20,

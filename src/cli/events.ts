@@ -1,0 +1,154 @@
+import type { Pool } from 'pg';
+import { createPool } from '../db/pool.ts';
+import { findEvent, type ListedEvent, listEvents, type ShownEvent } from '../stripe/inbox-desk.ts';
+import { type Command, type CommandGroup, UsageError } from './command.ts';
+import { databaseUrl } from './database-url.ts';
+import { ignoreCommand, retryCommand } from './events-settle.ts';
+import { formatTable, printable } from './table.ts';
+import { inWords, readSince, utc } from './times.ts';
+
+const STATES = ['received', 'parked', 'ignored', 'done'] as const;
+/** How many events are listed, unless --limit says another number up to the second one. */
+const LISTED = { usual: 50, most: 10_000 };
+/** A list of years may take longer than a request, in milliseconds. */
+const QUERY_TIMEOUT = 60_000;
+
+const listCommand: Command = {
+  summary: 'list events, the latest first',
+  help: [
+    'Usage: purser events list [--state received|parked|ignored|done] [--type <type>]',
+    '                          [--since <age or moment>] [--limit <n>] [--json] [--folder <path>]',
+    '',
+    'Lists events of the inbox, the latest first, at most 50 unless --limit says otherwise.',
+    '--type charge.dispute also lists charge.dispute.created and the like; --since takes 7d, 36h,',
+    '30m or a moment in UTC such as 2026-11-24. --json prints an array instead of a table.',
+  ].join('\n'),
+  options: ['state', 'type', 'since', 'limit', 'folder'],
+  flags: ['json'],
+  async run({ options, flags }) {
+    const state = STATES.find((one) => one === options['state']);
+    if (options['state'] !== undefined && state === undefined) {
+      throw new UsageError(`--state is one of ${STATES.join(', ')}.`);
+    }
+    const now = Date.now();
+    const since = options['since'] === undefined ? undefined : readSince(options['since'], now);
+    const limit = readLimit(options['limit']);
+    const filter = { state, type: options['type'], since, limit };
+    const events = await withPool(options, (pool) => listEvents(pool, filter));
+    if (flags.has('json')) console.log(JSON.stringify(events.map(asJson), null, 2));
+    else console.log(events.length === 0 ? 'No event matches.' : tableOf(events, now));
+    if (!flags.has('json') && events.length === limit) {
+      console.log(`There may be more than these ${limit}; --limit shows them.`);
+    }
+    return 0;
+  },
+};
+
+const showCommand: Command = {
+  summary: 'show all that is known of one event',
+  help: [
+    'Usage: purser events show <id> [--payload] [--json] [--folder <path>]',
+    '',
+    'Shows what an event is about, what became of it and why, and what it did to a balance. The',
+    'payload, which holds personal data, is printed only with --payload.',
+  ].join('\n'),
+  options: ['folder'],
+  flags: ['payload', 'json'],
+  operands: { name: 'event', least: 1, most: 1 },
+  async run({ options, flags, operands: [id = ''] }) {
+    const event = await withPool(options, (pool) => findEvent(pool, id));
+    if (!event) throw new Error(`There is no event ${printable(id)}.`);
+    const { payload, ...shown } = event;
+    if (flags.has('json')) {
+      const whole = { ...asJson(shown), ...(flags.has('payload') && { payload }) };
+      console.log(JSON.stringify(whole, null, 2));
+      return 0;
+    }
+    console.log(formatTable(factsOf(event, Date.now())));
+    if (flags.has('payload') && payload !== null) console.log(`\n${payload}`);
+    return 0;
+  },
+};
+
+export const eventsCommands: CommandGroup = {
+  summary: 'find out what became of Stripe’s events; retry or ignore them',
+  commands: { list: listCommand, show: showCommand, retry: retryCommand, ignore: ignoreCommand },
+};
+
+async function withPool<T>(
+  options: Readonly<Record<string, string | undefined>>,
+  work: (pool: Pool) => Promise<T>,
+): Promise<T> {
+  const url = await databaseUrl(options);
+  const pool = createPool({ url, size: 1, onError: () => {}, queryTimeout: QUERY_TIMEOUT });
+  return work(pool).finally(() => pool.end());
+}
+
+function readLimit(text: string | undefined): number {
+  if (text === undefined) return LISTED.usual;
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= LISTED.most) return limit;
+  throw new UsageError(`--limit is a whole number from 1 to ${LISTED.most}.`);
+}
+
+const HEAD = ['event', 'type', 'state', 'received', 'age'];
+
+/** A row for each event, and what there is to say about it in a line below. */
+function tableOf(events: readonly ListedEvent[], now: number): string {
+  const rows = events.map(({ id, type, state, receivedAt }) => {
+    return [id, type, state, utc(receivedAt), inWords(now - receivedAt)];
+  });
+  const [head, ...lines] = formatTable([HEAD, ...rows]).split('\n');
+  const blocks = events.map((event, i) => {
+    const remark = remarkOn(event, now);
+    return remark === '' ? lines[i] : `${lines[i]}\n    ${printable(remark)}`;
+  });
+  return [head, ...blocks].join('\n');
+}
+
+function remarkOn({ state, reason, attempts, nextAttemptAt }: ListedEvent, now: number): string {
+  if (nextAttemptAt === null) return reason ?? '';
+  const next = nextAttemptAt > now ? `next in ${inWords(nextAttemptAt - now)}` : 'due now';
+  const tried = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}, ${next}`;
+  return state === 'parked' && reason !== null ? `${reason}; ${tried}` : tried;
+}
+
+function factsOf(event: ShownEvent, now: number): readonly (readonly string[])[] {
+  const when = (moment: number | null) =>
+    moment === null ? '-' : `${utc(moment)}, ${ageOf(moment, now)}`;
+  const removed = event.payloadRemovedAt;
+  return [
+    ['event', event.id],
+    ['type', event.type],
+    ['about', event.objectId ?? '-'],
+    ['state', event.state],
+    ['reason', event.reason ?? '-'],
+    ['waits for', event.waitsFor.join(', ') || '-'],
+    ['attempts', String(event.attempts)],
+    ['next', when(event.nextAttemptAt)],
+    ['created', when(event.createdAt)],
+    ['received', when(event.receivedAt)],
+    ['settled', when(event.settledAt)],
+    ['mode', event.livemode ? 'live' : 'test'],
+    ['account', event.account ?? '-'],
+    ['version', event.apiVersion ?? '-'],
+    ['payload', removed === null ? 'kept; --payload prints it' : `removed ${when(removed)}`],
+    ...event.entries.map(({ userId, kind, delta }) => {
+      return ['entry', `${delta > 0 ? '+' : ''}${delta} ${kind} for ${userId}`];
+    }),
+  ];
+}
+
+function ageOf(moment: number, now: number): string {
+  return moment > now ? `in ${inWords(moment - now)}` : `${inWords(now - moment)} ago`;
+}
+
+/** As the API writes JSON: snake_case, and times as ISO texts. */
+function asJson(event: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(event).map(([key, value]) => [
+      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      key.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : value,
+    ]),
+  );
+}
