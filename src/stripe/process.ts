@@ -16,7 +16,6 @@ import type { TakeBack } from './take-back.ts';
 import type { Users } from './users.ts';
 import {
   API_IS_BACK,
-  awaitedUsers,
   FOR_BUYER,
   FOR_RETURN,
   parked,
@@ -57,8 +56,7 @@ export function createAttempt(options: ProcessOptions): Attempt {
       const level = state === 'parked' ? 'warn' : 'info';
       const fields = { event: claim.id, attempt: claim.attempt, state, reason: verdict.reason };
       log[level](fields, 'Stripe event');
-      const wakes =
-        verdict.state === 'parked' ? await missedLinks(verdict.waitsFor) : (verdict.wakes ?? []);
+      const wakes = verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
       if (wakes.length > 0) await inbox.wake(wakes);
       return state;
     } catch (error) {
@@ -67,15 +65,6 @@ export function createAttempt(options: ProcessOptions): Attempt {
       log.error({ err: error, event: claim.id }, 'Stripe event could not be settled');
       return 'received';
     }
-  }
-
-  /** A link that landed between the look-up of a user and the parking has woken nothing. */
-  async function missedLinks(waitsFor: readonly string[]): Promise<readonly string[]> {
-    const missed: string[] = [];
-    for (const stripeId of awaitedUsers(waitsFor)) {
-      if ((await users.find(stripeId, stripeId)) !== null) missed.push(userIsKnown(stripeId));
-    }
-    return missed;
   }
 
   async function judgeOrPark(claim: Claim): Promise<Verdict> {

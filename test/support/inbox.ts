@@ -1,0 +1,24 @@
+import type { StripeEvent } from '../../packages/fake-stripe/src/events.ts';
+import type { StripeStage } from './stripe.ts';
+
+/** The event of a paid session of this user. */
+export function purchase({ fake }: StripeStage, userId: string, price = 'price_pack'): StripeEvent {
+  return fake.completeSession(fake.createSession({ userId, lines: [{ price }] }).id);
+}
+
+export function makeDue({ db }: StripeStage, { id }: { readonly id: string }) {
+  return db.sql('UPDATE stripe_events SET next_attempt_at = now() WHERE id = $1', [id]);
+}
+
+/** As a server leaves an event that dies after it stored it. */
+export async function storeOnly(
+  { db }: StripeStage,
+  event: StripeEvent,
+  lease = "interval '-1 second'",
+): Promise<void> {
+  await db.sql(
+    `INSERT INTO stripe_events (id, type, livemode, created, payload, attempts, next_attempt_at)
+     VALUES ($1, $2, false, now(), $3, 1, now() + ${lease})`,
+    [event.id, event.type, JSON.stringify(event)],
+  );
+}
