@@ -5,11 +5,15 @@ import { SQLSTATE, sqlState } from './sqlstate.ts';
 
 /** One connection for statements that each carry many callers' work; see `coalesce`. */
 export interface BatchSession {
-  /** Runs a statement in a transaction of its own and returns its rows after the commit. */
+  /**
+   * Runs a statement in a transaction of its own and returns its rows after the commit. Once more
+   * on a new connection when the old one is lost, so the statement must be harmless to repeat.
+   */
   readonly run: <Row extends pg.QueryResultRow>(
     statement: Statement,
     values: readonly unknown[],
   ) => Promise<readonly Row[]>;
+  /** Closes the connection; what comes later is refused as `database_unavailable`. */
   readonly close: () => Promise<void>;
 }
 
@@ -35,6 +39,7 @@ const BEGIN = `
 export function createBatchSession(url: string): BatchSession {
   let session: Promise<Session> | null = null;
   let prepared = true;
+  let closed = false;
   let underWay = 0;
   let idle: NodeJS.Timeout | undefined;
 
@@ -50,6 +55,20 @@ export function createBatchSession(url: string): BatchSession {
     statement: Statement,
     values: readonly unknown[],
   ): Promise<readonly Row[]> {
+    const until = Date.now() + TIMEOUT;
+    try {
+      return await runOnce<Row>(statement, values);
+    } catch (error) {
+      if (!isLost(error) || Date.now() >= until) throw error;
+      return runOnce<Row>(statement, values);
+    }
+  }
+
+  async function runOnce<Row extends pg.QueryResultRow>(
+    statement: Statement,
+    values: readonly unknown[],
+  ): Promise<readonly Row[]> {
+    if (closed) throw new PurserError('database_unavailable');
     clearTimeout(idle);
     session ??= openSession({ url, prepared });
     const used = session;
@@ -62,23 +81,35 @@ export function createBatchSession(url: string): BatchSession {
       if (state === SQLSTATE.preparedStatementUnknown || state === SQLSTATE.preparedStatementExists)
         prepared = false;
       // The commit that travels with it has ended a failed transaction; all else is unclear.
-      if (state === null || !prepared) breakOff(used);
+      if (isLost(error) || !prepared) breakOff(used);
       throw error;
     } finally {
       clearTimeout(timer);
       underWay -= 1;
-      if (underWay === 0) idle = setTimeout(close, IDLE_TIMEOUT).unref();
+      if (underWay === 0) idle = setTimeout(letGo, IDLE_TIMEOUT).unref();
     }
   }
 
-  async function close(): Promise<void> {
+  async function letGo(): Promise<void> {
     clearTimeout(idle);
     const last = session;
     session = null;
     await (await last?.catch(() => null))?.close();
   }
 
-  return { run, close };
+  return {
+    run,
+    async close() {
+      closed = true;
+      await letGo();
+    },
+  };
+}
+
+/** Whether the connection is gone: no answer of Postgres, or that it ends it. */
+function isLost(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === null || /^(08|57P)/.test(state);
 }
 
 async function inTransaction<Row extends pg.QueryResultRow>(
