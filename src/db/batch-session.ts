@@ -3,6 +3,16 @@ import { PurserError } from '../errors.ts';
 import { openSession, pipelined, type Session, type Statement } from './session.ts';
 import { SQLSTATE, sqlState } from './sqlstate.ts';
 
+/** A statement, and whether its commit must outlast a crash by itself. */
+export interface BatchStatement extends Statement {
+  /**
+   * False when it is enough that whatever is committed later and lasts lasts only together with it,
+   * as the order of the write-ahead log guarantees: a crash may then lose the last fraction of a
+   * second of it, and it must be harmless to carry out again.
+   */
+  readonly durable: boolean;
+}
+
 /** One connection for statements that each carry many callers' work; see `coalesce`. */
 export interface BatchSession {
   /**
@@ -10,7 +20,7 @@ export interface BatchSession {
    * on a new connection when the old one is lost, so the statement must be harmless to repeat.
    */
   readonly run: <Row extends pg.QueryResultRow>(
-    statement: Statement,
+    statement: BatchStatement,
     values: readonly unknown[],
   ) => Promise<readonly Row[]>;
   /** Closes the connection; what comes later is refused as `database_unavailable`. */
@@ -32,6 +42,9 @@ const BEGIN = `
   SET LOCAL enable_seqscan = off;
   SET LOCAL enable_bitmapscan = off`;
 
+const BEGIN_FORGETFUL = `${BEGIN};
+  SET LOCAL synchronous_commit = off`;
+
 /**
  * Opens its connection when it is needed. Batches of different kinds follow each other on it: with a
  * connection each they would be smaller, and so cost more.
@@ -52,7 +65,7 @@ export function createBatchSession(url: string): BatchSession {
   }
 
   async function run<Row extends pg.QueryResultRow>(
-    statement: Statement,
+    statement: BatchStatement,
     values: readonly unknown[],
   ): Promise<readonly Row[]> {
     const until = Date.now() + TIMEOUT;
@@ -65,7 +78,7 @@ export function createBatchSession(url: string): BatchSession {
   }
 
   async function runOnce<Row extends pg.QueryResultRow>(
-    statement: Statement,
+    statement: BatchStatement,
     values: readonly unknown[],
   ): Promise<readonly Row[]> {
     if (closed) throw new PurserError('database_unavailable');
@@ -114,11 +127,11 @@ function isLost(error: unknown): boolean {
 
 async function inTransaction<Row extends pg.QueryResultRow>(
   session: Session,
-  statement: Statement,
+  statement: BatchStatement,
   values: readonly unknown[],
 ): Promise<readonly Row[]> {
   const [, { rows }, { command }] = await pipelined([
-    session.runText(BEGIN),
+    session.runText(statement.durable ? BEGIN : BEGIN_FORGETFUL),
     session.run<Row>(statement, values),
     session.runText('COMMIT'),
   ]);

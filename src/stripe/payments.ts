@@ -1,7 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
-import type { BatchSession } from '../db/batch-session.ts';
+import type { BatchSession, BatchStatement } from '../db/batch-session.ts';
 import { coalesce } from '../db/coalesce.ts';
-import type { Statement } from '../db/session.ts';
 
 /** The names of one payment, to be claimed for its grant key. */
 interface Naming {
@@ -62,8 +61,9 @@ function withoutSharedNames(namings: readonly Naming[]): readonly Naming[] {
   });
 }
 
-const CLAIM: Statement = {
+const CLAIM: BatchStatement = {
   name: 'claim_names',
+  durable: false,
   text: `WITH asked AS (
        SELECT n, key, alias COLLATE "C" AS alias
          FROM unnest($1::int[], $2::text[], $3::text[]) AS a (n, key, alias)
