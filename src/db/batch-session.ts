@@ -3,13 +3,27 @@ import { PurserError } from '../errors.ts';
 import { openSession, pipelined, type Session, type Statement } from './session.ts';
 import { SQLSTATE, sqlState } from './sqlstate.ts';
 
+/** A statement, and whether its commit must outlast a crash by itself. */
+export interface BatchStatement extends Statement {
+  /**
+   * False when it is enough that whatever is committed later and lasts lasts only together with it,
+   * as the order of the write-ahead log guarantees: a crash may then lose the last fraction of a
+   * second of it, and it must be harmless to carry out again.
+   */
+  readonly durable: boolean;
+}
+
 /** One connection for statements that each carry many callers' work; see `coalesce`. */
 export interface BatchSession {
-  /** Runs a statement in a transaction of its own and returns its rows after the commit. */
+  /**
+   * Runs a statement in a transaction of its own and returns its rows after the commit. Once more
+   * on a new connection when the old one is lost, so the statement must be harmless to repeat.
+   */
   readonly run: <Row extends pg.QueryResultRow>(
-    statement: Statement,
+    statement: BatchStatement,
     values: readonly unknown[],
   ) => Promise<readonly Row[]>;
+  /** Closes the connection; what comes later is refused as `database_unavailable`. */
   readonly close: () => Promise<void>;
 }
 
@@ -28,6 +42,9 @@ const BEGIN = `
   SET LOCAL enable_seqscan = off;
   SET LOCAL enable_bitmapscan = off`;
 
+const BEGIN_FORGETFUL = `${BEGIN};
+  SET LOCAL synchronous_commit = off`;
+
 /**
  * Opens its connection when it is needed. Batches of different kinds follow each other on it: with a
  * connection each they would be smaller, and so cost more.
@@ -35,6 +52,7 @@ const BEGIN = `
 export function createBatchSession(url: string): BatchSession {
   let session: Promise<Session> | null = null;
   let prepared = true;
+  let closed = false;
   let underWay = 0;
   let idle: NodeJS.Timeout | undefined;
 
@@ -47,9 +65,23 @@ export function createBatchSession(url: string): BatchSession {
   }
 
   async function run<Row extends pg.QueryResultRow>(
-    statement: Statement,
+    statement: BatchStatement,
     values: readonly unknown[],
   ): Promise<readonly Row[]> {
+    const until = Date.now() + TIMEOUT;
+    try {
+      return await runOnce<Row>(statement, values);
+    } catch (error) {
+      if (!isLost(error) || Date.now() >= until) throw error;
+      return runOnce<Row>(statement, values);
+    }
+  }
+
+  async function runOnce<Row extends pg.QueryResultRow>(
+    statement: BatchStatement,
+    values: readonly unknown[],
+  ): Promise<readonly Row[]> {
+    if (closed) throw new PurserError('database_unavailable');
     clearTimeout(idle);
     session ??= openSession({ url, prepared });
     const used = session;
@@ -62,32 +94,44 @@ export function createBatchSession(url: string): BatchSession {
       if (state === SQLSTATE.preparedStatementUnknown || state === SQLSTATE.preparedStatementExists)
         prepared = false;
       // The commit that travels with it has ended a failed transaction; all else is unclear.
-      if (state === null || !prepared) breakOff(used);
+      if (isLost(error) || !prepared) breakOff(used);
       throw error;
     } finally {
       clearTimeout(timer);
       underWay -= 1;
-      if (underWay === 0) idle = setTimeout(close, IDLE_TIMEOUT).unref();
+      if (underWay === 0) idle = setTimeout(letGo, IDLE_TIMEOUT).unref();
     }
   }
 
-  async function close(): Promise<void> {
+  async function letGo(): Promise<void> {
     clearTimeout(idle);
     const last = session;
     session = null;
     await (await last?.catch(() => null))?.close();
   }
 
-  return { run, close };
+  return {
+    run,
+    async close() {
+      closed = true;
+      await letGo();
+    },
+  };
+}
+
+/** Whether the connection is gone: no answer of Postgres, or that it ends it. */
+function isLost(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === null || /^(08|57P)/.test(state);
 }
 
 async function inTransaction<Row extends pg.QueryResultRow>(
   session: Session,
-  statement: Statement,
+  statement: BatchStatement,
   values: readonly unknown[],
 ): Promise<readonly Row[]> {
   const [, { rows }, { command }] = await pipelined([
-    session.runText(BEGIN),
+    session.runText(statement.durable ? BEGIN : BEGIN_FORGETFUL),
     session.run<Row>(statement, values),
     session.runText('COMMIT'),
   ]);

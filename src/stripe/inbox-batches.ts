@@ -1,5 +1,4 @@
-import type { BatchSession } from '../db/batch-session.ts';
-import type { Statement } from '../db/session.ts';
+import type { BatchSession, BatchStatement } from '../db/batch-session.ts';
 import type { StripeEvent } from './event.ts';
 import type { State } from './inbox.ts';
 import { idOf } from './json.ts';
@@ -21,8 +20,9 @@ export interface Arrived {
   readonly isNew: boolean;
 }
 
-const STORE: Statement = {
+const STORE: BatchStatement = {
   name: 'store_events',
+  durable: true,
   text: `WITH stored AS (
        INSERT INTO stripe_events (id, type, api_version, livemode, account, created, object_id,
                                   payload, attempts, next_attempt_at)
@@ -81,8 +81,9 @@ export interface Ending {
   readonly reason: string | null;
 }
 
-const END: Statement = {
+const END: BatchStatement = {
   name: 'end_events',
+  durable: false,
   text: `WITH held AS (
        SELECT id
          FROM stripe_events

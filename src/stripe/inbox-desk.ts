@@ -107,9 +107,9 @@ export async function retryEvent(pool: Pool, { id, note }: RetryRequest): Promis
   const { rowCount } = await pool.query(
     `UPDATE stripe_events
         SET next_attempt_at = least(next_attempt_at, now()), settled_at = NULL,
-            reason = CASE WHEN settled_at IS NULL THEN reason ELSE $2 END,
+            reason = CASE WHEN settled_at IS NULL THEN reason ELSE $2::text END,
             state = CASE WHEN state IN ('parked', 'received') THEN state ELSE 'received' END
-      WHERE id = $1 AND payload IS NOT NULL AND (state <> 'done' OR $2 IS NOT NULL)`,
+      WHERE id = $1 AND payload IS NOT NULL AND (state <> 'done' OR $2::text IS NOT NULL)`,
     [id, note],
   );
   if (rowCount === 1) return null;

@@ -1,7 +1,6 @@
 import type { Pool } from 'pg';
-import type { BatchSession } from '../db/batch-session.ts';
+import type { BatchSession, BatchStatement } from '../db/batch-session.ts';
 import { coalesce } from '../db/coalesce.ts';
-import type { Statement } from '../db/session.ts';
 import type { Money } from './shapes.ts';
 
 /** What became of a payment. */
@@ -68,8 +67,9 @@ export function createPaymentRecords(pool: Pool, session: BatchSession) {
   return { record, find };
 }
 
-const RECORD: Statement = {
+const RECORD: BatchStatement = {
   name: 'record_payments',
+  durable: false,
   text: `INSERT INTO stripe_payments AS p (payment, user_id, amount_paid, currency, outcome, reason)
      SELECT DISTINCT ON (payment COLLATE "C")
             payment, user_id, amount_paid, currency, outcome, reason

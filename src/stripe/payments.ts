@@ -1,7 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
-import type { BatchSession } from '../db/batch-session.ts';
+import type { BatchSession, BatchStatement } from '../db/batch-session.ts';
 import { coalesce } from '../db/coalesce.ts';
-import type { Statement } from '../db/session.ts';
 
 /** The names of one payment, to be claimed for its grant key. */
 interface Naming {
@@ -31,13 +30,13 @@ export function createPayments(pool: Pool, session: BatchSession) {
    */
   async function claim(key: string, aliases: readonly string[]): Promise<string> {
     const naming = { key, names: [...new Set([key, ...aliases])] };
-    return (await claimOne(naming)) ?? (await join(pool, naming));
+    return (await claimOne(naming)) ?? (await claimAndJoin(pool, naming));
   }
 
   return { claim };
 }
 
-/** @returns each payment's owner; null where it takes `join`, and nothing was changed */
+/** @returns each payment's owner; null where it takes `claimAndJoin`, and nothing was changed */
 async function claimAll(
   session: BatchSession,
   namings: readonly Naming[],
@@ -62,8 +61,9 @@ function withoutSharedNames(namings: readonly Naming[]): readonly Naming[] {
   });
 }
 
-const CLAIM: Statement = {
+const CLAIM: BatchStatement = {
   name: 'claim_names',
+  durable: false,
   text: `WITH asked AS (
        SELECT n, key, alias COLLATE "C" AS alias
          FROM unnest($1::int[], $2::text[], $3::text[]) AS a (n, key, alias)
@@ -97,9 +97,10 @@ const CLAIM: Statement = {
 
 /**
  * One transaction, all or nothing: nobody may see names of one payment under two keys. Known names
- * are locked first, then the free ones inserted, both in order, so that no two claims can deadlock;
- * what another transaction holds, or several payments own, is left to `join`. A name that another
- * transaction inserts at this moment fails the statement, and its payments are claimed one by one.
+ * are locked, without waiting, and the free ones inserted in order, so that no two claims can
+ * deadlock; what another transaction holds, or several payments own, is left to `claimAndJoin`. A
+ * name that another transaction inserts at this moment fails the statement, and its payments are
+ * claimed one by one.
  */
 async function claimTurn(
   session: BatchSession,
@@ -116,21 +117,17 @@ async function claimTurn(
 }
 
 /**
- * Makes one payment of several that turn out to be one: of that which has been granted, else of one
- * before `key`. Rare, so it may take a transaction of several statements.
+ * Claims the names of one payment where others hold some of them or several payments own them: it
+ * waits, and joins the owners. Rare, so it may take a transaction of several statements.
  */
-async function join(pool: Pool, { key, names }: Naming): Promise<string> {
+async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<string> {
   const client = await pool.connect();
   try {
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-    let owners = await lockOwners(client, names);
-    let owner: string;
-    do {
-      owner = await joinOwners(client, key, owners);
-      await takeFree(client, names, owner);
-      // Another claim may have taken a free name meanwhile: it belongs to this payment all the same.
-      owners = await lockOwners(client, names);
-    } while (owners.length > 1);
+    const owners = await takeNames(client, key, names);
+    const [only, ...others] = owners;
+    const owner =
+      only !== undefined && others.length === 0 ? only : await join(client, key, owners);
     await client.query('COMMIT');
     client.release();
     return owner;
@@ -141,39 +138,26 @@ async function join(pool: Pool, { key, names }: Naming): Promise<string> {
   }
 }
 
-async function takeFree(
+/** Takes the names that are free for `key`; returns the keys that now own them all. */
+async function takeNames(
   client: PoolClient,
-  names: readonly string[],
-  owner: string,
-): Promise<void> {
-  await client.query(
-    `INSERT INTO stripe_payment_aliases (alias, payment)
-     SELECT alias, $2 FROM unnest($1::text[]) AS a (alias) ORDER BY alias COLLATE "C"
-         ON CONFLICT (alias) DO NOTHING`,
-    [names, owner],
-  );
-}
-
-async function lockOwners(
-  client: PoolClient,
+  key: string,
   names: readonly string[],
 ): Promise<readonly string[]> {
+  // DO UPDATE, not DO NOTHING: it waits for a concurrent claim and returns whose it became.
+  // Sorted, so that two claims of the same names cannot deadlock.
   const { rows } = await client.query<{ payment: string }>(
-    `SELECT payment
-       FROM stripe_payment_aliases
-      WHERE alias = ANY($1::text[])
-      ORDER BY alias
-        FOR NO KEY UPDATE`,
-    [names],
+    `INSERT INTO stripe_payment_aliases (alias, payment)
+     SELECT alias, $2 FROM unnest($1::text[]) AS a (alias) ORDER BY alias COLLATE "C"
+         ON CONFLICT (alias) DO UPDATE SET alias = excluded.alias
+  RETURNING payment`,
+    [names, key],
   );
   return [...new Set(rows.map(({ payment }) => payment))];
 }
 
-async function joinOwners(
-  client: PoolClient,
-  key: string,
-  owners: readonly string[],
-): Promise<string> {
+/** Makes one payment of several: of the one that has been granted, else of one before `key`. */
+async function join(client: PoolClient, key: string, owners: readonly string[]): Promise<string> {
   const { rows } = await client.query<{ payment: string }>(
     `SELECT o.payment
        FROM unnest($1::text[]) AS o (payment)

@@ -60,7 +60,7 @@ export interface StripeReceiver {
 export function createStripeReceiver(options: StripeReceiverOptions): StripeReceiver {
   const { pool, url, ledger, client, secrets, livemode, catalogue, retentionDays, log } = options;
   const { answerWithin = 4_000, attemptsAtOnce = 100 } = options;
-  const { workerConcurrency = 32, workerIdle = 1_000 } = options;
+  const { workerConcurrency = 64, workerIdle = 1_000 } = options;
   const session = createBatchSession(url);
   const inbox = createInbox(pool, session);
   // A few seconds, so that an object which always fails is not retried at every other's success.

@@ -1,7 +1,6 @@
 import type { Pool } from 'pg';
-import type { BatchSession } from '../db/batch-session.ts';
+import type { BatchSession, BatchStatement } from '../db/batch-session.ts';
 import { coalesce } from '../db/coalesce.ts';
-import type { Statement } from '../db/session.ts';
 import type { Reversal } from './reversal-shapes.ts';
 
 /** A reversal on file, as far as it matters to the payment it belongs to. */
@@ -59,8 +58,9 @@ export function createReversals(pool: Pool, session: BatchSession) {
   return { file, decide, of };
 }
 
-const FIND: Statement = {
+const FIND: BatchStatement = {
   name: 'find_reversals',
+  durable: false,
   text: `SELECT a.payment, r.id, r.kind, r.payment_name AS name
        FROM stripe_payment_aliases a
        JOIN stripe_reversals r ON r.payment_name = a.alias

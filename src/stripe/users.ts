@@ -1,7 +1,6 @@
 import type { Pool } from 'pg';
-import type { BatchSession } from '../db/batch-session.ts';
+import type { BatchSession, BatchStatement } from '../db/batch-session.ts';
 import { coalesce } from '../db/coalesce.ts';
-import type { Statement } from '../db/session.ts';
 
 /** Whose user is asked for. */
 interface Question {
@@ -54,8 +53,9 @@ export function createUsers(pool: Pool, session: BatchSession) {
   return { link, find, forget };
 }
 
-const FIND: Statement = {
+const FIND: BatchStatement = {
   name: 'find_users',
+  durable: false,
   text: `SELECT coalesce((SELECT user_id FROM stripe_user_aliases WHERE stripe_id = q.subscription),
                      (SELECT user_id FROM stripe_customers WHERE stripe_customer_id = q.customer),
                      (SELECT user_id FROM stripe_user_aliases WHERE stripe_id = q.customer))

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Inbox } from './inbox.ts';
 import type { Attempt } from './process.ts';
@@ -45,9 +45,15 @@ export function createWorker(options: WorkerOptions): Worker {
       if (tidying === null && Date.now() >= tidyAgainAt) tidying = tidyUp();
       const wait = await handOut();
       if (wait > 0) await pause(wait);
-      else if (busy.size >= concurrency) await Promise.race(busy);
+      else if (busy.size >= concurrency) await someEnded();
     }
     await Promise.all([...busy, tidying]);
+  }
+
+  /** Attempts end in groups, because they share statements: all of a group make one query. */
+  async function someEnded(): Promise<void> {
+    await Promise.race(busy);
+    await nextTurn();
   }
 
   async function tidyUp(): Promise<void> {

@@ -187,3 +187,15 @@ test('the database refuses an event without the facts of its state', async () =>
     await expect(db.sql(`UPDATE stripe_events SET ${change}`), change).rejects.toThrow(/check/);
   }
 });
+
+test('a connection that broke while nobody used it is replaced unnoticed', async () => {
+  expect(await stage.deliver(purchase(stage, 'pam'))).toBe('done');
+  const ended = await stage.db.sql(
+    `SELECT pg_terminate_backend(pid)
+       FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'purser lane'`,
+  );
+  expect(ended).toHaveLength(2);
+  expect(await stage.deliver(purchase(stage, 'pam'))).toBe('done');
+  expect(await stage.balanceOf('pam')).toBe(200);
+});
