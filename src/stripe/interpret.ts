@@ -59,6 +59,9 @@ export interface Payment extends Purchase, NamedPayment {
   readonly lines: readonly Line[] | null;
 }
 
+/** What is read of an event; of an object that the API gave there is no more than that. */
+type Told = Pick<StripeEvent, 'type' | 'livemode' | 'account' | 'object'>;
+
 const ignore = (reason: string): Intent => ({ kind: 'ignore', reason });
 const park = (reason: string): Intent => ({ kind: 'park', reason });
 
@@ -66,7 +69,7 @@ const park = (reason: string): Intent => ({ kind: 'park', reason });
  * What to do about an event: the table of what grants, as code. Pure.
  * @param livemode the mode of the configured key: a test event must never give real credits
  */
-export function interpret(event: StripeEvent, livemode: boolean): Intent {
+export function interpret(event: Told, livemode: boolean): Intent {
   if (event.account !== null) return ignore('it happened in a Connect account');
   if (event.livemode !== livemode) {
     return ignore(`it is a ${mode(event.livemode)} event, but the key is for ${mode(livemode)}`);
@@ -96,7 +99,7 @@ export const ENDS_OF_SLOW_PAYMENT: readonly string[] = [
   'checkout.session.async_payment_failed',
 ];
 
-function ofSession(event: StripeEvent): Intent {
+function ofSession(event: Told): Intent {
   const read = readSession(event.object);
   if (!read.ok) return park(read.problem);
   const session = read.value;
@@ -160,7 +163,7 @@ const RECURRING = [
  */
 const STARTS_PERIOD: readonly (string | null)[] = ['subscription_create', 'subscription_cycle'];
 
-function ofInvoice(event: StripeEvent): Intent {
+function ofInvoice(event: Told): Intent {
   const read = readInvoice(event.object);
   if (!read.ok) return park(read.problem);
   const invoice = read.value;
@@ -219,7 +222,7 @@ function ofDeletedCustomer(object: Json): Intent {
 }
 
 /** Refunds, disputes and credit notes, in old and new endpoint versions. */
-function ofReversal({ type, object }: StripeEvent): Intent {
+function ofReversal({ type, object }: Told): Intent {
   if (type === 'charge.refunded') {
     const read = readRefundedCharge(object);
     return read.ok ? { kind: 'refunded_charge', charge: read.value } : park(read.problem);

@@ -41,15 +41,28 @@ export interface ProcessOptions {
 /** One attempt at an event that the caller has claimed. It never throws. */
 export type Attempt = (claim: Claim) => Promise<State>;
 
+/** What Stripe tells of an object: by an event, or by the API, which names no event. */
+export type Told = Omit<StripeEvent, 'id' | 'apiVersion'> & { readonly id: string | null };
+
+/** What Stripe tells, turned into credits; the one way in which that happens. */
+export interface Fulfilment {
+  /** Carries out what is told, whoever told it, and however often. */
+  readonly fulfil: (told: Told) => Promise<Verdict>;
+  /** What a payment is worth, without any effect. */
+  readonly appraise: (
+    payment: Payment,
+  ) => Promise<Worth | Exclude<Answer<never>, { readonly kind: 'answer' }>>;
+}
+
 /**
  * Carries events out. The inbox and the ledger need no common transaction: each step is harmless
  * when it is repeated, and the event is settled only after its effect is durable, so a crash
  * anywhere in between costs a repetition, never credits.
  */
-export function createAttempt(options: ProcessOptions): Attempt {
-  const { inbox, users, payments, records, takeBack, api, post, catalogue, livemode, log } =
-    options;
-
+export function createAttempt(
+  { inbox, users, log }: Pick<ProcessOptions, 'inbox' | 'users' | 'log'>,
+  { fulfil }: Pick<Fulfilment, 'fulfil'>,
+): Attempt {
   async function attempt(claim: Claim): Promise<State> {
     try {
       const verdict = await judgeOrPark(claim);
@@ -80,11 +93,7 @@ export function createAttempt(options: ProcessOptions): Attempt {
 
   async function judgeOrPark(claim: Claim): Promise<Verdict> {
     try {
-      const event = claim.event ?? readEvent(claim.payload);
-      const verdict = await judge(event);
-      const session = ENDS_OF_SLOW_PAYMENT.includes(event.type) ? idOf(event.object) : null;
-      if (session === null || verdict.state === 'parked') return verdict;
-      return { ...verdict, wakes: [...(verdict.wakes ?? []), slowPaymentEnds(session)] };
+      return await fulfil(claim.event ?? readEvent(claim.payload));
     } catch (error) {
       log.error({ err: error, event: claim.id }, 'Stripe event failed');
       const what = error instanceof PurserError ? error.code : 'internal_error';
@@ -94,7 +103,21 @@ export function createAttempt(options: ProcessOptions): Attempt {
     }
   }
 
-  async function judge(event: StripeEvent): Promise<Verdict> {
+  return attempt;
+}
+
+/** See `Fulfilment`. What it cannot do yet is a verdict; what fails, such as the ledger, throws. */
+export function createFulfilment(options: ProcessOptions): Fulfilment {
+  const { inbox, users, payments, records, takeBack, api, post, catalogue, livemode } = options;
+
+  async function fulfil(told: Told): Promise<Verdict> {
+    const verdict = await judge(told);
+    const session = endedPayment(told);
+    if (session === null || verdict.state === 'parked') return verdict;
+    return { ...verdict, wakes: [...(verdict.wakes ?? []), slowPaymentEnds(session)] };
+  }
+
+  async function judge(event: Told): Promise<Verdict> {
     const intent = interpret(event, livemode);
     switch (intent.kind) {
       case 'ignore':
@@ -128,6 +151,8 @@ export function createAttempt(options: ProcessOptions): Attempt {
   async function awaitPayment(session: string): Promise<Verdict> {
     const end = await inbox.settledType(session, ENDS_OF_SLOW_PAYMENT);
     if (end !== null) return { state: 'ignored', reason: `it was unpaid; ${end} decided` };
+    const [known] = await records.find([session]);
+    if (known?.record) return { state: 'ignored', reason: 'it was unpaid, and was paid since' };
     const reason = 'unpaid: waits for checkout.session.async_payment_succeeded or _failed';
     return parked(reason, [slowPaymentEnds(session)], FOR_BUYER);
   }
@@ -139,13 +164,11 @@ export function createAttempt(options: ProcessOptions): Attempt {
     return { state: 'done', reason: `another user already owns ${foreign.join(' and ')}` };
   }
 
-  async function pay(eventId: string, payment: Payment): Promise<Verdict> {
-    const read = await linesOf(payment);
-    if (read.kind === 'unusable') return parked(read.reason);
-    if (read.kind === 'unreachable') return parked(read.reason, [API_IS_BACK], FOR_RETURN);
-    const terms = await catalogue.find(pricesOf(read.value));
-    const worth = worthOf(payment, read.value, { terms, now: Date.now() });
+  async function pay(eventId: string | null, payment: Payment): Promise<Verdict> {
+    const worth = await appraise(payment);
     switch (worth.kind) {
+      case 'unreachable':
+        return parked(worth.reason, [API_IS_BACK], FOR_RETURN);
       case 'nothing':
         return giveNothing(payment, worth.reason);
       case 'unusable':
@@ -157,12 +180,19 @@ export function createAttempt(options: ProcessOptions): Attempt {
     }
   }
 
+  async function appraise(payment: Payment) {
+    const read = await linesOf(payment);
+    if (read.kind !== 'answer') return read;
+    const terms = await catalogue.find(pricesOf(read.value));
+    return worthOf(payment, read.value, { terms, now: Date.now() });
+  }
+
   async function linesOf({ key, lines: known }: Payment): Promise<Answer<readonly Line[]>> {
     return known ? { kind: 'answer', value: known } : fetchLines(api, key);
   }
 
   async function grant(
-    stripeEventId: string,
+    stripeEventId: string | null,
     payment: Payment,
     { grants }: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
@@ -206,5 +236,12 @@ export function createAttempt(options: ProcessOptions): Attempt {
     return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
   }
 
-  return attempt;
+  return { fulfil, appraise };
+}
+
+/** The session of which this tells that its slow payment has ended: by an event, or as it is now. */
+function endedPayment({ id, type, object }: Told): string | null {
+  const ends =
+    id === null ? type.startsWith('checkout.session.') : ENDS_OF_SLOW_PAYMENT.includes(type);
+  return ends ? idOf(object) : null;
 }
