@@ -2,16 +2,23 @@ import type { FastifyBaseLogger } from 'fastify';
 import { PurserError } from '../errors.ts';
 import type { Command, Outcome } from '../ledger/command.ts';
 import type { Answer, StripeApi } from './api.ts';
-import type { Catalogue } from './catalogue.ts';
 import { readEvent, type StripeEvent } from './event.ts';
 import { pricesOf, type Worth, worthOf } from './grants.ts';
 import type { Claim, Inbox, State, Verdict } from './inbox.ts';
-import { ENDS_OF_SLOW_PAYMENT, interpret, type NamedPayment, type Payment } from './interpret.ts';
+import {
+  ENDS_OF_SLOW_PAYMENT,
+  interpret,
+  type Link,
+  type NamedPayment,
+  type Payment,
+} from './interpret.ts';
 import { idOf } from './json.ts';
 import { fetchLines } from './lines.ts';
 import type { PaymentOutcome, PaymentRecords } from './payment-records.ts';
 import type { Payments } from './payments.ts';
+import type { PurchaseIntent } from './purchase-intents.ts';
 import type { Line } from './shapes.ts';
+import { linesOfIntent, type Sold } from './sold.ts';
 import type { TakeBack } from './take-back.ts';
 import type { Users } from './users.ts';
 import {
@@ -33,7 +40,7 @@ export interface ProcessOptions {
   readonly takeBack: TakeBack;
   readonly api: StripeApi;
   readonly post: (command: Command) => Promise<Outcome>;
-  readonly catalogue: Pick<Catalogue, 'find'>;
+  readonly sold: Sold;
   readonly livemode: boolean;
   readonly log: FastifyBaseLogger;
 }
@@ -108,7 +115,7 @@ export function createAttempt(
 
 /** See `Fulfilment`. What it cannot do yet is a verdict; what fails, such as the ledger, throws. */
 export function createFulfilment(options: ProcessOptions): Fulfilment {
-  const { inbox, users, payments, records, takeBack, api, post, catalogue, livemode } = options;
+  const { inbox, users, payments, records, takeBack, api, post, sold, livemode } = options;
 
   async function fulfil(told: Told): Promise<Verdict> {
     const verdict = await judge(told);
@@ -127,7 +134,7 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
       case 'unpaid':
         return awaitPayment(intent.session);
       case 'link':
-        return link(intent.userId, intent.stripeIds);
+        return link(intent.link);
       case 'pay':
         return pay(event.id, intent.payment);
       case 'no_credits':
@@ -157,7 +164,11 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
     return parked(reason, [slowPaymentEnds(session)], FOR_BUYER);
   }
 
-  async function link(userId: string, stripeIds: readonly string[]): Promise<Verdict> {
+  async function link({ session, userId: named, stripeIds }: Link): Promise<Verdict> {
+    const userId = (await sold.intentOf({ intent: session }))?.userId ?? named;
+    if (userId === null) {
+      return { state: 'ignored', reason: 'it names no user; its invoice decides' };
+    }
     const foreign = await users.link(userId, stripeIds);
     await inbox.wake(stripeIds.map(userIsKnown));
     if (foreign.length === 0) return { state: 'done' };
@@ -165,7 +176,8 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
   }
 
   async function pay(eventId: string | null, payment: Payment): Promise<Verdict> {
-    const worth = await appraise(payment);
+    const intent = await sold.intentOf(payment);
+    const worth = await worthUnder(intent, payment);
     switch (worth.kind) {
       case 'unreachable':
         return parked(worth.reason, [API_IS_BACK], FOR_RETURN);
@@ -176,19 +188,24 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
       case 'unknown_price':
         return parked(`unknown price ${worth.price}`, [priceIsKnown(worth.price)]);
       case 'grant':
-        return grant(eventId, payment, worth);
+        return grant(eventId, { ...payment, userId: intent?.userId ?? payment.userId }, worth);
     }
   }
 
-  async function appraise(payment: Payment) {
-    const read = await linesOf(payment);
+  /** Under the terms of its purchase intent, where it has one. */
+  async function worthUnder(intent: PurchaseIntent | null, payment: Payment) {
+    const read = await linesOf(payment, intent);
     if (read.kind !== 'answer') return read;
-    const terms = await catalogue.find(pricesOf(read.value));
+    const terms = await sold.termsOf(pricesOf(read.value), intent);
     return worthOf(payment, read.value, { terms, now: Date.now() });
   }
 
-  async function linesOf({ key, lines: known }: Payment): Promise<Answer<readonly Line[]>> {
-    return known ? { kind: 'answer', value: known } : fetchLines(api, key);
+  async function linesOf(
+    payment: Payment,
+    intent: PurchaseIntent | null,
+  ): Promise<Answer<readonly Line[]>> {
+    const known = payment.lines ?? (intent && linesOfIntent(intent, payment));
+    return known ? { kind: 'answer', value: known } : fetchLines(api, payment.key);
   }
 
   async function grant(
@@ -197,7 +214,8 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
     { grants }: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
     const { key, aliases, subscription, customer } = payment;
-    const userId = payment.userId ?? (await users.find(subscription, customer));
+    const intent = await sold.intentOf(payment);
+    const userId = intent?.userId ?? payment.userId ?? (await users.find(subscription, customer));
     if (userId === null) {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
@@ -236,7 +254,7 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
     return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
   }
 
-  return { fulfil, appraise };
+  return { fulfil, appraise: async (payment) => worthUnder(await sold.intentOf(payment), payment) };
 }
 
 /** The session of which this tells that its slow payment has ended: by an event, or as it is now. */

@@ -6,10 +6,12 @@ import type { Command, Outcome } from '../ledger/command.ts';
 import { createStripeApi, type StripeApi } from './api.ts';
 import type { Catalogue } from './catalogue.ts';
 import { createInbox, type Inbox } from './inbox.ts';
-import { createPaymentRecords } from './payment-records.ts';
+import { createPaymentRecords, type PaymentRecords } from './payment-records.ts';
 import { createPayments } from './payments.ts';
 import { type Attempt, createAttempt, createFulfilment, type Fulfilment } from './process.ts';
+import { createPurchaseIntents, type PurchaseIntents } from './purchase-intents.ts';
 import { createReversals } from './reversals.ts';
+import { createSold } from './sold.ts';
 import { createTakeBack, type TakeBack } from './take-back.ts';
 import { createUsers, type Users } from './users.ts';
 import { API_IS_BACK } from './verdicts.ts';
@@ -22,7 +24,7 @@ export interface ProcessingOptions {
   readonly client: Stripe;
   /** The mode of the client's key; see `livemodeOf`. */
   readonly livemode: boolean;
-  readonly catalogue: Pick<Catalogue, 'find'>;
+  readonly catalogue: Pick<Catalogue, 'find' | 'findVersions'>;
   readonly log: FastifyBaseLogger;
 }
 
@@ -31,6 +33,8 @@ export interface Processing extends Fulfilment {
   readonly inbox: Inbox;
   readonly api: StripeApi;
   readonly users: Users;
+  readonly records: PaymentRecords;
+  readonly intents: PurchaseIntents;
   readonly takeBack: TakeBack;
   readonly attempt: Attempt;
 }
@@ -48,7 +52,10 @@ export function createProcessing(options: ProcessingOptions): Processing {
     ...{ api, payments, records, post },
     reversals: createReversals(pool, session),
   });
-  const parts = { inbox, users, payments, records, takeBack, api, post, catalogue, livemode, log };
+  const intents = createPurchaseIntents(pool, livemode);
+  const sold = createSold(intents, catalogue);
+  const parts = { inbox, users, payments, records, takeBack, api, post, sold, livemode, log };
   const fulfilment = createFulfilment(parts);
-  return { ...fulfilment, inbox, api, users, takeBack, attempt: createAttempt(parts, fulfilment) };
+  const attempt = createAttempt(parts, fulfilment);
+  return { ...fulfilment, inbox, api, users, records, intents, takeBack, attempt };
 }
