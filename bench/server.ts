@@ -71,6 +71,7 @@ process.once('message', async (settings: ServerSettings) => {
   });
   const app = await buildApp({
     ledger: counted,
+    shop: async () => {},
     guard: createBenchGuard(settings.secret),
     rateLimitPerMinute: 0,
     allowedOrigins: [],

@@ -61,6 +61,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     genReqId: requestId,
     bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
+    // The whole address has a bound; an id that is too long is one that nobody has, so a 404.
+    routerOptions: { maxParamLength: 16 * 1024 },
     forceCloseConnections: 'idle',
     clientErrorHandler: handleClientError,
     frameworkErrors: handleError,

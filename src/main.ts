@@ -18,6 +18,7 @@ import { createCatalogue } from './stripe/catalogue.ts';
 import { createStripeClient } from './stripe/client.ts';
 import { publish } from './stripe/publish.ts';
 import { createStripeReceiver, type StripeReceiver } from './stripe/receiver.ts';
+import { createShop } from './stripe/shop.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 
@@ -64,8 +65,18 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     retentionDays: stripe.eventRetentionDays,
     catalogue,
   });
+  const shop = createShop({
+    pool,
+    processing: receiver.processing,
+    catalogue,
+    balance: ledger.balance,
+    frontEnd: config.frontEnd,
+    origins: config.allowedOrigins,
+    log,
+  });
   const app = await buildApp({
     ledger,
+    shop,
     guard: createGuard(auth ? createAuthenticator(auth) : createTestAuthenticator()),
     rateLimitPerMinute: config.rateLimitPerMinute,
     allowedOrigins: config.allowedOrigins,

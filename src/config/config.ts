@@ -1,5 +1,6 @@
 import type { AuthOptions } from '../auth/authenticator.ts';
 import { MAX_SECRETS } from '../auth/token-openers.ts';
+import { isLoopback } from '../loopback.ts';
 import {
   parseCatalogueFile,
   parsePriceCredits,
@@ -18,7 +19,6 @@ import {
   asTokenFormat,
   asTrustedUrl,
   asWebhookSecret,
-  isLoopback,
   MODES,
   type Mode,
 } from './values.ts';
@@ -38,6 +38,8 @@ export interface Config {
   readonly logLevel: (typeof LOG_LEVELS)[number];
   /** Null when DISABLE_AUTH_FOR_TESTS lets everyone in as the test user. */
   readonly auth: AuthOptions | null;
+  /** The origin of NEXTAUTH_URL. */
+  readonly frontEnd: string;
   readonly allowedOrigins: readonly string[];
   readonly rateLimitPerMinute: number;
   readonly stripe: {
@@ -86,6 +88,7 @@ export function readConfig(env: Env): Config {
     port: variables.integer('PORT', { min: 0, max: 65_535, otherwise: 8_000 }),
     logLevel: variables.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     auth: readAuth(variables, mode, frontEnd),
+    frontEnd,
     allowedOrigins: readOrigins(variables, frontEnd),
     rateLimitPerMinute: variables.integer('RATE_LIMIT_PER_MINUTE', {
       min: 0,

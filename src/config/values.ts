@@ -1,5 +1,5 @@
-import { isIPv4 } from 'node:net';
 import { checkSecret } from '../auth/check-secret.ts';
+import { isLoopback } from '../loopback.ts';
 import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/client.ts';
 import { checkWebhookSecret } from '../stripe/signature.ts';
 
@@ -81,12 +81,6 @@ export function asApiBase(text: string, mode: Mode): ApiBase {
   if (!base) throw 'must be an origin such as https://api.stripe.com';
   asTrustedUrl(text, mode);
   return base;
-}
-
-/** By its form alone: a name such as 127.example.com may lead anywhere. */
-export function isLoopback(host: string): boolean {
-  if (['localhost', '::1', '[::1]'].includes(host)) return true;
-  return isIPv4(host) && host.startsWith('127.');
 }
 
 /** Where something secret is sent or trusted: in production only https, or this machine. */

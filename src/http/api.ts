@@ -10,6 +10,8 @@ import { useCreditsRoute } from './routes/use-credits.ts';
 
 export interface ApiOptions {
   readonly ledger: Ledger;
+  /** Further routes behind the guard, which belong to another room. */
+  readonly shop: FastifyPluginAsync;
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
   /** Requests that one identity may send in a minute; 0 for no limit. Counted per process. */
@@ -18,7 +20,7 @@ export interface ApiOptions {
 
 /** The routes behind the guard. */
 export const api =
-  ({ ledger, guard, rateLimitPerMinute }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, shop, guard, rateLimitPerMinute }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     // So that every request object has the same shape from the start.
     app.decorateRequest('identity');
@@ -29,6 +31,7 @@ export const api =
     await app.register(listEntriesRoute(ledger));
     await app.register(debitRoute(ledger));
     await app.register(useCreditsRoute(ledger));
+    await app.register(shop);
   };
 
 /** Of the plugin's headers only Retry-After is promised, and the 429 below has its own. */

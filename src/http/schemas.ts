@@ -1,25 +1,23 @@
 import { type Static, Type } from 'typebox';
-import { Envelope, ERROR_BODY } from '../envelope.ts';
+import { Envelope } from '../envelope.ts';
 import { MAX_AMOUNT } from '../ledger/command.ts';
 import type { Entry as LedgerEntry } from '../ledger/entry.ts';
 import type { Balance as LedgerBalance } from '../ledger/read.ts';
+import {
+  balanceFields,
+  credits,
+  idempotencyHeaders,
+  READABLE,
+  TEXT_PATTERNS,
+} from '../operation.ts';
 
-/**
- * Text that Postgres can store and a person can read: no NUL or other control characters but line
- * breaks and tabs, no lone surrogates (the `u` flag reads a pair as one character).
- */
-const READABLE = '^[^\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F\\uD800-\\uDFFF]*$';
-const PRINTABLE_ASCII = '^[\\x20-\\x7E]+$';
 const SEQ = '^[1-9][0-9]{0,14}$';
 
 /** What is wrong with a text that a pattern does not match, to be read after the field's name. */
 export const PATTERNS: Readonly<Record<string, string>> = {
-  [READABLE]: 'must hold no control characters and no halves of surrogate pairs',
-  [PRINTABLE_ASCII]: 'must hold only printable ASCII characters',
+  ...TEXT_PATTERNS,
   [SEQ]: 'must be the next_cursor of the page before',
 };
-
-const credits = (description: string) => Type.Integer({ description });
 
 /** An amount of credits in a request. */
 export const Amount = Type.Integer({
@@ -32,9 +30,6 @@ export const Cursor = Type.String({
   pattern: SEQ,
   description: 'The next_cursor of the page before.',
 });
-
-/** For routes without query parameters: one that is sent was meant for something. */
-export const NoQuery = Type.Object({}, { additionalProperties: false });
 
 export const Reason = Type.String({
   maxLength: 1000,
@@ -49,12 +44,6 @@ export const Ref = Type.String({
   description: 'Your own name for what this was, such as a job or an order.',
   examples: ['job-43'],
 });
-
-const balanceFields = {
-  balance: credits('What the account holds, reserved credits included.'),
-  available: credits('What can be spent now.'),
-  held: credits('What open holds reserve.'),
-};
 
 export const Balance = Type.Object(balanceFields);
 
@@ -111,44 +100,11 @@ export const InsufficientCredits = Type.Object({
   request_id: Type.String(),
 });
 
-const error = (description: string) => ({ ...Type.Ref(ERROR_BODY), description });
-
-/** What every route answers when something is wrong with the request or with us. */
-export const commonErrors = {
-  400: error('The request is not valid; the message says what is wrong.'),
-  500: error('Something failed on our side.'),
-  503: error('The database is away or too much is waiting; retry as Retry-After says.'),
-};
-
-/** What a route behind the guard answers beside `commonErrors`. */
-export const guardedErrors = {
-  ...commonErrors,
-  401: error('No valid Bearer session token.'),
-  429: error('Too many requests; wait as long as Retry-After says.'),
-};
-
-/** What a route that takes a body answers beside `guardedErrors`. */
-export const bodyErrors = {
-  ...guardedErrors,
-  413: error('The body is too large.'),
-  415: error('The body is not application/json.'),
-};
-
-export const conflictError = error('The Idempotency-Key was used for another request.');
-
-export const IdempotencyHeaders = Type.Object({
-  'idempotency-key': Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: 255,
-      pattern: PRINTABLE_ASCII,
-      description:
-        'Repeats of a request with the same key get the first answer, marked ' +
-        'Idempotency-Replayed: true. Keys never expire. A 402 writes nothing, so the same key ' +
-        'may succeed after a top-up.',
-    }),
-  ),
-});
+export const IdempotencyHeaders = idempotencyHeaders(
+  'Repeats of a request with the same key get the first answer, marked ' +
+    'Idempotency-Replayed: true. Keys never expire. A 402 writes nothing, so the same key ' +
+    'may succeed after a top-up.',
+);
 
 export const BalanceEnvelope = Envelope(Balance);
 export const DebitedEnvelope = Envelope(Debited);

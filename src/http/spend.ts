@@ -1,17 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PurserError } from '../errors.ts';
-import { headerValues } from '../header-values.ts';
 import type { Refusal } from '../ledger/command.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import {
-  bodyErrors,
-  conflictError,
-  DebitedEnvelope,
-  IdempotencyHeaders,
-  InsufficientCredits,
-  NoQuery,
-  toDebited,
-} from './schemas.ts';
+import { bodyErrors, conflictError, idempotencyKey, NoQuery } from '../operation.ts';
+import { DebitedEnvelope, IdempotencyHeaders, InsufficientCredits, toDebited } from './schemas.ts';
 
 /** What all routes that spend have in common. */
 export const spendSchema = {
@@ -53,17 +45,6 @@ export async function spend(
   if (!outcome.ok) throw toError(outcome.refusal);
   if (outcome.replayed) reply.header('idempotency-replayed', 'true');
   return { data: toDebited(outcome.entry) };
-}
-
-/** The one Idempotency-Key; Node joins several with a comma, which would be a key of its own. */
-function idempotencyKey(request: FastifyRequest): string | null {
-  const keys = headerValues(request.raw, 'idempotency-key');
-  if (keys.length > 1) {
-    throw new PurserError('invalid_request', {
-      message: 'Send one Idempotency-Key header, not several.',
-    });
-  }
-  return keys[0] ?? null;
 }
 
 function toError(refusal: Refusal): PurserError {

@@ -24,6 +24,8 @@ const PARTS: Readonly<Record<string, readonly [part: string, field: string]>> = 
 };
 
 const TYPES: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
   integer: 'a whole number',
   object: 'a JSON object',
   string: 'a string',

@@ -7,7 +7,20 @@ export type Answer<T> =
   /** No answer, an error of Stripe's, too many requests, a refused key: better later. */
   | { readonly kind: 'unreachable'; readonly reason: string }
   /** An answer that will stay the same and that nothing can be made of. */
-  | { readonly kind: 'unusable'; readonly reason: string };
+  | { readonly kind: 'unusable'; readonly reason: string; readonly refusal?: Refusal };
+
+/** How Stripe refused a request, for who sent it; ids and codes, no texts. */
+interface Refusal {
+  readonly status: number;
+  /** Such as `invalid_request_error`, `idempotency_error`. */
+  readonly type: string | null;
+  /** Such as `resource_missing`. */
+  readonly code: string | null;
+  /** What it complains about, such as `line_items[0][price]`. */
+  readonly param: string | null;
+  /** `req_…`, under which Stripe's dashboard shows the request. */
+  readonly requestId: string | null;
+}
 
 /** Stripe's API, left alone for a while when it does not answer. */
 export interface StripeApi {
@@ -19,6 +32,8 @@ export interface StripeApi {
 const FAILURES = 3;
 const LEFT_ALONE = 5_000;
 
+/** Stripe is there, but still at work on a request with the same Idempotency-Key. */
+const BUSY = { kind: 'unreachable', reason: "Stripe's API is still at the same request" } as const;
 const AWAY = { kind: 'unreachable', reason: "Stripe's API cannot be reached" } as const;
 
 /**
@@ -33,6 +48,7 @@ export function createStripeApi(client: Stripe, onBack: () => Promise<void>): St
       // A hanging API must not hold every attempt for its whole time-out, one after another.
       if (failures >= FAILURES && Date.now() < askAgainAt) return latest;
       const answer = await answerTo(() => question(client));
+      if (answer === BUSY) return answer;
       if (answer.kind === 'unreachable') {
         failures += 1;
         latest = answer;
@@ -57,13 +73,27 @@ async function answerTo<T>(question: () => Promise<T>): Promise<Answer<T>> {
     if (!(error instanceof Stripe.errors.StripeError)) throw error;
     const { statusCode, code } = error;
     const isAnswer = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
-    if (!isAnswer || statusCode === 409 || statusCode === 429) return AWAY;
+    if (statusCode === 409) return BUSY;
+    if (!isAnswer || statusCode === 429) return AWAY;
     if (statusCode === 401 || statusCode === 403) {
       return { kind: 'unreachable', reason: `Stripe's API refuses the key: ${statusCode}` };
     }
     const detail = isId(code) ? ` ${code}` : '';
-    return { kind: 'unusable', reason: `Stripe's API answers ${statusCode}${detail}` };
+    const reason = `Stripe's API answers ${statusCode}${detail}`;
+    return { kind: 'unusable', reason, refusal: refusalOf(error, statusCode) };
   }
+}
+
+function refusalOf(error: InstanceType<typeof Stripe.errors.StripeError>, status: number): Refusal {
+  const { rawType: type, code, param, requestId } = error;
+  const textOf = (value: unknown) => (isId(value) ? value : null);
+  return {
+    status,
+    type: textOf(type),
+    code: textOf(code),
+    param: textOf(param),
+    requestId: textOf(requestId),
+  };
 }
 
 /** What a list endpoint takes and gives. */

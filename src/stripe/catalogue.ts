@@ -23,6 +23,10 @@ interface Pack {
 export interface Catalogue {
   /** The terms of those prices that are known. */
   readonly find: (prices: readonly string[]) => Promise<ReadonlyMap<string, PublishedTerms>>;
+  /** Terms as they were in force when something was offered, by the version that was noted then. */
+  readonly findVersions: (
+    offered: readonly { readonly price: string; readonly version: number }[],
+  ) => Promise<ReadonlyMap<string, PublishedTerms>>;
   /** What is for sale, the cheapest first, at most `MAX_PACKS`. */
   readonly packs: () => Promise<readonly Pack[]>;
   /** The ids of all prices that are known, for sale or not. */
@@ -61,6 +65,7 @@ export function createCatalogue(pool: Pool): Catalogue {
         }),
       );
     },
+    findVersions: (offered) => selectVersions(pool, offered),
     packs: async () => (await packs.fetch('all')) ?? [],
     async known() {
       const { rows } = await pool.query<{ price: string }>('SELECT price FROM v_catalogue');
@@ -98,6 +103,20 @@ async function selectTerms(
        FROM v_catalogue
       WHERE price = ANY($1::text[])`,
     [prices],
+  );
+  return new Map(rows.map(({ price, ...terms }) => [price, terms]));
+}
+
+async function selectVersions(
+  pool: Pool,
+  offered: readonly { readonly price: string; readonly version: number }[],
+): Promise<ReadonlyMap<string, PublishedTerms>> {
+  const { rows } = await pool.query<PublishedTerms & { readonly price: string }>(
+    `SELECT price, version, credits, category, expires, trial, free, name, description,
+            for_sale AS "forSale"
+       FROM catalogue_prices
+       JOIN unnest($1::text[], $2::integer[]) AS o (price, version) USING (price, version)`,
+    [offered.map(({ price }) => price), offered.map(({ version }) => version)],
   );
   return new Map(rows.map(({ price, ...terms }) => [price, terms]));
 }

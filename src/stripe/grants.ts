@@ -87,7 +87,7 @@ function grantOf(purchase: Purchase, line: Line, { terms, now }: Market): Grant 
     metadata: {
       price,
       quantity: String(quantity),
-      line: id,
+      ...(id !== null && { line: id }),
       catalogue_version: String(known.version),
     },
   };

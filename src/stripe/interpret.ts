@@ -26,7 +26,7 @@ export type Intent =
   | { readonly kind: 'park'; readonly reason: string }
   /** A slow payment, whose end another event tells. */
   | { readonly kind: 'unpaid'; readonly session: string }
-  | { readonly kind: 'link'; readonly userId: string; readonly stripeIds: readonly string[] }
+  | { readonly kind: 'link'; readonly link: Link }
   | { readonly kind: 'pay'; readonly payment: Payment }
   /** A payment that gives no credits, to be known as that when it is refunded. */
   | { readonly kind: 'no_credits'; readonly payment: NamedPayment; readonly reason: string }
@@ -35,6 +35,14 @@ export type Intent =
   | { readonly kind: 'reversal'; readonly reversal: Reversal }
   | { readonly kind: 'refunded_charge'; readonly charge: RefundedCharge }
   | { readonly kind: 'forget'; readonly customer: string };
+
+/** Whose customer and subscription they are, as a checkout in subscription mode tells. */
+export interface Link {
+  readonly session: string;
+  /** Null when the session names none; its purchase intent may. */
+  readonly userId: string | null;
+  readonly stripeIds: readonly string[];
+}
 
 /** A charge, with its refunds when the event holds them all. */
 interface RefundedCharge {
@@ -51,13 +59,20 @@ export interface NamedPayment {
 
 /** A payment that has arrived, to be turned into credits under its grant key. */
 export interface Payment extends Purchase, NamedPayment {
-  /** Null when only the subscription or the customer can tell. */
+  /** The purchase intent that it may be the end of, by its own id or by its session's. */
+  readonly intent: string | null;
+  /** Whether a coupon took something off, or may have. */
+  readonly discounted: boolean;
+  /** Null when only the intent, the subscription or the customer can tell. */
   readonly userId: string | null;
   readonly subscription: string | null;
   readonly customer: string | null;
   /** Null when they must be fetched: a session comes without, an invoice with the first few. */
   readonly lines: readonly Line[] | null;
 }
+
+/** What is read of an event; of an object that the API gave there is no more than that. */
+type Told = Pick<StripeEvent, 'type' | 'livemode' | 'account' | 'object'>;
 
 const ignore = (reason: string): Intent => ({ kind: 'ignore', reason });
 const park = (reason: string): Intent => ({ kind: 'park', reason });
@@ -66,7 +81,7 @@ const park = (reason: string): Intent => ({ kind: 'park', reason });
  * What to do about an event: the table of what grants, as code. Pure.
  * @param livemode the mode of the configured key: a test event must never give real credits
  */
-export function interpret(event: StripeEvent, livemode: boolean): Intent {
+export function interpret(event: Told, livemode: boolean): Intent {
   if (event.account !== null) return ignore('it happened in a Connect account');
   if (event.livemode !== livemode) {
     return ignore(`it is a ${mode(event.livemode)} event, but the key is for ${mode(livemode)}`);
@@ -96,7 +111,7 @@ export const ENDS_OF_SLOW_PAYMENT: readonly string[] = [
   'checkout.session.async_payment_failed',
 ];
 
-function ofSession(event: StripeEvent): Intent {
+function ofSession(event: Told): Intent {
   const read = readSession(event.object);
   if (!read.ok) return park(read.problem);
   const session = read.value;
@@ -112,7 +127,7 @@ function ofSession(event: StripeEvent): Intent {
 }
 
 function ofPayment(session: Session, userId: string | null, type: string): Intent {
-  const { id: key, aliases, customer, paymentStatus, money } = session;
+  const { id: key, aliases, customer, paymentStatus, money, discounted } = session;
   switch (paymentStatus) {
     case 'paid':
     case 'no_payment_required':
@@ -127,6 +142,8 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
           freeLines: true,
           aliases,
           money,
+          intent: key,
+          discounted,
           userId,
           subscription: null,
           customer,
@@ -141,10 +158,12 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
 }
 
 /** Its invoice grants; the session only tells whose customer and subscription they are. */
-function ofSubscription({ customer, subscription }: Session, userId: string | null): Intent {
-  if (userId === null) return ignore('it names no user; its invoice decides');
+function ofSubscription(
+  { id: session, customer, subscription }: Session,
+  userId: string | null,
+): Intent {
   const stripeIds = [customer, subscription].filter((id) => id !== null);
-  return { kind: 'link', userId, stripeIds };
+  return { kind: 'link', link: { session, userId, stripeIds } };
 }
 
 const RECURRING = [
@@ -160,7 +179,7 @@ const RECURRING = [
  */
 const STARTS_PERIOD: readonly (string | null)[] = ['subscription_create', 'subscription_cycle'];
 
-function ofInvoice(event: StripeEvent): Intent {
+function ofInvoice(event: Told): Intent {
   const read = readInvoice(event.object);
   if (!read.ok) return park(read.problem);
   const invoice = read.value;
@@ -188,7 +207,7 @@ function ofSubscriptionInvoice(
   userId: string | null,
   lines: readonly Line[] | null,
 ): Payment {
-  const { id: key, aliases, billingReason, money, subscription, customer } = invoice;
+  const { id: key, aliases, billingReason, money, subscription, customer, intent } = invoice;
   return {
     key,
     category: 'included',
@@ -197,6 +216,9 @@ function ofSubscriptionInvoice(
     freeLines: STARTS_PERIOD.includes(billingReason),
     aliases,
     money,
+    // Renewals are sold under the terms of their own time.
+    intent: billingReason === 'subscription_create' ? intent : null,
+    discounted: true,
     userId,
     subscription,
     customer,
@@ -219,7 +241,7 @@ function ofDeletedCustomer(object: Json): Intent {
 }
 
 /** Refunds, disputes and credit notes, in old and new endpoint versions. */
-function ofReversal({ type, object }: StripeEvent): Intent {
+function ofReversal({ type, object }: Told): Intent {
   if (type === 'charge.refunded') {
     const read = readRefundedCharge(object);
     return read.ok ? { kind: 'refunded_charge', charge: read.value } : park(read.problem);

@@ -102,7 +102,7 @@ function readMetadata(metadata: unknown) {
  * The amount is for one unit, so it is unknown where it depends on the quantity. A price's nickname
  * is hidden from customers; its product's name is what they see.
  */
-function readPrice(given: { readonly id: string }): StripePrice {
+export function readPrice(given: { readonly id: string }): StripePrice {
   const perUnit = at(given, 'billing_scheme') === 'per_unit' && !at(given, 'transform_quantity');
   const interval = at(given, 'recurring', 'interval');
   return {

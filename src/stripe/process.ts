@@ -2,16 +2,23 @@ import type { FastifyBaseLogger } from 'fastify';
 import { PurserError } from '../errors.ts';
 import type { Command, Outcome } from '../ledger/command.ts';
 import type { Answer, StripeApi } from './api.ts';
-import type { Catalogue } from './catalogue.ts';
 import { readEvent, type StripeEvent } from './event.ts';
 import { pricesOf, type Worth, worthOf } from './grants.ts';
 import type { Claim, Inbox, State, Verdict } from './inbox.ts';
-import { ENDS_OF_SLOW_PAYMENT, interpret, type NamedPayment, type Payment } from './interpret.ts';
+import {
+  ENDS_OF_SLOW_PAYMENT,
+  interpret,
+  type Link,
+  type NamedPayment,
+  type Payment,
+} from './interpret.ts';
 import { idOf } from './json.ts';
 import { fetchLines } from './lines.ts';
 import type { PaymentOutcome, PaymentRecords } from './payment-records.ts';
 import type { Payments } from './payments.ts';
+import type { PurchaseIntent } from './purchase-intents.ts';
 import type { Line } from './shapes.ts';
+import { linesOfIntent, type Sold } from './sold.ts';
 import type { TakeBack } from './take-back.ts';
 import type { Users } from './users.ts';
 import {
@@ -32,7 +39,7 @@ export interface ProcessOptions {
   readonly takeBack: TakeBack;
   readonly api: StripeApi;
   readonly post: (command: Command) => Promise<Outcome>;
-  readonly catalogue: Pick<Catalogue, 'find'>;
+  readonly sold: Sold;
   readonly livemode: boolean;
   readonly log: FastifyBaseLogger;
 }
@@ -40,15 +47,28 @@ export interface ProcessOptions {
 /** One attempt at an event that the caller has claimed. It never throws. */
 export type Attempt = (claim: Claim) => Promise<State>;
 
+/** What Stripe tells of an object: by an event, or by the API, which names no event. */
+export type Told = Omit<StripeEvent, 'id' | 'apiVersion'> & { readonly id: string | null };
+
+/** What Stripe tells, turned into credits; the one way in which that happens. */
+export interface Fulfilment {
+  /** Carries out what is told, whoever told it, and however often. */
+  readonly fulfil: (told: Told) => Promise<Verdict>;
+  /** What a payment is worth, without any effect. */
+  readonly appraise: (
+    payment: Payment,
+  ) => Promise<Worth | Exclude<Answer<never>, { readonly kind: 'answer' }>>;
+}
+
 /**
  * Carries events out. The inbox and the ledger need no common transaction: each step is harmless
  * when it is repeated, and the event is settled only after its effect is durable, so a crash
  * anywhere in between costs a repetition, never credits.
  */
-export function createAttempt(options: ProcessOptions): Attempt {
-  const { inbox, users, payments, records, takeBack, api, post, catalogue, livemode, log } =
-    options;
-
+export function createAttempt(
+  { inbox, users, log }: Pick<ProcessOptions, 'inbox' | 'users' | 'log'>,
+  { fulfil }: Pick<Fulfilment, 'fulfil'>,
+): Attempt {
   async function attempt(claim: Claim): Promise<State> {
     try {
       const verdict = await judgeOrPark(claim);
@@ -69,11 +89,7 @@ export function createAttempt(options: ProcessOptions): Attempt {
 
   async function judgeOrPark(claim: Claim): Promise<Verdict> {
     try {
-      const event = claim.event ?? readEvent(claim.payload);
-      const verdict = await judge(event);
-      const session = ENDS_OF_SLOW_PAYMENT.includes(event.type) ? idOf(event.object) : null;
-      if (session === null || verdict.state === 'parked') return verdict;
-      return { ...verdict, wakes: [...(verdict.wakes ?? []), slowPaymentEnds(session)] };
+      return await fulfil(claim.event ?? readEvent(claim.payload));
     } catch (error) {
       log.error({ err: error, event: claim.id }, 'Stripe event failed');
       const what = error instanceof PurserError ? error.code : 'internal_error';
@@ -83,7 +99,21 @@ export function createAttempt(options: ProcessOptions): Attempt {
     }
   }
 
-  async function judge(event: StripeEvent): Promise<Verdict> {
+  return attempt;
+}
+
+/** See `Fulfilment`. What it cannot do yet is a verdict; what fails, such as the ledger, throws. */
+export function createFulfilment(options: ProcessOptions): Fulfilment {
+  const { inbox, users, payments, records, takeBack, api, post, sold, livemode } = options;
+
+  async function fulfil(told: Told): Promise<Verdict> {
+    const verdict = await judge(told);
+    const session = endedPayment(told);
+    if (session === null || verdict.state === 'parked') return verdict;
+    return { ...verdict, wakes: [...(verdict.wakes ?? []), slowPaymentEnds(session)] };
+  }
+
+  async function judge(event: Told): Promise<Verdict> {
     const intent = interpret(event, livemode);
     switch (intent.kind) {
       case 'ignore':
@@ -93,7 +123,7 @@ export function createAttempt(options: ProcessOptions): Attempt {
       case 'unpaid':
         return awaitPayment(intent.session);
       case 'link':
-        return link(intent.userId, intent.stripeIds);
+        return link(intent.link);
       case 'pay':
         return pay(event.id, intent.payment);
       case 'no_credits':
@@ -117,24 +147,29 @@ export function createAttempt(options: ProcessOptions): Attempt {
   async function awaitPayment(session: string): Promise<Verdict> {
     const end = await inbox.settledType(session, ENDS_OF_SLOW_PAYMENT);
     if (end !== null) return { state: 'ignored', reason: `it was unpaid; ${end} decided` };
+    const [known] = await records.find([session]);
+    if (known?.record) return { state: 'ignored', reason: 'it was unpaid, and was paid since' };
     const reason = 'unpaid: waits for checkout.session.async_payment_succeeded or _failed';
     return parked(reason, [slowPaymentEnds(session)], FOR_BUYER);
   }
 
-  async function link(userId: string, stripeIds: readonly string[]): Promise<Verdict> {
+  async function link({ session, userId: named, stripeIds }: Link): Promise<Verdict> {
+    const userId = (await sold.intentOf({ intent: session }))?.userId ?? named;
+    if (userId === null) {
+      return { state: 'ignored', reason: 'it names no user; its invoice decides' };
+    }
     const foreign = await users.link(userId, stripeIds);
     await inbox.wake(stripeIds.map(userIsKnown));
     if (foreign.length === 0) return { state: 'done' };
     return { state: 'done', reason: `another user already owns ${foreign.join(' and ')}` };
   }
 
-  async function pay(eventId: string, payment: Payment): Promise<Verdict> {
-    const read = await linesOf(payment);
-    if (read.kind === 'unusable') return parked(read.reason);
-    if (read.kind === 'unreachable') return parked(read.reason, [API_IS_BACK], FOR_RETURN);
-    const terms = await catalogue.find(pricesOf(read.value));
-    const worth = worthOf(payment, read.value, { terms, now: Date.now() });
+  async function pay(eventId: string | null, payment: Payment): Promise<Verdict> {
+    const intent = await sold.intentOf(payment);
+    const worth = await worthUnder(intent, payment);
     switch (worth.kind) {
+      case 'unreachable':
+        return parked(worth.reason, [API_IS_BACK], FOR_RETURN);
       case 'nothing':
         return giveNothing(payment, worth.reason);
       case 'unusable':
@@ -142,21 +177,34 @@ export function createAttempt(options: ProcessOptions): Attempt {
       case 'unknown_price':
         return parked(`unknown price ${worth.price}`, [priceIsKnown(worth.price)]);
       case 'grant':
-        return grant(eventId, payment, worth);
+        return grant(eventId, { ...payment, userId: intent?.userId ?? payment.userId }, worth);
     }
   }
 
-  async function linesOf({ key, lines: known }: Payment): Promise<Answer<readonly Line[]>> {
-    return known ? { kind: 'answer', value: known } : fetchLines(api, key);
+  /** Under the terms of its purchase intent, where it has one. */
+  async function worthUnder(intent: PurchaseIntent | null, payment: Payment) {
+    const read = await linesOf(payment, intent);
+    if (read.kind !== 'answer') return read;
+    const terms = await sold.termsOf(pricesOf(read.value), intent);
+    return worthOf(payment, read.value, { terms, now: Date.now() });
+  }
+
+  async function linesOf(
+    payment: Payment,
+    intent: PurchaseIntent | null,
+  ): Promise<Answer<readonly Line[]>> {
+    const known = payment.lines ?? (intent && linesOfIntent(intent, payment));
+    return known ? { kind: 'answer', value: known } : fetchLines(api, payment.key);
   }
 
   async function grant(
-    stripeEventId: string,
+    stripeEventId: string | null,
     payment: Payment,
     { grants }: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
     const { key, aliases, subscription, customer } = payment;
-    const userId = payment.userId ?? (await users.find(subscription, customer));
+    const intent = await sold.intentOf(payment);
+    const userId = intent?.userId ?? payment.userId ?? (await users.find(subscription, customer));
     if (userId === null) {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
@@ -195,5 +243,12 @@ export function createAttempt(options: ProcessOptions): Attempt {
     return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
   }
 
-  return attempt;
+  return { fulfil, appraise: async (payment) => worthUnder(await sold.intentOf(payment), payment) };
+}
+
+/** The session of which this tells that its slow payment has ended: by an event, or as it is now. */
+function endedPayment({ id, type, object }: Told): string | null {
+  const ends =
+    id === null ? type.startsWith('checkout.session.') : ENDS_OF_SLOW_PAYMENT.includes(type);
+  return ends ? idOf(object) : null;
 }

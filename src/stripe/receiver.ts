@@ -1,35 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify';
-import type { Pool } from 'pg';
-import type { Stripe } from 'stripe';
+import type { FastifyPluginAsync } from 'fastify';
 import { createBatchSession } from '../db/batch-session.ts';
-import type { Command, Outcome } from '../ledger/command.ts';
-import { createStripeApi } from './api.ts';
 import type { Catalogue } from './catalogue.ts';
-import { createInbox } from './inbox.ts';
-import { createPaymentRecords } from './payment-records.ts';
-import { createPayments } from './payments.ts';
-import { createAttempt } from './process.ts';
+import { createProcessing, type Processing, type ProcessingOptions } from './processing.ts';
 import { removeOldPayloads } from './retention.ts';
-import { createReversals } from './reversals.ts';
-import { createTakeBack } from './take-back.ts';
-import { createUsers } from './users.ts';
-import { API_IS_BACK, priceIsKnown } from './verdicts.ts';
+import { priceIsKnown } from './verdicts.ts';
 import { createWebhook } from './webhook.ts';
 import { createWorker } from './worker.ts';
 
-export interface StripeReceiverOptions {
-  readonly pool: Pool;
+export interface StripeReceiverOptions extends Omit<ProcessingOptions, 'session'> {
   /** The database's URL, for the connection that the receiver keeps to itself. */
   readonly url: string;
-  readonly ledger: { readonly post: (command: Command) => Promise<Outcome> };
-  readonly client: Stripe;
   /** The endpoint's signing secret, and those before it during a roll-over. */
   readonly secrets: readonly string[];
-  /** The mode of the client's key; see `livemodeOf`. */
-  readonly livemode: boolean;
   readonly catalogue: Catalogue;
-  readonly log: FastifyBaseLogger;
   /** When a delivery is answered at the latest, whatever goes on, in milliseconds. */
   readonly answerWithin?: number;
   /** The most deliveries that attempt their event themselves at once. */
@@ -48,6 +32,8 @@ const STOP_WITHIN = 3_000;
 export interface StripeReceiver {
   /** The webhook; register it on the root instance. */
   readonly routes: FastifyPluginAsync;
+  /** What carries events out, for those who learn of the same things otherwise. */
+  readonly processing: Processing;
   /** Starts the worker, after waking what waited for a price that is known by now. */
   readonly start: () => Promise<void>;
   /**
@@ -58,29 +44,12 @@ export interface StripeReceiver {
 }
 
 export function createStripeReceiver(options: StripeReceiverOptions): StripeReceiver {
-  const { pool, url, ledger, client, secrets, livemode, catalogue, retentionDays, log } = options;
+  const { pool, url, secrets, catalogue, retentionDays, log } = options;
   const { answerWithin = 4_000, attemptsAtOnce = 100 } = options;
   const { workerConcurrency = 64, workerIdle = 1_000 } = options;
   const session = createBatchSession(url);
-  const inbox = createInbox(pool, session);
-  // A few seconds, so that an object which always fails is not retried at every other's success.
-  const api = createStripeApi(client, () => inbox.wake([API_IS_BACK], 5));
-  const payments = createPayments(pool, session);
-  const records = createPaymentRecords(pool, session);
-  const reversals = createReversals(pool, session);
-  const { post } = ledger;
-  const attempt = createAttempt({
-    inbox,
-    users: createUsers(pool, session),
-    payments,
-    records,
-    takeBack: createTakeBack({ api, payments, records, reversals, post }),
-    api,
-    post,
-    catalogue,
-    livemode,
-    log,
-  });
+  const processing = createProcessing({ ...options, session });
+  const { inbox, attempt } = processing;
   const webhook = createWebhook({ inbox, attempt, secrets, answerWithin, atOnce: attemptsAtOnce });
   const worker = createWorker({
     inbox,
@@ -95,6 +64,7 @@ export function createStripeReceiver(options: StripeReceiverOptions): StripeRece
   });
   return {
     routes: webhook.routes,
+    processing,
     async start() {
       await inbox.wake((await catalogue.known()).map(priceIsKnown));
       worker.start();

@@ -24,12 +24,16 @@ export interface Session {
   readonly mode: string;
   /** `paid`, `unpaid`, `no_payment_required`, or what Stripe adds later. */
   readonly paymentStatus: string;
+  /** `open`, `complete`, `expired`; null in what an older endpoint sends. */
+  readonly status: string | null;
   readonly customer: string | null;
   readonly subscription: string | null;
   readonly user: UserClaim;
   /** The payment's other names: its pi_ and, with invoice_creation, its in_. */
   readonly aliases: readonly string[];
   readonly money: Money | null;
+  /** Whether a coupon took something off, or may have. */
+  readonly discounted: boolean;
 }
 
 export interface Invoice {
@@ -40,6 +44,8 @@ export interface Invoice {
   /** The subscription that it is for; null for manual and one-off invoices. */
   readonly subscription: string | null;
   readonly user: UserClaim;
+  /** The purchase intent with which its subscription began. */
+  readonly intent: string | null;
   /** The payment's other names, pi_ and ch_: from basil on only when `payments` is expanded. */
   readonly aliases: readonly string[];
   /** The total, tax included; null when it cannot be told. */
@@ -58,7 +64,8 @@ type Cost = 'paid' | 'free' | 'trial' | 'credit';
 
 /** One line of a session or an invoice. */
 export interface Line {
-  readonly id: string;
+  /** Null when Stripe was not asked for it. */
+  readonly id: string | null;
   /** Null when it has no price, as an item that was made from an amount. */
   readonly price: string | null;
   readonly quantity: number | null;
@@ -87,9 +94,12 @@ export function readSession(object: Json): Read<Session> {
   const user = readUser(at(object, 'metadata', 'user_id'));
   const aliases = ids(at(object, 'payment_intent'), at(object, 'invoice'));
   const money = readMoney(at(object, 'amount_total'), at(object, 'currency'));
+  const status = idOf(at(object, 'status'));
+  const discounted = at(object, 'total_details', 'amount_discount') !== 0;
+  const who = { customer, subscription, user };
   return {
     ok: true,
-    value: { id, mode, paymentStatus, customer, subscription, user, aliases, money },
+    value: { id, mode, paymentStatus, status, ...who, aliases, money, discounted },
   };
 }
 
@@ -114,6 +124,7 @@ export function readInvoice(object: Json): Read<Invoice> {
       customer: idOf(at(object, 'customer')),
       subscription: idOf(subscription),
       user: readUser(at(metadata, 'user_id')),
+      intent: idOf(at(metadata, 'purchase_intent')),
       aliases: ids(at(object, 'payment_intent'), at(object, 'charge'), ...paymentsOf(object)),
       money: readMoney(toPay(at(object, 'total')), at(object, 'currency')),
       lines: readLines(at(object, 'lines', 'data'), readInvoiceLine),

@@ -39,3 +39,30 @@ export async function recordPrices(pool: Pool, prices: readonly StripePrice[]): 
     [JSON.stringify(prices)],
   );
 }
+
+/** Those of these prices that Stripe was asked about; null in the place of an archived one. */
+export async function selectPrices(
+  pool: Pool,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, StripePrice | null>> {
+  const { rows } = await pool.query<StripePrice & { readonly active: boolean }>(
+    `SELECT price AS id, name, description, amount, currency, interval_unit AS interval,
+            interval_count AS "intervalCount", active
+       FROM stripe_prices
+      WHERE price = ANY($1::text[])`,
+    [ids],
+  );
+  return new Map(rows.map(({ active, ...price }) => [price.id, active ? price : null]));
+}
+
+/** Records an active price that was not on record; a sync that came between knows it better. */
+export async function addPrice(pool: Pool, price: StripePrice): Promise<void> {
+  const { id, name, description, amount, currency, interval, intervalCount } = price;
+  await pool.query(
+    `INSERT INTO stripe_prices (price, name, description, amount, currency, interval_unit,
+                                interval_count, active)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, true)
+         ON CONFLICT (price) DO NOTHING`,
+    [id, name, description, amount, currency, interval, intervalCount],
+  );
+}

@@ -20,7 +20,8 @@ export interface TakeBackOptions {
 /** How the statement calls what moved the credits. */
 const REASONS = { refund: 'Refund', dispute: 'Dispute', credit_note: 'Credit note' } as const;
 
-type Told = Pick<StripeEvent, 'id' | 'type' | 'created'>;
+/** Null for the id when the API told it, not an event. */
+type Told = Pick<StripeEvent, 'type' | 'created'> & { readonly id: string | null };
 type Found =
   | { readonly kind: 'payment'; readonly payment: KnownPayment }
   | { readonly kind: 'verdict'; readonly verdict: Verdict };

@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { Envelope, ERROR_BODY } from '../envelope.ts';
 import { PurserError } from '../errors.ts';
+import { endsBefore } from './deadline.ts';
 import { readEvent, type StripeEvent } from './event.ts';
 import type { Inbox, State } from './inbox.ts';
 import type { Attempt } from './process.ts';
@@ -56,12 +57,12 @@ export function createWebhook(options: WebhookOptions): Webhook {
     const stored = store(event, payload, later);
     const handled = stored.then(({ state, claim }) => (claim ? attempt(claim) : state));
     track(handled);
-    if (!(await settles(stored, until))) {
+    if (!(await endsBefore(until, stored))) {
       // When it is stored after all, its attempt follows, and what Stripe sends again is a duplicate.
       const message = 'The event was not stored in time; send it again.';
       throw new PurserError('database_unavailable', { message });
     }
-    return { id: event.id, state: (await settles(handled, until)) ? await handled : 'received' };
+    return { id: event.id, state: (await endsBefore(until, handled)) ? await handled : 'received' };
   }
 
   async function store(event: StripeEvent, payload: string, later: boolean) {
@@ -112,15 +113,4 @@ export function createWebhook(options: WebhookOptions): Webhook {
       await Promise.allSettled(running);
     },
   };
-}
-
-/** Whether `work` ends before `until`. What takes longer goes on; Stripe does not wait for it. */
-async function settles(work: Promise<unknown>, until: number): Promise<boolean> {
-  const late = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => late.resolve(false), until - Date.now());
-  try {
-    return await Promise.race([work.then(() => true), late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

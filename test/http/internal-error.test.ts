@@ -57,6 +57,7 @@ const counts: Ledger['counts'] = {
 test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body) => {
   const app = await buildApp({
     ledger: { post: fail, balance: fail, entries: fail, counts, close: async () => {} },
+    shop: async () => {},
     guard: createGuard(createTestAuthenticator()),
     rateLimitPerMinute: 0,
     allowedOrigins: [],

@@ -32,6 +32,7 @@ afterAll(() => api.close());
 
 const GUARDED = [400, 401, 429, 500, 503];
 const SPENDING = [...GUARDED, 402, 409, 413, 415];
+const SHOPPING = [...GUARDED, 413, 415, 502];
 const OPERATIONS: readonly (readonly [string, string, string, readonly number[]])[] = [
   ['get', '/livez', 'livez', []],
   ['get', '/healthz', 'healthz', [503]],
@@ -41,6 +42,9 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['get', '/api/v1/me/credits/entries', 'listEntries', GUARDED],
   ['post', '/api/v1/credits/debit', 'debit', SPENDING],
   ['post', '/api/v1/use-credits', 'useCredits', SPENDING],
+  ['post', '/api/v1/checkout-sessions', 'createCheckoutSession', [...SHOPPING, 409, 422]],
+  ['post', '/api/v1/checkout-sessions/{id}/sync', 'syncCheckoutSession', [...SHOPPING, 404]],
+  ['post', '/api/v1/portal-sessions', 'createPortalSession', [...SHOPPING, 409]],
   ['post', '/webhooks/stripe', 'receiveStripeEvent', [400, 413, 503]],
 ];
 const OPEN = ['/livez', '/healthz', '/api/v1/packs', '/webhooks/stripe'];

@@ -91,6 +91,7 @@ test('both generations of an invoice read the same', () => {
       customer: 'cus_1',
       subscription: 'sub_1',
       user: { userId: 'ada' },
+      intent: null,
       aliases: ['pi_1', 'ch_1'],
       money: { amount: 1500, currency: 'usd' },
       lines: {
@@ -146,11 +147,13 @@ test('a session names its payment and its invoice as aliases, expanded or not', 
       id: 'cs_1',
       mode: 'payment',
       paymentStatus: 'paid',
+      status: null,
       customer: null,
       subscription: null,
       user: { userId: null },
       aliases: ['pi_1', 'in_1'],
       money: { amount: 1500, currency: 'usd' },
+      discounted: true,
     },
   });
 });

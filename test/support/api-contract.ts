@@ -29,7 +29,7 @@ export function readContract(document: OpenApi): Contract {
 
   return {
     faults(method, url, { status, headers, body }) {
-      const path = url.split('?')[0] ?? '';
+      const path = pathOf(document, url.split('?')[0] ?? '');
       const operation = at(document.paths, path, method.toLowerCase());
       if (operation === undefined || OF_ANY_ADDRESS.includes(status)) return [];
       const response = at(operation, 'responses', String(status));
@@ -43,6 +43,19 @@ export function readContract(document: OpenApi): Contract {
       return (validate.errors ?? []).map((e) => `${e.instancePath} ${e.message}`);
     },
   };
+}
+
+/** The path of the document that an address is one of: itself, or a template such as `/a/{id}`. */
+function pathOf(document: OpenApi, address: string): string {
+  const parts = address.split('/');
+  const isOne = (template: string) => {
+    const names = template.split('/');
+    return (
+      names.length === parts.length &&
+      names.every((name, i) => name.startsWith('{') || name === parts[i])
+    );
+  };
+  return Object.keys(document.paths ?? {}).find(isOne) ?? address;
 }
 
 /** The member of a JSON value under names, or undefined. */

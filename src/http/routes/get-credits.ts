@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { BalanceEnvelope, guardedErrors, NoQuery, toBalance } from '../schemas.ts';
+import { guardedErrors, NoQuery } from '../../operation.ts';
+import { BalanceEnvelope, toBalance } from '../schemas.ts';
 
 /** GET /api/v1/me/credits: what the signed-in user has. */
 export const getCreditsRoute =

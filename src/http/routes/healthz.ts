@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Envelope } from '../../envelope.ts';
-import { commonErrors } from '../schemas.ts';
+import { commonErrors } from '../../operation.ts';
 
 export interface Health {
   /** Resolves when the database answers; throws `database_unavailable` when it does not. */

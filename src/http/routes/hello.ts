@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Envelope } from '../../envelope.ts';
-import { guardedErrors, NoQuery } from '../schemas.ts';
+import { guardedErrors, NoQuery } from '../../operation.ts';
 
 /** GET /api/v1/me/hello: who the token says you are. */
 export const helloRoute: FastifyPluginAsyncTypebox = async (app) => {

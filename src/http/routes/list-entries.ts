@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { Cursor, guardedErrors, StatementEntry, toStatementEntry } from '../schemas.ts';
+import { guardedErrors } from '../../operation.ts';
+import { Cursor, StatementEntry, toStatementEntry } from '../schemas.ts';
 
 /** How many entries a page has when the caller does not say. */
 const PAGE = 20;

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
-import { commonErrors, NoQuery } from '../schemas.ts';
+import { commonErrors, NoQuery } from '../../operation.ts';
 
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(
   schema: T,
