@@ -18,6 +18,8 @@ import { createCatalogue } from './stripe/catalogue.ts';
 import { createStripeClient } from './stripe/client.ts';
 import { publish } from './stripe/publish.ts';
 import { createStripeReceiver, type StripeReceiver } from './stripe/receiver.ts';
+import { createReconciler } from './stripe/reconcile/reconcile.ts';
+import { createSchedule, type Schedule } from './stripe/reconcile/schedule.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 
@@ -41,6 +43,7 @@ export interface Parts {
   readonly pool: pg.Pool;
   readonly client: Stripe;
   readonly receiver: StripeReceiver;
+  readonly reconciliation: Schedule;
 }
 
 /** Puts the parts together; each gets only the values it needs. */
@@ -53,6 +56,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
   const ledger = createLedger({ url, pool, lanes: config.ledgerLanes });
   const client = createStripeClient(stripe);
   const catalogue = createCatalogue(pool);
+  const { livemode } = stripe;
   const receiver = createStripeReceiver({
     pool,
     url,
@@ -60,9 +64,14 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     client,
     log,
     secrets: stripe.webhookSecrets,
-    livemode: stripe.livemode,
+    livemode,
     retentionDays: stripe.eventRetentionDays,
     catalogue,
+  });
+  const reconciliation = createSchedule({
+    reconciler: createReconciler({ pool, processing: receiver.processing, livemode }),
+    everyMinutes: stripe.reconcileEveryMinutes,
+    log,
   });
   const app = await buildApp({
     ledger,
@@ -78,7 +87,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     stripeWebhook: receiver.routes,
     log,
   });
-  return { app, ledger, pool, client, receiver };
+  return { app, ledger, pool, client, receiver, reconciliation };
 }
 
 /** Migrates the database and listens. Throws when the server may not run. */
@@ -86,7 +95,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   const { databaseUrl, host, port, stripe } = config;
   await migrate(databaseUrl, { folder: MIGRATIONS, log: (sentence) => log.info(sentence) });
   const parts = await assemble(config, log);
-  const { app, pool, client, receiver } = parts;
+  const { app, pool, client, receiver, reconciliation } = parts;
   try {
     const account = await checkStripeAccount({ pool, client, livemode: stripe.livemode });
     if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
@@ -96,6 +105,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     }
     await listen(app, host, port);
     await receiver.start();
+    reconciliation.start();
   } catch (error) {
     await close(parts);
     throw error;
@@ -120,11 +130,11 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 }
 
 /** In the order in which the parts use each other. */
-async function close({ app, receiver, ledger, pool }: Parts): Promise<void> {
+async function close({ app, receiver, reconciliation, ledger, pool }: Parts): Promise<void> {
   const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT);
   await app.close();
   clearTimeout(cut);
-  await receiver.stop();
+  await Promise.all([receiver.stop(), reconciliation.stop()]);
   await ledger.close();
   await pool.end();
 }
