@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { verifyLedger } from '../../src/ledger/verify.ts';
-import { createReconciler, type ReconcileOptions } from '../../src/stripe/reconcile/reconcile.ts';
+import type { ReconcileOptions } from '../../src/stripe/reconcile/reconcile.ts';
 import { isInOrder, type Report } from '../../src/stripe/reconcile/report.ts';
+import { buyPack, fresh, reconcileOn } from '../support/reconcile.ts';
 import { type StripeStage, startStripeStage } from '../support/stripe.ts';
 
 let stage: StripeStage;
@@ -14,35 +15,9 @@ afterEach(async () => {
   await stage.close();
 });
 
-async function tryReconcile(options: Partial<ReconcileOptions>): Promise<Report | null> {
-  const { pool } = stage.db;
-  const { processing } = stage.receiver;
-  const reconciler = createReconciler({ pool, processing, livemode: false });
-  return reconciler.run({ apply: false, since: null, ...options });
-}
-
-async function reconcile(options: Partial<ReconcileOptions> = {}): Promise<Report> {
-  const report = await tryReconcile(options);
-  if (!report) throw new Error('another run is under way');
-  return report;
-}
-
+const reconcile = (options?: Partial<ReconcileOptions>) => reconcileOn(stage, options);
+const buy = (options?: Parameters<typeof buyPack>[1]) => buyPack(stage, options);
 const kinds = ({ findings }: Report) => findings.map(({ kind }) => kind).toSorted();
-
-let made = 0;
-function fresh(prefix: string): string {
-  made += 1;
-  return `${prefix}_${made}`;
-}
-
-/** Someone who has paid for a pack of 100 credits, of which nobody was told. */
-function buy(options: { readonly price?: string; readonly capture?: 'manual' } = {}) {
-  const userId = fresh('user');
-  const { price = 'price_pack', ...more } = options;
-  const { id } = stage.fake.createSession({ userId, lines: [{ price }], ...more });
-  const { object, events } = stage.fake.paySession(id);
-  return { userId, session: id, intent: String(object['payment_intent']), events };
-}
 
 async function deliverAll(events: readonly { readonly id: string }[]): Promise<void> {
   for (const event of events) await stage.deliver(event);

@@ -21,8 +21,6 @@ const COLUMNS = `events_seen_until  AS "eventsSeenUntil",
                  looked_back_at     AS "lookedBackAt"`;
 
 /** The SQL of stripe_reconcile. */
-export type CursorStore = ReturnType<typeof createCursorStore>;
-
 export function createCursorStore(pool: Pool) {
   async function read(): Promise<Cursor> {
     const { rows } = await pool.query<Cursor>(`SELECT ${COLUMNS} FROM stripe_reconcile`);

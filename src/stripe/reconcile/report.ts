@@ -1,5 +1,5 @@
 /** What can be off between Stripe and the ledger. */
-export type FindingKind =
+type FindingKind =
   /** Stripe created an event of a type that matters, and the inbox does not have it. */
   | 'event-missing'
   /** Paid at Stripe, and not on record here. */

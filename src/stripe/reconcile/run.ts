@@ -39,7 +39,7 @@ export interface Run {
 }
 
 /** The first findings, and the numbers of all. */
-export interface Conclusion {
+interface Conclusion {
   readonly findings: readonly Handled[];
   readonly found: number;
   readonly repaired: number;

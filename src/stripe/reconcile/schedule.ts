@@ -8,6 +8,8 @@ export interface ScheduleOptions {
   /** 0 for never. */
   readonly everyMinutes: number;
   readonly log: FastifyBaseLogger;
+  /** How long after the start the first run begins, in milliseconds. */
+  readonly firstAfter?: number;
   /** From 0 to 1, so that servers which boot together do not run together. */
   readonly random?: () => number;
 }
@@ -19,7 +21,7 @@ export interface Schedule {
   readonly stop: () => Promise<void>;
 }
 
-/** Not before a server that has just booted has done other things; in milliseconds. */
+/** A server that has just booted has other things to do; in milliseconds. */
 const FIRST_AFTER = 60_000;
 /** How much earlier or later than planned a run begins, as a share of the pause. */
 const JITTER = 0.1;
@@ -29,13 +31,14 @@ const STOP_WITHIN = 3_000;
 /** One server of several runs, whichever is first; the others find that it was done. */
 export function createSchedule(options: ScheduleOptions): Schedule {
   const { reconciler, everyMinutes, log, random = Math.random } = options;
+  const { firstAfter = FIRST_AFTER } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const pause = everyMinutes * 60_000;
   let running: Promise<void> = Promise.resolve();
 
   async function repeat(): Promise<void> {
-    for (let wait = FIRST_AFTER; ; wait = pause) {
+    for (let wait = firstAfter; ; wait = pause) {
       const jitter = 1 + JITTER * (2 * random() - 1);
       await sleep(wait * jitter, null, { signal }).catch(() => null);
       if (signal.aborted) return;
@@ -45,8 +48,8 @@ export function createSchedule(options: ScheduleOptions): Schedule {
 
   async function reconcile(): Promise<void> {
     try {
-      // A little less, or the jitter of two servers would let every other run fail.
-      const every = (everyMinutes * 60 * (1 - 2 * JITTER)) | 0;
+      // A little less, or a run that is early by the jitter would be none.
+      const every = everyMinutes * 60 * (1 - 2 * JITTER);
       const report = await reconciler.run({ apply: true, since: null, every, signal });
       if (!report) return;
       for (const { kind, object, user, credits, why, done, repaired } of report.findings) {
