@@ -60,6 +60,8 @@ export function createSchedule(options: ScheduleOptions): Schedule {
       const level = isInOrder(report) ? 'info' : 'warn';
       log[level]({ found, repaired, left, problems, counts }, 'reconciled with Stripe');
     } catch (error) {
+      // A shutdown does not wait for a step that hangs, and takes the connections from it.
+      if (signal.aborted) return;
       log.warn({ err: error }, 'reconciliation failed; the next run begins where this one did');
     }
   }
