@@ -69,7 +69,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     catalogue,
   });
   const reconciliation = createSchedule({
-    reconciler: createReconciler({ pool, processing: receiver.processing, livemode }),
+    reconciler: createReconciler({ pool, processing: receiver.processing, livemode, log }),
     everyMinutes: stripe.reconcileEveryMinutes,
     log,
   });

@@ -72,7 +72,7 @@ async function reconcile(
     ...{ pool, session, ledger, client, livemode, catalogue, log },
   });
   try {
-    const reconciler = createReconciler({ pool, processing, livemode });
+    const reconciler = createReconciler({ pool, processing, livemode, log });
     const report = await reconciler.run({ apply, since, onProgress: showProgress });
     if (!report) throw new Error('A run that repairs is under way; wait until it has ended.');
     return report;

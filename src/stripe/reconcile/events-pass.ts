@@ -1,3 +1,4 @@
+import { PurserError } from '../../errors.ts';
 import { readEvent, type StripeEvent } from '../event.ts';
 import { idOf, type Json } from '../json.ts';
 import type { Evidence } from './evidence.ts';
@@ -44,7 +45,9 @@ export async function compareEvents(run: Run, evidence: Evidence, since: Date): 
     const stored = await evidence.eventsStored(events.map(({ id }) => id));
     const missing = events.filter(({ id }) => !stored.has(id));
     // A page is newest first; what comes first finds its ground prepared more often.
-    for (const { json } of missing.reverse()) await run.suspect(missingEvent(run, evidence, json));
+    for (const { id, json } of missing.reverse()) {
+      await run.suspect(missingEvent(run, evidence, json) ?? unreadableEvent(id));
+    }
   }
 }
 
@@ -62,9 +65,10 @@ export async function attemptDue({ processing, step }: Run): Promise<void> {
   }
 }
 
-function missingEvent({ processing }: Run, evidence: Evidence, json: Json): Suspect {
+function missingEvent({ processing }: Run, evidence: Evidence, json: Json): Suspect | null {
   const payload = JSON.stringify(json);
-  const event = readEvent(payload);
+  const event = tryToRead(payload);
+  if (!event) return null;
   return {
     isOff: async () => !(await evidence.eventsStored([event.id])).has(event.id),
     describe: async () => describe(event),
@@ -72,6 +76,26 @@ function missingEvent({ processing }: Run, evidence: Evidence, json: Json): Susp
       const { state, claim } = await processing.inbox.store(event, payload, { later: false });
       return `stored: ${claim ? await processing.attempt(claim) : state}`;
     },
+  };
+}
+
+function tryToRead(payload: string): StripeEvent | null {
+  try {
+    return readEvent(payload);
+  } catch (error) {
+    if (error instanceof PurserError) return null;
+    throw error;
+  }
+}
+
+/** What no webhook would take either. */
+function unreadableEvent(id: string): Suspect {
+  const nothing = { user: null, amount: null, currency: null, credits: null };
+  const finding = { kind: 'event-missing', object: id, ...nothing } as const;
+  return {
+    isOff: async () => true,
+    describe: async () => ({ ...finding, when: new Date(), why: 'it cannot be read' }),
+    repair: null,
   };
 }
 

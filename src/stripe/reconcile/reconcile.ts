@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { FastifyBaseLogger } from 'fastify';
 import type { Pool } from 'pg';
 import type { Processing } from '../processing.ts';
 import { type Cursor, createCursorStore } from './cursor.ts';
@@ -16,6 +17,7 @@ export interface ReconcilerOptions {
   readonly processing: Processing;
   /** The mode of the key; see `livemodeOf`. */
   readonly livemode: boolean;
+  readonly log: FastifyBaseLogger;
 }
 
 export interface ReconcileOptions {
@@ -35,7 +37,7 @@ export interface Reconciler {
   /**
    * @returns null when a run that repairs is under way elsewhere, or was a short while ago; runs
    *   that only report do not mind each other
-   * @throws PurserError `database_unavailable` and the like, when the ledger or database is away
+   * @throws when the ledger or the database is away
    */
   readonly run: (options: ReconcileOptions) => Promise<Report | null>;
 }
@@ -79,7 +81,7 @@ function createRenewal(cursors: ReturnType<typeof createCursorStore>, holder: st
 }
 
 async function compare(
-  { pool, processing, livemode }: ReconcilerOptions,
+  options: ReconcilerOptions,
   { apply, since, signal, onProgress = () => {} }: ReconcileOptions,
   cursor: Cursor,
   renew: (() => Promise<void>) | null,
@@ -87,13 +89,15 @@ async function compare(
   const startedAt = new Date();
   const window = windowOf(cursor, since, startedAt);
   const run = createRun({
-    ...{ processing, apply, onProgress },
+    processing: options.processing,
+    log: options.log,
+    ...{ apply, onProgress },
     async step() {
       if (signal?.aborted) throw new Stopped('it was stopped before its end');
       await renew?.();
     },
   });
-  const passes = await runPasses(run, { pool, processing, livemode }, window);
+  const passes = await runPasses(run, options, window);
   const moves = movesOf(cursor, window, passes, startedAt);
   const report: Report = {
     ...{ applied: apply, startedAt, ...window, counts: run.counts },

@@ -1,4 +1,6 @@
+import type { FastifyBaseLogger } from 'fastify';
 import type Stripe from 'stripe';
+import { toPurserError } from '../../db/sqlstate.ts';
 import { type Answer, AWAY, askForPages, type Bounds } from '../api.ts';
 import { isObject, type Json } from '../json.ts';
 import type { Processing } from '../processing.ts';
@@ -20,6 +22,7 @@ export class Stopped extends Error {}
 
 export interface RunOptions {
   readonly processing: Processing;
+  readonly log: FastifyBaseLogger;
   readonly apply: boolean;
   /** Called before every step; throws `Stopped` when there shall be none. */
   readonly step: () => Promise<void>;
@@ -46,7 +49,7 @@ interface Conclusion {
   readonly left: number;
 }
 
-export function createRun({ processing, apply, step, onProgress }: RunOptions): Run {
+export function createRun({ processing, log, apply, step, onProgress }: RunOptions): Run {
   const listed: { readonly suspect: Suspect; readonly handled: Handled }[] = [];
   const beyond = { found: 0, repaired: 0 };
   const counts: Counts = {
@@ -63,7 +66,7 @@ export function createRun({ processing, apply, step, onProgress }: RunOptions): 
     await step();
     if (!(await one.isOff())) return;
     const finding = await one.describe();
-    const done = apply && one.repair ? await one.repair() : null;
+    const done = apply && one.repair ? await repair(finding, one.repair) : null;
     const repaired = done !== null && !(await one.isOff());
     if (listed.length < MAX_FINDINGS) {
       listed.push({ suspect: one, handled: { ...finding, done, repaired } });
@@ -71,6 +74,19 @@ export function createRun({ processing, apply, step, onProgress }: RunOptions): 
     }
     beyond.found += 1;
     if (repaired) beyond.repaired += 1;
+  }
+
+  /** One object that always fails holds up no other; an absence, which would fail all, does. */
+  async function repair({ object }: Finding, act: () => Promise<string>): Promise<string> {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof Incomplete || error instanceof Stopped) throw error;
+      const { code, status } = toPurserError(error);
+      if (status === 503) throw error;
+      log.error({ err: error, object }, 'reconciliation of an object failed');
+      return `tried, but the attempt failed: ${code}`;
+    }
   }
 
   /**
