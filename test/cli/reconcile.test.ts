@@ -99,7 +99,7 @@ describe('exit code 1', () => {
 
 test('exit code 2, with the usage, for what it does not understand', async () => {
   const wrong = [
-    ...['yesterday', '0d', '2026-13-01', '2099-01-01'].map((since) => ['--since', since]),
+    ...['yesterday', '7', '2026-13-01', '2099-01-01'].map((since) => ['--since', since]),
     ...[['--since'], ['--repair'], ['everything']],
   ];
   const ended = await Promise.all(wrong.map((args) => reconcile(...args)));
