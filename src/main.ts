@@ -18,6 +18,8 @@ import { createCatalogue } from './stripe/catalogue.ts';
 import { createStripeClient } from './stripe/client.ts';
 import { publish } from './stripe/publish.ts';
 import { createStripeReceiver, type StripeReceiver } from './stripe/receiver.ts';
+import { createReconciler } from './stripe/reconcile/reconcile.ts';
+import { createSchedule, type Schedule } from './stripe/reconcile/schedule.ts';
 import { createShop } from './stripe/shop.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
@@ -42,6 +44,7 @@ export interface Parts {
   readonly pool: pg.Pool;
   readonly client: Stripe;
   readonly receiver: StripeReceiver;
+  readonly reconciliation: Schedule;
 }
 
 /** Puts the parts together; each gets only the values it needs. */
@@ -54,6 +57,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
   const ledger = createLedger({ url, pool, lanes: config.ledgerLanes });
   const client = createStripeClient(stripe);
   const catalogue = createCatalogue(pool);
+  const { livemode } = stripe;
   const receiver = createStripeReceiver({
     pool,
     url,
@@ -61,7 +65,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     client,
     log,
     secrets: stripe.webhookSecrets,
-    livemode: stripe.livemode,
+    livemode,
     retentionDays: stripe.eventRetentionDays,
     catalogue,
   });
@@ -72,6 +76,11 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     balance: ledger.balance,
     frontEnd: config.frontEnd,
     origins: config.allowedOrigins,
+    log,
+  });
+  const reconciliation = createSchedule({
+    reconciler: createReconciler({ pool, processing: receiver.processing, livemode, log }),
+    everyMinutes: stripe.reconcileEveryMinutes,
     log,
   });
   const app = await buildApp({
@@ -89,7 +98,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     stripeWebhook: receiver.routes,
     log,
   });
-  return { app, ledger, pool, client, receiver };
+  return { app, ledger, pool, client, receiver, reconciliation };
 }
 
 /** Migrates the database and listens. Throws when the server may not run. */
@@ -97,7 +106,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   const { databaseUrl, host, port, stripe } = config;
   await migrate(databaseUrl, { folder: MIGRATIONS, log: (sentence) => log.info(sentence) });
   const parts = await assemble(config, log);
-  const { app, pool, client, receiver } = parts;
+  const { app, pool, client, receiver, reconciliation } = parts;
   try {
     const account = await checkStripeAccount({ pool, client, livemode: stripe.livemode });
     if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
@@ -107,6 +116,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     }
     await listen(app, host, port);
     await receiver.start();
+    reconciliation.start();
   } catch (error) {
     await close(parts);
     throw error;
@@ -131,11 +141,11 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 }
 
 /** In the order in which the parts use each other. */
-async function close({ app, receiver, ledger, pool }: Parts): Promise<void> {
+async function close({ app, receiver, reconciliation, ledger, pool }: Parts): Promise<void> {
   const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT);
   await app.close();
   clearTimeout(cut);
-  await receiver.stop();
+  await Promise.all([receiver.stop(), reconciliation.stop()]);
   await ledger.close();
   await pool.end();
 }

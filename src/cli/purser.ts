@@ -4,6 +4,7 @@ import { eventsCommands } from './events.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
 import { pricesCommand } from './prices.ts';
+import { reconcileCommand } from './reconcile.ts';
 import { serveCommand } from './serve.ts';
 import { simulateCommand } from './simulate.ts';
 import { tokenCommand } from './token.ts';
@@ -14,6 +15,7 @@ const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   migrate: migrateCommand,
   verify: verifyCommand,
   events: eventsCommands,
+  reconcile: reconcileCommand,
   prices: pricesCommand,
   token: tokenCommand,
   simulate: simulateCommand,

@@ -49,6 +49,8 @@ export interface Config {
     readonly webhookSecrets: readonly string[];
     /** How many days the payloads of settled events are kept; 0: for ever. */
     readonly eventRetentionDays: number;
+    /** How often Stripe is compared with the ledger; 0 for never. */
+    readonly reconcileEveryMinutes: number;
     /** What each price gives: by STRIPE_PRICE_TO_CREDITS_JSON, and by the catalogue file. */
     readonly prices: { readonly env: TermsByPrice; readonly file: TermsByPrice };
   };
@@ -166,6 +168,11 @@ function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
       min: 0,
       max: 36_500,
       otherwise: 90,
+    }),
+    reconcileEveryMinutes: variables.integer('RECONCILE_EVERY_MINUTES', {
+      min: 0,
+      max: 10_080,
+      otherwise: 60,
     }),
     prices: readPrices(variables),
   };

@@ -246,7 +246,7 @@ export async function findByGlobalKeys(
 
 /** All entries that granted, clawed back or reinstated for these payments, oldest first. */
 export async function findPaymentEntries(
-  session: Session,
+  session: Pick<Session, 'run'>,
   payments: readonly string[],
 ): Promise<readonly Entry[]> {
   if (payments.length === 0) return [];
@@ -256,7 +256,7 @@ export async function findPaymentEntries(
 
 /** How much of these payments has gone back, by what is known now. */
 export async function findReversed(
-  session: Session,
+  session: Pick<Session, 'run'>,
   payments: readonly string[],
 ): Promise<ReadonlyMap<string, Reversed>> {
   if (payments.length === 0) return new Map();

@@ -34,7 +34,8 @@ const LEFT_ALONE = 5_000;
 
 /** Stripe is there, but still at work on a request with the same Idempotency-Key. */
 const BUSY = { kind: 'unreachable', reason: "Stripe's API is still at the same request" } as const;
-const AWAY = { kind: 'unreachable', reason: "Stripe's API cannot be reached" } as const;
+/** Stripe does not answer at all. */
+export const AWAY = { kind: 'unreachable', reason: "Stripe's API cannot be reached" } as const;
 
 /**
  * @param onBack called when Stripe answers again: what was parked for its absence may be woken
@@ -109,31 +110,55 @@ const PAGES = 10;
 const TIME = 20_000;
 
 /** How much of a list is read; by default a payment's worth. */
-interface Bounds {
+export interface Bounds {
   readonly pages: number;
   /** For all pages together, in milliseconds. */
   readonly time: number;
 }
 
-/** Every item of a list, up to a bound beyond which the list is unusable. */
-export async function askForAll<T extends { readonly id: string }>(
+const USUAL: Bounds = { pages: PAGES, time: TIME };
+
+type List<T> = (
+  client: Stripe,
+  page: { limit: number; starting_after?: string },
+) => Promise<Page<T>>;
+
+/**
+ * The pages of a list, in Stripe's order: the newest first. An answer that is no page is the last
+ * one: why the rest cannot be had, a bound that was reached among it.
+ */
+export async function* askForPages<T extends { readonly id: string }>(
   api: StripeApi,
-  list: (client: Stripe, page: { limit: number; starting_after?: string }) => Promise<Page<T>>,
-  { pages, time }: Bounds = { pages: PAGES, time: TIME },
-): Promise<Answer<readonly T[]>> {
+  list: List<T>,
+  { pages, time }: Bounds = USUAL,
+): AsyncGenerator<Answer<readonly T[]>, void, undefined> {
   const until = Date.now() + time;
-  const all: T[] = [];
   for (let page = 0, after: string | undefined; page < pages; page++) {
     const params = { limit: PAGE, ...(after !== undefined && { starting_after: after }) };
     const answer = await api.ask((client) => list(client, params));
-    if (answer.kind !== 'answer') return answer;
-    if (!Array.isArray(answer.value.data)) {
-      return { kind: 'unusable', reason: "Stripe's answer is not a list" };
+    if (answer.kind !== 'answer') return yield answer;
+    const { data, has_more: hasMore } = answer.value;
+    if (!Array.isArray(data)) {
+      return yield { kind: 'unusable', reason: "Stripe's answer is not a list" };
     }
-    all.push(...answer.value.data);
-    if (!answer.value.has_more) return { kind: 'answer', value: all };
-    after = all.at(-1)?.id;
-    if (!isId(after) || Date.now() > until) return AWAY;
+    yield { kind: 'answer', value: data };
+    if (!hasMore) return;
+    after = data.at(-1)?.id;
+    if (!isId(after) || Date.now() > until) return yield AWAY;
   }
-  return { kind: 'unusable', reason: `it has more than ${PAGE * pages} items` };
+  yield { kind: 'unusable', reason: `it has more than ${PAGE * pages} items` };
+}
+
+/** Every item of a list, up to a bound beyond which the list is unusable. */
+export async function askForAll<T extends { readonly id: string }>(
+  api: StripeApi,
+  list: List<T>,
+  bounds: Bounds = USUAL,
+): Promise<Answer<readonly T[]>> {
+  const all: T[] = [];
+  for await (const page of askForPages(api, list, bounds)) {
+    if (page.kind !== 'answer') return page;
+    all.push(...page.value);
+  }
+  return { kind: 'answer', value: all };
 }

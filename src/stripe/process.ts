@@ -66,7 +66,7 @@ export interface Fulfilment {
  * anywhere in between costs a repetition, never credits.
  */
 export function createAttempt(
-  { inbox, users, log }: Pick<ProcessOptions, 'inbox' | 'users' | 'log'>,
+  { inbox, log }: Pick<ProcessOptions, 'inbox' | 'log'>,
   { fulfil }: Pick<Fulfilment, 'fulfil'>,
 ): Attempt {
   async function attempt(claim: Claim): Promise<State> {

@@ -1,0 +1,98 @@
+import type { Pool } from 'pg';
+import { pino } from 'pino';
+import { createBatchSession } from '../db/batch-session.ts';
+import { createPool } from '../db/pool.ts';
+import { createLedger } from '../ledger/ledger.ts';
+import { checkStripeAccount } from '../stripe/account.ts';
+import { createCatalogue } from '../stripe/catalogue.ts';
+import { createStripeClient } from '../stripe/client.ts';
+import { createProcessing } from '../stripe/processing.ts';
+import { createReconciler } from '../stripe/reconcile/reconcile.ts';
+import { type Counts, isInOrder, type Report } from '../stripe/reconcile/report.ts';
+import { type Command, UsageError } from './command.ts';
+import { databaseUrl } from './database-url.ts';
+import { formatReport, reportAsJson } from './reconcile-report.ts';
+import { type StripeAccess, stripeAccess } from './stripe-access.ts';
+import { readSince } from './times.ts';
+
+type Options = Parameters<typeof stripeAccess>[0];
+
+export const reconcileCommand: Command = {
+  summary: 'compare Stripe with the ledger; with --apply repair what is off',
+  help: [
+    'Usage: purser reconcile [--since <age or moment>] [--apply] [--json] [--folder <path>]',
+    '',
+    'Looks for events of Stripe that never arrived, payments without credits, credits without a',
+    'payment, and refunds and disputes that are not on file or not settled. Goes back to the last',
+    'run that repaired, once a day 30 days, or as far as --since says: 7d, 36h, 30m or a moment in',
+    'UTC such as 2026-11-24.',
+    '',
+    'Without --apply nothing is written. With it, what is off is carried out by the same rules as a',
+    'webhook, and looked at again; credits without a payment are only told. A running server does',
+    'the same every RECONCILE_EVERY_MINUTES. --json prints the report as one JSON document.',
+    '',
+    'Exits with 0 when everything is in order, or was repaired; with 1 when something is off, or',
+    'when not everything could be looked at.',
+  ].join('\n'),
+  options: ['since', 'folder'],
+  flags: ['apply', 'json'],
+  async run({ options, flags }) {
+    const since = sinceOf(options['since'], Date.now());
+    const access = await stripeAccess(options as Options);
+    const url = await databaseUrl(options as Options);
+    const pool = createPool({ url, size: 5, onError: () => {} });
+    try {
+      const apply = flags.has('apply');
+      const report = await reconcile(pool, url, access, { apply, since });
+      console.log(flags.has('json') ? reportAsJson(report) : formatReport(report));
+      return isInOrder(report) ? 0 : 1;
+    } finally {
+      await pool.end();
+    }
+  },
+};
+
+async function reconcile(
+  pool: Pool,
+  url: string,
+  access: StripeAccess,
+  { apply, since }: { readonly apply: boolean; readonly since: Date | null },
+): Promise<Report> {
+  const client = createStripeClient(access);
+  const { livemode } = access;
+  // Also when nothing is repaired: what another account has says nothing of this ledger.
+  const account = await checkStripeAccount({ pool, client, livemode });
+  if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
+  const ledger = createLedger({ url, pool });
+  const session = createBatchSession(url);
+  // What it finds is in the report; only what nobody foresaw is told beside it.
+  const log = pino({ level: 'error' }, pino.destination(2));
+  const catalogue = createCatalogue(pool);
+  const processing = createProcessing({
+    ...{ pool, session, ledger, client, livemode, catalogue, log },
+  });
+  try {
+    const reconciler = createReconciler({ pool, processing, livemode, log });
+    const report = await reconciler.run({ apply, since, onProgress: showProgress });
+    if (!report) throw new Error('A run that repairs is under way; wait until it has ended.');
+    return report;
+  } finally {
+    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+    await Promise.all([ledger.close(), session.close()]);
+  }
+}
+
+function showProgress({ events, sessions, invoices, ...others }: Readonly<Counts>): void {
+  if (!process.stderr.isTTY) return;
+  const rest = Object.values(others).reduce((sum, count) => sum + count, 0);
+  const done = `${events} events, ${sessions} sessions, ${invoices} invoices, ${rest} others`;
+  process.stderr.write(`\r\x1b[K${done} …`);
+}
+
+/** @throws UsageError */
+function sinceOf(text: string | undefined, now: number): Date | null {
+  if (text === undefined) return null;
+  const since = readSince(text, now);
+  if (since > now) throw new UsageError('--since lies in the future.');
+  return new Date(since);
+}

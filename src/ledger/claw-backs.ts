@@ -1,0 +1,44 @@
+import type pg from 'pg';
+import type { Statement } from '../db/session.ts';
+import { clawBackTargets, createPaymentBook } from './payment.ts';
+import { findPaymentEntries, findReversed } from './store.ts';
+
+/** How many credits of a payment should be missing by its refunds and disputes, and how many are. */
+export interface ClawBack {
+  /** The grant key. */
+  readonly payment: string;
+  readonly userId: string;
+  readonly target: number;
+  readonly booked: number;
+}
+
+/**
+ * Reads what is clawed back of these payments; one that granted nothing is left out. It takes no
+ * lock: of a payment that is being settled at this moment it may tell a difference that is gone
+ * when it is read again.
+ */
+export async function readClawBacks(
+  pool: pg.Pool,
+  payments: readonly string[],
+): Promise<readonly ClawBack[]> {
+  const reader = {
+    run: <Row extends pg.QueryResultRow>({ text }: Statement, values: readonly unknown[]) =>
+      pool.query<Row>({ text, values: [...values] }),
+  };
+  const entries = await findPaymentEntries(reader, payments);
+  const book = createPaymentBook(entries, await findReversed(reader, payments));
+  const users = [...new Set(entries.map(({ userId }) => userId))];
+  return payments.flatMap((payment) =>
+    users.flatMap((userId) => {
+      const found = book.find(userId, payment);
+      if (!found) return [];
+      const target = sum(clawBackTargets(found));
+      const booked = sum(found.grants.map(({ clawedBack }) => clawedBack));
+      return [{ payment, userId, target, booked }];
+    }),
+  );
+}
+
+function sum(amounts: readonly number[]): number {
+  return amounts.reduce((total, amount) => total + amount, 0);
+}

@@ -1,0 +1,111 @@
+import { PurserError } from '../../errors.ts';
+import { readEvent, type StripeEvent } from '../event.ts';
+import { idOf, type Json } from '../json.ts';
+import type { Evidence } from './evidence.ts';
+import type { Finding } from './report.ts';
+import { createdSince, PATIENTLY, type Run, readPages, type Suspect } from './run.ts';
+
+/**
+ * The types that matter, at most the 20 that Stripe's list takes. Without charge.refunded and
+ * charge.refund.updated of old endpoints: refund.* tell the same.
+ */
+const TYPES = [
+  'checkout.session.completed',
+  'checkout.session.async_payment_succeeded',
+  'checkout.session.async_payment_failed',
+  'invoice.paid',
+  'invoice_payment.paid',
+  'customer.deleted',
+  'refund.created',
+  'refund.updated',
+  'refund.failed',
+  'charge.dispute.created',
+  'charge.dispute.updated',
+  'charge.dispute.closed',
+  'charge.dispute.funds_withdrawn',
+  'charge.dispute.funds_reinstated',
+  'credit_note.created',
+  'credit_note.updated',
+  'credit_note.voided',
+];
+
+/** How many events that are due are attempted at once, and how often; parked ones fall due later. */
+const DUE_AT_ONCE = 10;
+const ROUNDS = 1_000;
+
+/** Finds events that never arrived; stores each as if it were delivered, and carries it out. */
+export async function compareEvents(run: Run, evidence: Evidence, since: Date): Promise<void> {
+  const params = { ...createdSince(since), types: TYPES };
+  const pages = readPages(run, 'events', (client, page) =>
+    client.events.list({ ...params, ...page }, PATIENTLY),
+  );
+  for await (const page of pages) {
+    run.counts.events += page.length;
+    const events = page.map((json) => ({ json, id: idOf(json) ?? '' }));
+    const stored = await evidence.eventsStored(events.map(({ id }) => id));
+    const missing = events.filter(({ id }) => !stored.has(id));
+    // A page is newest first; what comes first finds its ground prepared more often.
+    for (const { id, json } of missing.reverse()) {
+      await run.suspect(missingEvent(run, evidence, json) ?? unreadableEvent(id));
+    }
+  }
+}
+
+/**
+ * Attempts what is due by now: the parked events that what was found has woken. A server beside
+ * this process takes its share.
+ */
+export async function attemptDue({ processing, step }: Run): Promise<void> {
+  const { inbox, attempt } = processing;
+  for (let round = 0; round < ROUNDS; round++) {
+    await step();
+    const claims = await inbox.claim(DUE_AT_ONCE);
+    if (claims.length === 0) return;
+    await Promise.all(claims.map(attempt));
+  }
+}
+
+function missingEvent({ processing }: Run, evidence: Evidence, json: Json): Suspect | null {
+  const payload = JSON.stringify(json);
+  const event = tryToRead(payload);
+  if (!event) return null;
+  return {
+    isOff: async () => !(await evidence.eventsStored([event.id])).has(event.id),
+    describe: async () => describe(event),
+    async repair() {
+      const { state, claim } = await processing.inbox.store(event, payload, { later: false });
+      return `stored: ${claim ? await processing.attempt(claim) : state}`;
+    },
+  };
+}
+
+function tryToRead(payload: string): StripeEvent | null {
+  try {
+    return readEvent(payload);
+  } catch (error) {
+    if (error instanceof PurserError) return null;
+    throw error;
+  }
+}
+
+/** What no webhook would take either. */
+function unreadableEvent(id: string): Suspect {
+  const nothing = { user: null, amount: null, currency: null, credits: null };
+  const finding = { kind: 'event-missing', object: id, ...nothing } as const;
+  return {
+    isOff: async () => true,
+    describe: async () => ({ ...finding, when: new Date(), why: 'it cannot be read' }),
+    repair: null,
+  };
+}
+
+function describe({ id, type, object, created }: StripeEvent): Finding {
+  const about = idOf(object);
+  return {
+    kind: 'event-missing',
+    object: id,
+    ...{ user: null, amount: null, currency: null, credits: null },
+    when: new Date(created * 1000),
+    why: `${type}${about === null ? '' : ` of ${about}`} never arrived`,
+  };
+}

@@ -1,0 +1,168 @@
+import type { Pool } from 'pg';
+import type { State } from '../inbox.ts';
+
+/** What is known here of a payment that Stripe has. */
+export interface PaymentEvidence {
+  readonly recorded: boolean;
+  /** The event that should have brought it; null when none arrived. */
+  readonly event: { readonly state: State; readonly reason: string | null } | null;
+}
+
+/** A refund, dispute or credit note on file. */
+export interface FiledEvidence {
+  readonly amount: number;
+  readonly currency: string;
+  readonly live: boolean;
+}
+
+/** A payment that granted. */
+export interface GrantEvidence {
+  /** The grant key. */
+  readonly payment: string;
+  readonly user: string;
+  readonly amount: number;
+  readonly currency: string;
+  /** What it granted; null for grants of releases that did not note it. */
+  readonly credits: number | null;
+  readonly when: Date;
+}
+
+/** How many payments are read at once. */
+const BATCH = 500;
+/** Events that bring payments. */
+const PAYING = [
+  'checkout.session.completed',
+  'checkout.session.async_payment_succeeded',
+  'invoice.paid',
+];
+
+/** The SQL that tells what is known here, of what Stripe tells. It changes nothing. */
+export type Evidence = ReturnType<typeof createEvidence>;
+
+export function createEvidence(pool: Pool) {
+  /** Which of these events the inbox has. */
+  async function eventsStored(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const { rows } = await pool.query<{ id: string }>(
+      'SELECT id FROM stripe_events WHERE id = ANY($1::text[])',
+      [ids],
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
+
+  /** By session or invoice id. */
+  async function payments(keys: readonly string[]): Promise<ReadonlyMap<string, PaymentEvidence>> {
+    interface Row {
+      key: string;
+      recorded: boolean;
+      state: State | null;
+      reason: string | null;
+    }
+    const { rows } = await pool.query<Row>(
+      `SELECT asked.key, p.payment IS NOT NULL AS recorded, e.state, e.reason
+         FROM unnest($1::text[]) AS asked (key)
+         LEFT JOIN stripe_payment_aliases a ON a.alias = asked.key
+         LEFT JOIN stripe_payments p ON p.payment = a.payment
+         LEFT JOIN LATERAL (SELECT state, reason
+                              FROM stripe_events
+                             WHERE object_id = asked.key AND type = ANY($2::text[])
+                             ORDER BY state = 'parked' DESC, created DESC
+                             LIMIT 1) e ON true`,
+      [keys, PAYING],
+    );
+    return new Map(
+      rows.map(({ key, recorded, state, reason }) => [
+        key,
+        { recorded, event: state && { state, reason } },
+      ]),
+    );
+  }
+
+  async function filed(ids: readonly string[]): Promise<ReadonlyMap<string, FiledEvidence>> {
+    const { rows } = await pool.query<FiledEvidence & { id: string }>(
+      `SELECT id, amount, currency, live
+         FROM stripe_reversals
+        WHERE id = ANY($1::text[])`,
+      [ids],
+    );
+    return new Map(rows.map((row) => [row.id, row]));
+  }
+
+  /**
+   * Refunds and disputes whose end was not told yet, the longest silent first: what became of them
+   * may be lost, however long ago they were created.
+   */
+  async function unended(limit: number): Promise<readonly { id: string; kind: string }[]> {
+    const { rows } = await pool.query<{ id: string; kind: string }>(
+      `SELECT id, kind
+         FROM stripe_reversals
+        WHERE (kind = 'refund' AND status IN ('pending', 'requires_action'))
+           OR (kind = 'dispute' AND status NOT IN ('won', 'lost', 'warning_closed',
+                                                   'charge_refunded', 'prevented'))
+        ORDER BY recorded_at
+        LIMIT $1`,
+      [limit],
+    );
+    return rows;
+  }
+
+  /** The user whom a payment was granted to, by any of its names. */
+  async function userOf(names: readonly string[]): Promise<string | null> {
+    const { rows } = await pool.query<{ user_id: string }>(
+      `SELECT p.user_id
+         FROM stripe_payment_aliases a
+         JOIN stripe_payments p USING (payment)
+        WHERE a.alias = ANY($1::text[]) AND p.user_id IS NOT NULL
+        LIMIT 1`,
+      [names],
+    );
+    return rows[0]?.user_id ?? null;
+  }
+
+  /** The keys of payments that have refunds or disputes, one of both known since; in batches. */
+  async function* reversedSince(since: Date): AsyncGenerator<readonly string[], void, undefined> {
+    for (let after = ''; ; ) {
+      const { rows } = await pool.query<{ payment: string }>(
+        `SELECT DISTINCT p.payment
+           FROM stripe_reversals r
+           JOIN stripe_payment_aliases a ON a.alias = r.payment_name
+           JOIN stripe_payments p ON p.payment = a.payment
+          WHERE greatest(r.recorded_at, r.decided_at, p.recorded_at) >= $1 AND p.payment > $2
+          ORDER BY p.payment
+          LIMIT ${BATCH}`,
+        [since, after],
+      );
+      const keys = rows.map(({ payment }) => payment);
+      yield keys;
+      const last = keys.at(-1);
+      if (last === undefined || keys.length < BATCH) return;
+      after = last;
+    }
+  }
+
+  /** What granted since, in batches. */
+  async function* grantedSince(
+    since: Date,
+  ): AsyncGenerator<readonly GrantEvidence[], void, undefined> {
+    for (let after = ''; ; ) {
+      const { rows } = await pool.query<GrantEvidence>(
+        `SELECT p.payment, p.user_id AS user, p.amount_paid AS amount, p.currency,
+                p.recorded_at AS when,
+                (SELECT sum(l.delta)::bigint
+                   FROM credit_ledger l
+                  WHERE l.payment = p.payment
+                    AND l.kind NOT IN ('clawback', 'reinstatement')) AS credits
+           FROM stripe_payments p
+          WHERE p.outcome = 'granted' AND p.recorded_at >= $1 AND p.payment > $2
+          ORDER BY p.payment
+          LIMIT ${BATCH}`,
+        [since, after],
+      );
+      yield rows;
+      const last = rows.at(-1);
+      if (!last || rows.length < BATCH) return;
+      after = last.payment;
+    }
+  }
+
+  return { eventsStored, payments, filed, unended, userOf, reversedSince, grantedSince };
+}

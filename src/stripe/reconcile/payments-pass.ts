@@ -1,0 +1,170 @@
+import type { Verdict } from '../inbox.ts';
+import { interpret, type Payment } from '../interpret.ts';
+import { at, idOf, type Json, wholeNumber } from '../json.ts';
+import type { Told } from '../process.ts';
+import type { Evidence, PaymentEvidence } from './evidence.ts';
+import type { Finding } from './report.ts';
+import {
+  answerOf,
+  asJson,
+  createdSince,
+  PATIENTLY,
+  type Run,
+  readPages,
+  type Suspect,
+} from './run.ts';
+
+/** What a pass over payments needs beside the run. */
+export interface PaymentsOptions {
+  readonly evidence: Evidence;
+  readonly livemode: boolean;
+  readonly since: Date;
+  /** Takes the names of what is paid. */
+  readonly paid: Set<string>;
+}
+
+/** Compares complete checkout sessions. */
+export async function compareSessions(run: Run, options: PaymentsOptions): Promise<void> {
+  const params = { ...createdSince(options.since), status: 'complete' } as const;
+  const pages = readPages(run, 'checkout sessions', (client, page) =>
+    client.checkout.sessions.list({ ...params, ...page }, PATIENTLY),
+  );
+  for await (const page of pages) {
+    run.counts.sessions += page.length;
+    for (const session of page) {
+      if (isPaidSession(session)) addNames(options.paid, session);
+    }
+    await comparePayments(run, options, page, 'checkout.session.completed');
+  }
+}
+
+/** Compares paid invoices. */
+export async function compareInvoices(run: Run, options: PaymentsOptions): Promise<void> {
+  // Without its payments an invoice names no payment intent, and so could not be refunded.
+  const params = { ...createdSince(options.since), expand: ['data.payments'] };
+  const pages = readPages(run, 'invoices', (client, page) =>
+    client.invoices.list({ ...params, ...page, status: 'paid' }, PATIENTLY),
+  );
+  for await (const page of pages) {
+    run.counts.invoices += page.length;
+    for (const invoice of page) addNames(options.paid, invoice);
+    await comparePayments(run, options, page, 'invoice.paid');
+  }
+}
+
+/** A session that is paid, or that costs nothing and so will not be. */
+export function isPaidSession(session: Json): boolean {
+  return ['paid', 'no_payment_required'].includes(String(at(session, 'payment_status')));
+}
+
+function addNames(names: Set<string>, object: Json): void {
+  for (const id of [idOf(object), idOf(at(object, 'invoice'))]) {
+    if (id !== null) names.add(id);
+  }
+}
+
+async function comparePayments(
+  run: Run,
+  { evidence, livemode }: PaymentsOptions,
+  objects: readonly Json[],
+  type: string,
+): Promise<void> {
+  const told = objects.map((object) => tellOf(object, type));
+  const known = await evidence.payments(objects.map((object) => idOf(object) ?? ''));
+  for (const one of told) {
+    const intent = interpret(one, livemode);
+    if (known.get(idOf(one.object) ?? '')?.recorded) continue;
+    if (intent.kind === 'pay') {
+      await run.suspect(unrecorded(run, evidence, one, intent.payment));
+    } else if (intent.kind === 'no_credits' && run.apply) {
+      // Not off, but its refund would wait for it.
+      await carryOut(run, one);
+    }
+  }
+}
+
+/** An object of the API's, to be carried out like the one in an event of this type. */
+export function tellOf(object: Json, type: string, created = 0): Told {
+  const livemode = at(object, 'livemode') === true;
+  return { id: null, type, livemode, account: null, created, object };
+}
+
+/** Carries it out as if it were delivered. */
+export async function carryOut({ processing }: Run, told: Told): Promise<Verdict> {
+  const verdict = await processing.fulfil(told);
+  const wakes = verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
+  if (wakes.length > 0) await processing.inbox.wake(wakes);
+  return verdict;
+}
+
+/** What a verdict comes to, in words. */
+export function tellVerdict({ state, reason }: Verdict): string {
+  if (state === 'done') return reason ?? 'done';
+  return state === 'parked' ? `tried, but ${reason}` : `nothing: ${reason}`;
+}
+
+function unrecorded(run: Run, evidence: Evidence, told: Told, payment: Payment): Suspect {
+  const { key } = payment;
+  const look = async () => (await evidence.payments([key])).get(key);
+  return {
+    isOff: async () => (await look())?.recorded !== true,
+    describe: async () => describe(run, told, payment, (await look())?.event ?? null),
+    async repair() {
+      const verdict = await carryOut(run, told);
+      if (!(await learnUser(run, verdict, payment))) return tellVerdict(verdict);
+      return tellVerdict(await carryOut(run, told));
+    },
+  };
+}
+
+/** The user of a subscription, from the checkout that began it, when nothing else tells. */
+async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment): Promise<boolean> {
+  const isUnknown =
+    verdict.state === 'parked' && verdict.waitsFor.some((cause) => cause.startsWith('user_of:'));
+  if (!isUnknown || subscription === null) return false;
+  const answer = await run.processing.api.ask((client) =>
+    client.checkout.sessions.list({ subscription, limit: 1 }),
+  );
+  const [session] = answerOf('checkout sessions', answer).data;
+  if (!session) return false;
+  const told = tellOf(asJson(session) as Json, 'checkout.session.completed');
+  return (await carryOut(run, told)).state === 'done';
+}
+
+async function describe(
+  { processing }: Run,
+  { object }: Told,
+  payment: Payment,
+  event: PaymentEvidence['event'],
+): Promise<Finding> {
+  const { key, money, subscription, customer } = payment;
+  const user = payment.userId ?? (await processing.users.find(subscription, customer));
+  const worth = await processing.appraise(payment);
+  const credits =
+    worth.kind === 'grant' ? worth.grants.reduce((sum, { amount }) => sum + amount, 0) : null;
+  const problems = [
+    ...(worth.kind === 'unknown_price' ? [`unknown price ${worth.price}`] : []),
+    ...('reason' in worth ? [worth.reason] : []),
+    ...(user === null ? ['unknown user'] : []),
+  ];
+  return {
+    kind: 'paid-but-not-granted',
+    object: key,
+    user,
+    ...money,
+    credits: worth.kind === 'nothing' ? 0 : credits,
+    when: new Date((wholeNumber(at(object, 'created')) ?? 0) * 1000),
+    why: [whyNot(event), ...problems.filter((one) => one !== event?.reason)].join('; '),
+  };
+}
+
+function whyNot(event: PaymentEvidence['event']): string {
+  switch (event?.state) {
+    case undefined:
+      return 'its event never arrived';
+    case 'received':
+      return 'its event has not been carried out yet';
+    default:
+      return `its event is ${event?.state}: ${event?.reason ?? 'without a reason'}`;
+  }
+}

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Pool } from 'pg';
+import type { Processing } from '../processing.ts';
+import { type Cursor, createCursorStore } from './cursor.ts';
+import { attemptDue, compareEvents } from './events-pass.ts';
+import { createEvidence } from './evidence.ts';
+import { compareGrants } from './grants-pass.ts';
+import { compareInvoices, compareSessions } from './payments-pass.ts';
+import type { Counts, Report } from './report.ts';
+import { compareClawBacks, compareReversals, compareUnended } from './reversals-pass.ts';
+import { createRun, Incomplete, type Run, Stopped } from './run.ts';
+import { movesOf, type Window, windowOf } from './window.ts';
+
+export interface ReconcilerOptions {
+  readonly pool: Pool;
+  readonly processing: Processing;
+  /** The mode of the key; see `livemodeOf`. */
+  readonly livemode: boolean;
+  readonly log: FastifyBaseLogger;
+}
+
+export interface ReconcileOptions {
+  /** Whether what is off is repaired. Without it nothing is written at all. */
+  readonly apply: boolean;
+  /** How far to look back; null for everything since the last run. */
+  readonly since: Date | null;
+  /** Do nothing when a run started less than so many seconds ago. */
+  readonly every?: number;
+  /** Ends the run at the next step. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (counts: Readonly<Counts>) => void;
+}
+
+/** Compares Stripe with the ledger. */
+export interface Reconciler {
+  /**
+   * @returns null when a run that repairs is under way elsewhere, or was a short while ago; runs
+   *   that only report do not mind each other
+   * @throws when the ledger or the database is away
+   */
+  readonly run: (options: ReconcileOptions) => Promise<Report | null>;
+}
+
+/** How often the lease is renewed, in milliseconds. */
+const RENEW_EVERY = 20_000;
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const cursors = createCursorStore(options.pool);
+
+  async function run(asked: ReconcileOptions): Promise<Report | null> {
+    if (!asked.apply) {
+      const { report } = await compare(options, asked, await cursors.read(), null);
+      return report;
+    }
+    const holder = randomUUID();
+    const cursor = await cursors.hold(holder, asked.every ?? 0);
+    if (!cursor) return null;
+    let moves = null;
+    try {
+      const done = await compare(options, asked, cursor, createRenewal(cursors, holder));
+      moves = done.moves;
+      return done.report;
+    } finally {
+      const none = { eventsSeenUntil: null, objectsSeenUntil: null, lookedBackAt: null };
+      await cursors.release(holder, moves ?? none);
+    }
+  }
+
+  return { run };
+}
+
+/** Renews the lease once in a while. @throws Stopped when another run has it */
+function createRenewal(cursors: ReturnType<typeof createCursorStore>, holder: string) {
+  let renewedAt = Date.now();
+  return async () => {
+    if (Date.now() - renewedAt < RENEW_EVERY) return;
+    if (!(await cursors.renew(holder))) throw new Stopped('another run took over');
+    renewedAt = Date.now();
+  };
+}
+
+async function compare(
+  options: ReconcilerOptions,
+  { apply, since, signal, onProgress = () => {} }: ReconcileOptions,
+  cursor: Cursor,
+  renew: (() => Promise<void>) | null,
+) {
+  const startedAt = new Date();
+  const window = windowOf(cursor, since, startedAt);
+  const run = createRun({
+    processing: options.processing,
+    log: options.log,
+    ...{ apply, onProgress },
+    async step() {
+      if (signal?.aborted) throw new Stopped('it was stopped before its end');
+      await renew?.();
+    },
+  });
+  const passes = await runPasses(run, options, window);
+  const moves = movesOf(cursor, window, passes, startedAt);
+  const report: Report = {
+    ...{ applied: apply, startedAt, ...window, counts: run.counts },
+    ...(await run.conclude()),
+    problems: [...new Set(passes.problems)],
+  };
+  return { report, moves };
+}
+
+/** Both passes: the events first, since they tell more than the objects do. */
+async function runPasses(
+  run: Run,
+  { pool, livemode }: ReconcilerOptions,
+  { eventsSince, objectsSince: since }: Window,
+) {
+  const evidence = createEvidence(pool);
+  const problems: string[] = [];
+  const paid = new Set<string>();
+  const options = { pool, evidence, livemode, since, paid, compared: new Set<string>() };
+  let stopped = false;
+
+  async function pass(work: () => Promise<void>): Promise<void> {
+    if (stopped) return;
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof Incomplete || error instanceof Stopped)) throw error;
+      problems.push(error.message);
+      stopped = error instanceof Stopped;
+    }
+  }
+
+  await pass(() => compareEvents(run, evidence, eventsSince));
+  const events = problems.length === 0;
+  if (run.apply) await pass(() => attemptDue(run));
+  const before = problems.length;
+  await pass(() => compareSessions(run, options));
+  await pass(() => compareInvoices(run, options));
+  for (const kind of ['refund', 'dispute', 'credit_note'] as const) {
+    await pass(() => compareReversals(run, options, kind));
+  }
+  await pass(() => compareUnended(run, options));
+  if (run.apply) await pass(() => attemptDue(run));
+  await pass(() => compareClawBacks(run, options));
+  const objects = problems.length === before;
+  // When a list is incomplete, asking for each payment that it lacks would be a flood.
+  if (objects) await pass(() => compareGrants(run, options));
+  return { problems, events, objects: objects && problems.length === before && !stopped };
+}

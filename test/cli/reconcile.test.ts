@@ -1,0 +1,144 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startFakeStripe } from '../../packages/fake-stripe/src/fake-stripe.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { makeFolder, runPurser, servePurser } from '../support/process.ts';
+import { buyPack } from '../support/reconcile.ts';
+import { publishPrices } from '../support/stripe.ts';
+
+let database: TestDatabase;
+let fake: Awaited<ReturnType<typeof startFakeStripe>>;
+let env: Record<string, string>;
+beforeEach(async () => {
+  [database, fake] = await Promise.all([createTestDatabase(), startFakeStripe()]);
+  await publishPrices(database, new Map([['price_pack', 100]]));
+  env = {
+    NODE_ENV: 'test',
+    DATABASE_URL: database.url,
+    STRIPE_SECRET_KEY: 'sk_test_1',
+    STRIPE_API_BASE: fake.url,
+  };
+});
+afterEach(async () => {
+  await fake.stop();
+  await database.drop();
+});
+
+const reconcile = (...args: string[]) => runPurser(['reconcile', ...args], { env });
+const balances = () =>
+  database.sql('SELECT user_id, balance FROM v_credit_balance ORDER BY user_id');
+
+describe('exit code 0', () => {
+  test('when nothing is off', async () => {
+    const { code, stdout, stderr } = await reconcile();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^Looked at 0 events since [\d-]+T[\d:]+Z, and at 0 sessions, .*\n/);
+    expect(stdout).toMatch(/\nStripe and the ledger agree\.\n$/);
+  });
+
+  test('when what was off is repaired, which is told line by line', async () => {
+    const { userId, session } = buyPack({ fake });
+    fake.advance(31 * 86_400);
+    const { code, stdout, stderr } = await reconcile('--apply');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [head, row] = stdout.split('\n').map((line) => line.split(/ {2,}/));
+    expect(head).toEqual(['what', 'object', 'user', 'amount', 'credits', 'when', 'why', 'done']);
+    const when = expect.stringMatching(/^[\d-]+T[\d:]+Z$/);
+    expect(row).toEqual([
+      ...['paid-but-not-granted', session, userId, '100 usd', '100', when],
+      ...['its event never arrived', 'done'],
+    ]);
+    expect(stdout).toContain('1 found, 1 repaired, 0 left: in order');
+    expect(await balances()).toEqual([{ user_id: userId, balance: 100 }]);
+  });
+});
+
+describe('exit code 1', () => {
+  test('when something is off and nothing may be repaired', async () => {
+    buyPack({ fake });
+    const { code, stdout } = await reconcile('--since', '2d');
+    expect(code).toBe(1);
+    expect(stdout).toContain('event-missing');
+    expect(stdout).toContain('2 found; --apply repairs: NOT IN ORDER');
+    expect(await balances()).toEqual([]);
+  });
+
+  test('when something is left, with what keeps it', async () => {
+    buyPack({ fake }, { price: 'price_unknown' });
+    fake.advance(31 * 86_400);
+    const { code, stdout } = await reconcile('--apply');
+    expect(code).toBe(1);
+    expect(stdout).toContain('NOT REPAIRED: tried, but unknown price price_unknown');
+    expect(stdout).toContain('1 found, 0 repaired, 1 left: NOT IN ORDER');
+  });
+
+  test('when Stripe is away, in words, and the next run begins where this one did', async () => {
+    env['STRIPE_API_BASE'] = 'http://127.0.0.1:1';
+    const { code, stdout } = await reconcile('--apply');
+    expect(code).toBe(1);
+    expect(stdout).toContain("NOT COMPLETE  Stripe's API cannot be reached\n");
+    const [cursor] = await database.sql(
+      'SELECT events_seen_until, objects_seen_until, holder FROM stripe_reconcile',
+    );
+    expect(cursor).toEqual({ events_seen_until: null, objects_seen_until: null, holder: null });
+  });
+
+  test('when another run repairs at this moment, or the key is of another account', async () => {
+    await database.sql(
+      `UPDATE stripe_reconcile
+          SET holder = gen_random_uuid(), held_until = now() + interval '1 minute'`,
+    );
+    const busy = await reconcile('--apply');
+    expect(busy).toMatchObject({ code: 1, stdout: '' });
+    expect(busy.stderr).toBe('purser: A run that repairs is under way; wait until it has ended.\n');
+    await database.sql("UPDATE stripe_account SET account = 'acct_other'");
+    const foreign = await reconcile();
+    expect(foreign).toMatchObject({ code: 1, stdout: '' });
+    expect(foreign.stderr).toContain('belongs to the Stripe account acct_other');
+  });
+});
+
+test('exit code 2, with the usage, for what it does not understand', async () => {
+  const wrong = [
+    ...['yesterday', '7', '2026-13-01', '2099-01-01'].map((since) => ['--since', since]),
+    ...[['--since'], ['--repair'], ['everything']],
+  ];
+  const ended = await Promise.all(wrong.map((args) => reconcile(...args)));
+  for (const { code, stdout, stderr } of ended) {
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('Usage: purser reconcile');
+  }
+});
+
+test('--json is one document, of this shape', async () => {
+  const { session, userId } = buyPack({ fake });
+  fake.advance(31 * 86_400);
+  const since = `${new Date(Date.now() - 86_400_000).toISOString().slice(0, 16)}Z`;
+  const { code, stdout } = await reconcile('--json', '--since', since);
+  expect(code).toBe(1);
+  const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  expect(JSON.parse(stdout)).toEqual({
+    ...{ in_order: false, applied: false, started_at: time },
+    ...{ events_since: new Date(since).toJSON(), objects_since: new Date(since).toJSON() },
+    looked_at: {
+      ...{ events: 0, sessions: 1, invoices: 0, refunds: 0, disputes: 0, credit_notes: 0 },
+      payments: 0,
+    },
+    ...{ found: 1, repaired: 0, left: 1, problems: [] },
+    findings: [
+      {
+        ...{ what: 'paid-but-not-granted', object: session, user: userId },
+        ...{ amount: 100, currency: 'usd', credits: 100, when: time },
+        ...{ why: 'its event never arrived', done: null, repaired: false },
+      },
+    ],
+  });
+});
+
+test('works on the local server and its simulated Stripe without any variable', async () => {
+  const folder = await makeFolder();
+  const server = await servePurser(['--folder', folder], { env: { DATABASE_URL: database.url } });
+  const { code, stdout } = await runPurser(['reconcile', '--folder', folder], {});
+  expect(stdout).toContain('Stripe and the ledger agree.');
+  expect(code).toBe(0);
+  await server.stop();
+});

@@ -1,0 +1,39 @@
+import { createReconciler, type ReconcileOptions } from '../../src/stripe/reconcile/reconcile.ts';
+import type { Report } from '../../src/stripe/reconcile/report.ts';
+import type { StripeStage } from './stripe.ts';
+
+/** What compares the fake Stripe of a stage with its ledger. */
+export function reconcilerOf({ db, receiver, app }: StripeStage) {
+  const { processing } = receiver;
+  return createReconciler({ pool: db.pool, processing, livemode: false, log: app.log });
+}
+
+/** One run, a dry one unless something else is said. */
+export async function reconcileOn(
+  stage: StripeStage,
+  options: Partial<ReconcileOptions> = {},
+): Promise<Report> {
+  const report = await reconcilerOf(stage).run({ apply: false, since: null, ...options });
+  if (!report) throw new Error('another run is under way');
+  return report;
+}
+
+let made = 0;
+
+/** An id that no other call has returned. */
+export function fresh(prefix: string): string {
+  made += 1;
+  return `${prefix}_${made}`;
+}
+
+/** Someone who has paid for a pack of 100 credits, of which Purser has not been told. */
+export function buyPack(
+  { fake }: Pick<StripeStage, 'fake'>,
+  options: { readonly price?: string; readonly capture?: 'manual' } = {},
+) {
+  const userId = fresh('user');
+  const { price = 'price_pack', ...more } = options;
+  const { id } = fake.createSession({ userId, lines: [{ price }], ...more });
+  const { object, events } = fake.paySession(id);
+  return { userId, session: id, intent: String(object['payment_intent']), events };
+}
