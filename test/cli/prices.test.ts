@@ -66,7 +66,7 @@ test('sync without a key reads the simulated Stripe of the local server', async 
   const { data } = (await answer.json()) as { data: object[] };
   const usd = { currency: 'usd', recurring: null };
   expect(data).toMatchObject([
-    { price: 'price_starter', name: 'Credits', credits: 500, amount: 500, ...usd },
+    { price: 'price_starter', name: '500 credits', credits: 500, amount: 500, ...usd },
     { price: 'price_monthly', recurring: { interval: 'month', interval_count: 1 } },
     { price: 'price_pro', credits: 2000, amount: 1800, ...usd },
   ]);
