@@ -45,6 +45,8 @@ export interface OpenedSession {
 
 /** The most units of one item, as Stripe's adjustable quantity has it when nothing is said. */
 const ADJUSTABLE_TO = 99;
+/** How many deleted customers of a user are replaced for one checkout. */
+const REPLACEMENTS = 3;
 
 /**
  * Opens checkout sessions. The purchase intent is on record before anybody learns where to pay, so
@@ -111,15 +113,18 @@ export function createCheckout(options: CheckoutOptions) {
     return facts;
   }
 
-  /** With the user's customer, or another one when Stripe has none of that name any more. */
+  /**
+   * With the user's customer, or another one when Stripe has none of that name any more. Another
+   * one may be gone as well: to a key that it remembers Stripe answers with what it made then.
+   */
   async function create(order: Order, mode: PurchaseIntent['mode']) {
-    const customer = answerOf(await customers.findOrCreate(order.userId));
-    const first = await ask(order, mode, customer);
-    if (!isMissing(first.answer, 'customer'))
-      return { id: first.id, session: sold(first.answer, log) };
-    const other = answerOf(await customers.replace(order.userId, customer));
-    const second = await ask(order, mode, other);
-    return { id: second.id, session: sold(second.answer, log) };
+    let customer = answerOf(await customers.findOrCreate(order.userId));
+    let asked = await ask(order, mode, customer);
+    for (let i = 0; i < REPLACEMENTS && isMissing(asked.answer, 'customer'); i++) {
+      customer = answerOf(await customers.replace(order.userId, customer));
+      asked = await ask(order, mode, customer);
+    }
+    return { id: asked.id, session: sold(asked.answer, log) };
   }
 
   async function ask(order: Order, mode: PurchaseIntent['mode'], customer: string) {

@@ -52,7 +52,7 @@ export function createProcessing(options: ProcessingOptions): Processing {
     ...{ api, payments, records, post },
     reversals: createReversals(pool, session),
   });
-  const intents = createPurchaseIntents(pool, livemode);
+  const intents = createPurchaseIntents(pool, session, livemode);
   const sold = createSold(intents, catalogue);
   const parts = { inbox, users, payments, records, takeBack, api, post, sold, livemode, log };
   const fulfilment = createFulfilment(parts);

@@ -1,4 +1,6 @@
 import type { Pool } from 'pg';
+import type { BatchSession, BatchStatement } from '../db/batch-session.ts';
+import { coalesce } from '../db/coalesce.ts';
 import type { Money } from './shapes.ts';
 
 /** What a checkout session was opened for. */
@@ -24,10 +26,13 @@ export interface IntentItem {
   readonly amount: number | null;
 }
 
+/** The most names of one statement. */
+const BATCH = 128;
+
 /** The SQL of purchase_intents. */
 export type PurchaseIntents = ReturnType<typeof createPurchaseIntents>;
 
-export function createPurchaseIntents(pool: Pool, livemode: boolean) {
+export function createPurchaseIntents(pool: Pool, batches: BatchSession, livemode: boolean) {
   /** Records an intent once: what a repeat of the request would say by now is not what was sold. */
   async function record(intent: PurchaseIntent): Promise<void> {
     const { id, session, userId, mode, items, adjustable, money } = intent;
@@ -51,24 +56,41 @@ export function createPurchaseIntents(pool: Pool, livemode: boolean) {
   }
 
   /** By its session or its own id, then the newest; null when Purser did not open the session. */
-  async function find(name: string): Promise<PurchaseIntent | null> {
-    type Row = Omit<PurchaseIntent, 'money'> & {
-      readonly amount: number | null;
-      readonly currency: string | null;
-    };
-    const { rows } = await pool.query<Row>(
-      `SELECT id, session, user_id AS "userId", mode, items, adjustable, amount, currency
-         FROM purchase_intents
-        WHERE (session = $1 OR id = $1) AND livemode = $2
-        ORDER BY created_at DESC
-        LIMIT 1`,
-      [name, livemode],
-    );
-    const [row] = rows;
-    if (!row) return null;
-    const { amount, currency, ...intent } = row;
-    return { ...intent, money: amount === null || currency === null ? null : { amount, currency } };
-  }
+  const find = coalesce((names: readonly string[]) => findAll(batches, names, livemode), {
+    limit: BATCH,
+  });
 
   return { record, find };
+}
+
+type Row = Omit<PurchaseIntent, 'money'> & {
+  readonly amount: number | null;
+  readonly currency: string | null;
+};
+
+const FIND: BatchStatement = {
+  name: 'find_purchase_intents',
+  durable: false,
+  text: `SELECT i.session, i.id, i.user_id AS "userId", i.mode, i.items, i.adjustable, i.amount,
+            i.currency
+       FROM unnest($1::text[]) WITH ORDINALITY AS q (name, n)
+       LEFT JOIN LATERAL (SELECT * FROM purchase_intents WHERE session = q.name AND livemode = $2
+                           UNION ALL
+                          SELECT * FROM purchase_intents WHERE id = q.name AND livemode = $2
+                           ORDER BY created_at DESC
+                           LIMIT 1) i ON true
+      ORDER BY n`,
+};
+
+async function findAll(
+  session: BatchSession,
+  names: readonly string[],
+  livemode: boolean,
+): Promise<readonly (PurchaseIntent | null)[]> {
+  const rows = await session.run<Row | Record<keyof Row, null>>(FIND, [names, livemode]);
+  return rows.map((row) => {
+    if (row.session === null) return null;
+    const { amount, currency, ...intent } = row;
+    return { ...intent, money: amount === null || currency === null ? null : { amount, currency } };
+  });
 }

@@ -34,7 +34,7 @@ export const CREDITS: ReadonlyMap<string, number> = new Map([
 /** @param env variables to set */
 export async function startShop(env: Readonly<Record<string, string>> = {}): Promise<Shop> {
   const fake = await startFakeStripe({ shop: true });
-  fake.createPrice({ id: 'price_fee', product: 'prod_sim_pack', unitAmount: 100 });
+  fake.createPrice({ id: 'price_fee', product: 'prod_sim_price_starter', unitAmount: 100 });
   const api = await startTestApp({ env: { STRIPE_API_BASE: fake.url, ...env } });
   await publishPrices(api.database, CREDITS);
   return openShop(api, fake, () => fake.stop());
