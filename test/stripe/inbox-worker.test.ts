@@ -49,6 +49,23 @@ test('an attempt that was overtaken cannot park what a later one has done', asyn
   expect(await stage.balanceOf('fay')).toBe(100);
 });
 
+test('only the newest attempt ends an event, also when an older one ends beside it', async () => {
+  const event = purchase(stage, 'fia');
+  await storeOnly(stage, event);
+  const session = createBatchSession(stage.db.url);
+  onTestFinished(() => session.close());
+  const inbox = createInbox(stage.db.pool, session);
+  const [older] = await inbox.claim(1);
+  await makeDue(stage, event);
+  const [newer] = await inbox.claim(1);
+  if (!older || !newer) throw new Error('the event is due');
+  const late = { state: 'ignored', reason: 'late' } as const;
+  expect(await inbox.settle(older, late)).toBe('received');
+  const both = [inbox.settle(older, late), inbox.settle(newer, { state: 'done' })];
+  expect((await Promise.all(both)).at(-1)).toBe('done');
+  expect(await stage.stored(event)).toMatchObject({ state: 'done', reason: null, attempts: 3 });
+});
+
 test('what wakes an event does not cut the lease of an attempt that holds it', async () => {
   const event = purchase(stage, 'fin');
   await storeOnly(stage, event);
@@ -200,4 +217,22 @@ test('payloads go after the days that they are kept, but events are known for ev
   expect(await kept()).toEqual(new Set([young.id, open.id]));
   expect(await tidy.deliver(old)).toBe('done');
   expect(await stage.balanceOf('tom')).toBe(200);
+});
+
+test('a payment whose names another transaction holds waits for it alone', async () => {
+  const lines = [{ price: 'price_plan' }];
+  const renewal = (name: string) =>
+    stage.fake.payInvoice({ userId: name, subscription: `sub_${name}`, lines });
+  const first = renewal('una');
+  expect(await stage.deliver(first)).toBe('done');
+  const holder = await stage.db.pool.connect();
+  await holder.query('BEGIN');
+  await holder.query('SELECT FROM stripe_payment_aliases FOR UPDATE');
+  const held = stage.deliver({ ...first, id: `${first.id}_again` });
+  const others = ['val', 'wim', 'xia'].map((name) => stage.deliver(renewal(name)));
+  expect(await Promise.all(others)).toEqual(['done', 'done', 'done']);
+  await holder.query('COMMIT');
+  holder.release();
+  expect(await held).toBe('done');
+  expect(await stage.balanceOf('una')).toBe(1_000);
 });
