@@ -41,7 +41,10 @@ export interface LaneCounts {
   lockViolations: number;
 }
 
-/** Carries out commands, many in one transaction, each account's in the order they came. */
+/**
+ * Carries out commands, many in one transaction, each account's in the order they came: unless a
+ * batch is split for one that the database refuses, of which the first half then has to wait.
+ */
 export interface Lane {
   /** Resolves after the commit. Throws `overloaded`, `database_unavailable`, `outcome_unknown`. */
   readonly post: (command: Command) => Promise<Outcome>;

@@ -40,9 +40,9 @@ export async function startStandIns(env: Env, folder: string): Promise<StandIns>
     env: {
       ...(fakeStripe && {
         STRIPE_API_BASE: fakeStripe.url,
-        STRIPE_PRICE_TO_CREDITS_JSON: JSON.stringify(LOCAL_PRICES),
       }),
       ...completed,
+      ...(fakeStripe && { STRIPE_PRICE_TO_CREDITS_JSON: withShop(env) }),
       ...(postgres && { DATABASE_URL: postgres.url }),
     },
     postgres,
@@ -52,6 +52,11 @@ export async function startStandIns(env: Env, folder: string): Promise<StandIns>
       await postgres?.stop();
     },
   };
+}
+
+/** The prices of the environment, which has been checked, beside those of the simulated shop. */
+function withShop({ STRIPE_PRICE_TO_CREDITS_JSON: given = '{}' }: Env): string {
+  return JSON.stringify({ ...LOCAL_PRICES, ...JSON.parse(given) });
 }
 
 /** Loaded only when it is needed: the production image does not carry it. */
