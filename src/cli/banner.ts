@@ -42,6 +42,10 @@ export function banner({ url, standIns, folder, userId, token }: Greeting): stri
           '# Buy credits: a simulated payment, signed and posted as Stripe does it',
           `npx purser simulate purchase --user ${userId}${where}`,
           '',
+          '# Or buy them in the browser: open the url that this answers, a simulated checkout page',
+          `curl -s ${url}/api/v1/checkout-sessions ${bearer} \\`,
+          `  -H 'Content-Type: application/json' -d '{"price": "price_starter"}'; echo`,
+          '',
         ]
       : []),
     '# Spend 3 of them',
