@@ -72,7 +72,10 @@ export interface Payment extends Purchase, NamedPayment {
 }
 
 /** What is read of an event; of an object that the API gave there is no more than that. */
-type Told = Pick<StripeEvent, 'type' | 'livemode' | 'account' | 'object'>;
+type Told = Pick<StripeEvent, 'type' | 'account' | 'object'> & {
+  /** Null where the object says none, as a refund of the API: it is of the key's mode. */
+  readonly livemode: boolean | null;
+};
 
 const ignore = (reason: string): Intent => ({ kind: 'ignore', reason });
 const park = (reason: string): Intent => ({ kind: 'park', reason });
@@ -83,7 +86,7 @@ const park = (reason: string): Intent => ({ kind: 'park', reason });
  */
 export function interpret(event: Told, livemode: boolean): Intent {
   if (event.account !== null) return ignore('it happened in a Connect account');
-  if (event.livemode !== livemode) {
+  if (event.livemode !== null && event.livemode !== livemode) {
     return ignore(`it is a ${mode(event.livemode)} event, but the key is for ${mode(livemode)}`);
   }
   switch (event.type) {

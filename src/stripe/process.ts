@@ -48,7 +48,11 @@ export interface ProcessOptions {
 export type Attempt = (claim: Claim) => Promise<State>;
 
 /** What Stripe tells of an object: by an event, or by the API, which names no event. */
-export type Told = Omit<StripeEvent, 'id' | 'apiVersion'> & { readonly id: string | null };
+export type Told = Omit<StripeEvent, 'id' | 'apiVersion' | 'livemode'> & {
+  readonly id: string | null;
+  /** Null where an object of the API says none: it is of the key's mode. */
+  readonly livemode: boolean | null;
+};
 
 /** What Stripe tells, turned into credits; the one way in which that happens. */
 export interface Fulfilment {

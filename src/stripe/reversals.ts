@@ -50,9 +50,15 @@ export function createReversals(pool: Pool, session: BatchSession) {
     return { tie: rows.length > 0 };
   }
 
-  /** What the API says of a dispute on which events of the same second do not agree. */
-  async function decide(id: string, live: boolean): Promise<void> {
-    await pool.query('UPDATE stripe_reversals SET live = $2 WHERE id = $1', [id, live]);
+  /**
+   * What the API says of a dispute on which events of the same second do not agree; unless a later
+   * event has decided meanwhile, of which the answer may not have known.
+   */
+  async function decide(id: string, live: boolean, decidedAt: number): Promise<void> {
+    await pool.query(
+      'UPDATE stripe_reversals SET live = $2 WHERE id = $1 AND decided_at = to_timestamp($3)',
+      [id, live, decidedAt],
+    );
   }
 
   return { file, decide, of };

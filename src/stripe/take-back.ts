@@ -39,7 +39,7 @@ export function createTakeBack({ api, payments, records, reversals, post }: Take
     if (!reversal) return { state: 'ignored', reason: 'it tells of no refund' };
     for (const one of told) {
       const { tie } = await reversals.file(one, event.created);
-      const undecided = tie ? await askAboutDispute(one.id) : null;
+      const undecided = tie ? await askAboutDispute(one.id, event.created) : null;
       if (undecided) return undecided;
     }
     if (told.every(({ live }) => live === null)) {
@@ -83,12 +83,12 @@ export function createTakeBack({ api, payments, records, reversals, post }: Take
   }
 
   /** Two events of one second disagree: only the dispute itself can tell. Null when it did. */
-  async function askAboutDispute(id: string): Promise<Verdict | null> {
+  async function askAboutDispute(id: string, decidedAt: number): Promise<Verdict | null> {
     const asked = await api.ask((client) => client.disputes.retrieve(id));
     if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
     if (asked.kind === 'unusable') return parked(asked.reason);
     const dispute: unknown = asked.value;
-    await reversals.decide(id, isDisputeLiveNow(isObject(dispute) ? dispute : {}));
+    await reversals.decide(id, isDisputeLiveNow(isObject(dispute) ? dispute : {}), decidedAt);
     return null;
   }
 

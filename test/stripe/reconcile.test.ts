@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { verifyLedger } from '../../src/ledger/verify.ts';
+import { interpret } from '../../src/stripe/interpret.ts';
+import { tellOf } from '../../src/stripe/reconcile/payments-pass.ts';
 import type { ReconcileOptions } from '../../src/stripe/reconcile/reconcile.ts';
 import { isInOrder, type Report } from '../../src/stripe/reconcile/report.ts';
 import { buyPack, fresh, reconcileOn } from '../support/reconcile.ts';
@@ -229,4 +231,17 @@ describe('what was granted and is not paid', () => {
     }
     expect(await stage.balanceOf(userId)).toBe(100);
   });
+});
+
+test('an object that says no mode, as a refund of the API, is of the mode of its key', () => {
+  const refund = {
+    ...{ id: 're_1', object: 'refund', amount: 1, currency: 'usd', status: 'succeeded' },
+    ...{ charge: 'ch_1', payment_intent: 'pi_1' },
+  };
+  const told = tellOf(refund, 'refund.updated');
+  for (const livemode of [true, false]) {
+    expect(interpret(told, livemode)).toMatchObject({ kind: 'reversal' });
+  }
+  const ofTestMode = tellOf({ ...refund, livemode: false }, 'refund.updated');
+  expect(interpret(ofTestMode, true)).toMatchObject({ kind: 'ignore' });
 });

@@ -85,7 +85,8 @@ async function comparePayments(
 
 /** An object of the API's, to be carried out like the one in an event of this type. */
 export function tellOf(object: Json, type: string, created = 0): Told {
-  const livemode = at(object, 'livemode') === true;
+  const mode = at(object, 'livemode');
+  const livemode = typeof mode === 'boolean' ? mode : null;
   return { id: null, type, livemode, account: null, created, object };
 }
 
