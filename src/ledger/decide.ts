@@ -149,7 +149,7 @@ function decideSettlement(
   }));
   const { account, entries } = postAll(
     before,
-    changes.filter(({ change }) => change !== 0),
+    changes.flatMap(inOwnTerms).filter(({ change }) => change !== 0),
     (after, { grant, change }) =>
       change > 0
         ? clawBackEntry(after, command, grant, change, around)
@@ -158,6 +158,24 @@ function decideSettlement(
   if (account.balance > MAX_BALANCE) return { ok: false, refusal: { code: 'balance_limit' } };
   if (entries.length > 0) return posted(before, account, entries);
   return { ok: true, entries, account: before, lead: payment.newest };
+}
+
+interface Change {
+  readonly grant: PaymentGrant;
+  readonly change: number;
+}
+
+/**
+ * A reinstatement gives credits on the grant's terms, but for those that a claw-back took from other
+ * lots or as debt: these come back without expiry, or a dispute that is won would cost other credits.
+ */
+function inOwnTerms({ grant, change }: Change): readonly Change[] {
+  if (change >= 0 || grant.expiresAt === null) return [{ grant, change }];
+  const elsewhere = Math.min(-change, grant.clawedElsewhere);
+  return [
+    { grant: { ...grant, expiresAt: null }, change: -elsewhere },
+    { grant, change: change + elsewhere },
+  ];
 }
 
 /** From the payment's own lot first, then from the others' free credits, and only then debt. */

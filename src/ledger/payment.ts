@@ -7,10 +7,12 @@ export interface PaymentGrant {
   readonly amount: number;
   readonly category: Category;
   readonly expiresAt: number | null;
-  /** The lots that took it, and later what of it was reinstated. */
+  /** The lots that took it, and later what of it was reinstated on its terms. */
   readonly lots: readonly number[];
   /** Credits clawed back and not reinstated, from 0 to `amount`. */
   readonly clawedBack: number;
+  /** Of these, what did not come from its own lots: other credits, or debt. */
+  readonly clawedElsewhere: number;
 }
 
 /** What a payment granted, and how much of its money has gone back. */
@@ -37,15 +39,33 @@ function foldPayment(entries: readonly Entry[], reversed: Reversed): Payment | n
     if (kind === 'clawback' || kind === 'reinstatement') {
       const grant = grants.get(reversesSeq ?? 0);
       if (!grant) continue;
-      const lots = lot === null ? grant.lots : [...grant.lots, lot];
-      grants.set(grant.seq, { ...grant, lots, clawedBack: grant.clawedBack - delta });
+      const isOwn = lot !== null && expiresAt === grant.expiresAt;
+      const lots = isOwn ? [...grant.lots, lot] : grant.lots;
+      const clawedBack = grant.clawedBack - delta;
+      grants.set(grant.seq, {
+        ...{ ...grant, lots, clawedBack },
+        clawedElsewhere: clawedElsewhere(grant, entry),
+      });
     } else if (kind !== 'debit' && kind !== 'expiry') {
       const lots = lot === null ? [] : [lot];
       const terms = { category: kind, expiresAt };
-      grants.set(seq, { userId, seq, amount: delta, ...terms, lots, clawedBack: 0 });
+      const untouched = { clawedBack: 0, clawedElsewhere: 0 };
+      grants.set(seq, { userId, seq, amount: delta, ...terms, lots, ...untouched });
     }
   }
   return { grants: [...grants.values()], ...reversed, newest };
+}
+
+/** What was taken elsewhere comes back first, without expiry, so that others lose nothing by it. */
+function clawedElsewhere(
+  { lots, clawedElsewhere: before, expiresAt }: PaymentGrant,
+  entry: Entry,
+): number {
+  if (entry.kind === 'reinstatement') {
+    return entry.expiresAt === expiresAt ? before : before - entry.delta;
+  }
+  const own = (entry.draws ?? []).filter(({ lot }) => lots.includes(lot));
+  return before - entry.delta - own.reduce((sum, { amount }) => sum + amount, 0);
 }
 
 /**

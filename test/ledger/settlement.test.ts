@@ -194,7 +194,7 @@ describe('how much of a payment is clawed back', () => {
   const asGrants = (amounts: readonly number[]) =>
     amounts.map((amount, i) => ({
       ...{ userId: 'u', seq: i + 1, amount, category: 'purchase' as const },
-      ...{ expiresAt: null, lots: [], clawedBack: 0 },
+      ...{ expiresAt: null, lots: [], clawedBack: 0, clawedElsewhere: 0 },
     }));
 
   test('is the floor of the share in exact arithmetic, spread within each grant', () => {
@@ -258,6 +258,22 @@ test('a dispute that is won gives back on the grant’s own terms, and losing it
   life.reverse('cs_a', 100, 50);
   life.post(settlePayment('u', 'cs_a'));
   expect(life.history.at(-1)?.draws).toEqual([{ lot: 3, amount: 20 }]);
+});
+
+test('what a claw-back took from others comes back for good, though the grant has expired', () => {
+  const life = createLife();
+  const expiresAt = START + 30 * DAY;
+  life.post(grant('u', 1, { grants: [lot(100, { expiresAt })], grantKey: 'in_a' }));
+  life.post(debit('u', 70));
+  life.post(grant('u', 100, { grantKey: 'cs_b' }));
+  life.reverse('in_a', 10, 10);
+  life.post(settlePayment('u', 'in_a')); // 30 of its own lot, 70 of the other's.
+  life.wait(40);
+  life.reverse('in_a', 10, 0);
+  life.post(settlePayment('u', 'in_a'));
+  const after = life.post(debit('u', 1));
+  expect(after).toMatchObject({ ok: true, account: { balance: 99 } });
+  expect(life.history.filter(({ kind }) => kind === 'expiry')).toMatchObject([{ delta: -30 }]);
 });
 
 test('settling again changes nothing and answers with the entry that did it', () => {
