@@ -195,6 +195,7 @@ describe('simulate purchase', () => {
     };
 
     expect((await simulate('refund')).stderr).toContain('bob has no payment that is still whole');
+    expect((await simulate('renewal')).stderr).toContain('bob has no subscription');
     for (const [words, after] of [
       [['purchase', '--price', 'price_monthly'], 1000],
       [['renewal'], 2000],
@@ -207,7 +208,7 @@ describe('simulate purchase', () => {
       expect(await balance(), words.join(' ')).toBe(after);
     }
     await server.stop();
-    // It starts seven processes, one after another.
+    // It starts eight processes, one after another.
   }, 90_000);
 
   test('is refused in production, without a server, and beside a real Stripe key', async () => {
