@@ -156,13 +156,18 @@ async function takeNames(
   return [...new Set(rows.map(({ payment }) => payment))];
 }
 
-/** Makes one payment of several: of the one that has been granted, else of one before `key`. */
+/**
+ * Makes one payment of several: of the one that has been granted, else of the Checkout session,
+ * else of one before `key`. Whoever claimed a session's key may be about to grant under it, and an
+ * invoice that belongs to a session never grants: so the session's key stays the payment's.
+ */
 async function join(client: PoolClient, key: string, owners: readonly string[]): Promise<string> {
   const { rows } = await client.query<{ payment: string }>(
     `SELECT o.payment
        FROM unnest($1::text[]) AS o (payment)
        LEFT JOIN credit_ledger l ON l.grant_key = o.payment
-      ORDER BY l.grant_key IS NULL, o.payment = $2, o.payment COLLATE "C"
+      ORDER BY l.grant_key IS NULL, o.payment NOT LIKE 'cs\\_%', o.payment = $2,
+               o.payment COLLATE "C"
       LIMIT 1`,
     [owners, key],
   );
