@@ -124,10 +124,7 @@ async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<string>
   const client = await pool.connect();
   try {
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-    const owners = await takeNames(client, key, names);
-    const [only, ...others] = owners;
-    const owner =
-      only !== undefined && others.length === 0 ? only : await join(client, key, owners);
+    const owner = await join(client, key, await takeNames(client, key, names));
     await client.query('COMMIT');
     client.release();
     return owner;
@@ -138,43 +135,43 @@ async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<string>
   }
 }
 
-/** Takes the names that are free for `key`; returns the keys that now own them all. */
+/** Takes the names that are free for `key`; returns the keys that owned the others before. */
 async function takeNames(
   client: PoolClient,
   key: string,
   names: readonly string[],
 ): Promise<readonly string[]> {
-  // DO UPDATE, not DO NOTHING: it waits for a concurrent claim and returns whose it became.
-  // Sorted, so that two claims of the same names cannot deadlock.
-  const { rows } = await client.query<{ payment: string }>(
+  // DO UPDATE, not DO NOTHING: it waits for a concurrent claim and returns whose it became; xmax
+  // is 0 in a row that was inserted. Sorted, so that two claims of the same names cannot deadlock.
+  const { rows } = await client.query<{ payment: string; taken: boolean }>(
     `INSERT INTO stripe_payment_aliases (alias, payment)
      SELECT alias, $2 FROM unnest($1::text[]) AS a (alias) ORDER BY alias COLLATE "C"
          ON CONFLICT (alias) DO UPDATE SET alias = excluded.alias
-  RETURNING payment`,
+  RETURNING payment, xmax = 0 AS taken`,
     [names, key],
   );
-  return [...new Set(rows.map(({ payment }) => payment))];
+  return [...new Set(rows.filter(({ taken }) => !taken).map(({ payment }) => payment))];
 }
 
 /**
- * Makes one payment of several: of the one that has been granted, else of the Checkout session,
- * else of one before `key`. Whoever claimed a session's key may be about to grant under it, and an
- * invoice that belongs to a session never grants: so the session's key stays the payment's.
+ * Makes one payment of `key` and its owners: of the owner that has been granted, else of the
+ * Checkout session, else of any; of `key` when there is none. A key that owned a name may be under
+ * way to the ledger, which `key` itself, when it is new, cannot; an invoice that turns out to be a
+ * session's is a one-off, so that nobody grants under its key, and the session's has to stay.
  */
 async function join(client: PoolClient, key: string, owners: readonly string[]): Promise<string> {
   const { rows } = await client.query<{ payment: string }>(
     `SELECT o.payment
        FROM unnest($1::text[]) AS o (payment)
        LEFT JOIN credit_ledger l ON l.grant_key = o.payment
-      ORDER BY l.grant_key IS NULL, o.payment NOT LIKE 'cs\\_%', o.payment = $2,
-               o.payment COLLATE "C"
+      ORDER BY l.grant_key IS NULL, o.payment NOT LIKE 'cs\\_%', o.payment COLLATE "C"
       LIMIT 1`,
-    [owners, key],
+    [owners],
   );
   const owner = rows[0]?.payment ?? key;
   await client.query(
     'UPDATE stripe_payment_aliases SET payment = $2 WHERE payment = ANY($1) AND payment <> $2',
-    [owners, owner],
+    [[...owners, key], owner],
   );
   return owner;
 }

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { grant } from '../support/commands.ts';
 import { type StripeStage, startStripeStage, until } from '../support/stripe.ts';
 
 let stage: StripeStage;
@@ -201,45 +200,3 @@ test('an unknown price parks the whole payment until a restart knows it', async 
   await later.receiver.stop();
   expect(await balanceOf('nia')).toBe(107);
 });
-
-test('a payment under way grants once, also when it turns out meanwhile which invoice it has', async () => {
-  const { fake, deliver, balanceOf, ledger, db } = stage;
-  await ledger.post(grant('olga', 5));
-  const holder = await db.pool.connect();
-  await holder.query("BEGIN; SELECT FROM stripe_customers WHERE user_id = 'olga' FOR UPDATE");
-  const { id } = fake.createSession({ userId: 'olga', lines: [PACK] });
-  const event = fake.completeSession(id);
-  const withInvoice = {
-    ...event,
-    id: `${event.id}_later`,
-    data: { object: { ...event.data.object, invoice: 'in_olga' } },
-  };
-  const deliveries = [deliver(event)];
-  await until(async () => (await ownersOf(db, [id])).length === 1);
-  await deliver({
-    ...event,
-    id: `${event.id}_names`,
-    type: 'invoice_payment.paid',
-    data: {
-      object: {
-        id: 'inpay_olga',
-        object: 'invoice_payment',
-        invoice: 'in_olga',
-        payment: { type: 'payment_intent', payment_intent: 'pi_olga' },
-      },
-    },
-  });
-  expect(await ownersOf(db, [id, 'in_olga'])).toHaveLength(2);
-  deliveries.push(deliver(withInvoice));
-  await until(async () => (await ownersOf(db, [id, 'in_olga'])).length === 1);
-  await holder.query('ROLLBACK');
-  holder.release();
-  await Promise.all(deliveries);
-  expect(await balanceOf('olga')).toBe(105);
-});
-
-/** The keys under which the payments of these names may be granted. */
-const ownersOf = (db: StripeStage['db'], names: readonly string[]) =>
-  db.sql('SELECT DISTINCT payment FROM stripe_payment_aliases WHERE alias = ANY($1::text[])', [
-    names,
-  ]);

@@ -186,23 +186,6 @@ test('the names of a payment keep one owner when session and invoice race', asyn
   expect(await balanceOf('kay')).toBe(names.length * 1000);
 });
 
-test('a payment intent joins session and invoice of the older shape', async () => {
-  const { fake, deliver, balanceOf } = stage;
-  const session = fake.createSession({ userId: 'lou', lines: [PLAN] });
-  const completed = fake.completeSession(session.id);
-  const paymentIntent = completed.data.object['payment_intent'] as string;
-  const invoice = fake.payInvoice({
-    shape: 'acacia',
-    userId: 'lou',
-    subscription: 'sub_lou',
-    paymentIntent,
-    lines: [PLAN],
-  });
-  await deliver(invoice);
-  await deliver(completed);
-  expect(await balanceOf('lou')).toBe(1000);
-});
-
 test('a subscription checkout never grants; its user owns the renewals from then on', async () => {
   const { fake, deliver, balanceOf } = stage;
   const ids = { customer: 'cus_max', subscription: 'sub_max' };

@@ -23,6 +23,22 @@ export const createTestDatabase = (): Promise<TestDatabase> => createDatabase(TE
 /** A database without any table, for tests of what comes before the migrations. */
 export const createEmptyDatabase = (): Promise<TestDatabase> => createDatabase('template0');
 
+/** Holds the customer's row as another transaction would, until `release`. */
+export async function holdAccount(
+  { pool }: Pick<TestDatabase, 'pool'>,
+  userId: string,
+): Promise<{ release: () => Promise<void> }> {
+  const holder = await pool.connect();
+  await holder.query('BEGIN');
+  await holder.query('SELECT FROM stripe_customers WHERE user_id = $1 FOR UPDATE', [userId]);
+  return {
+    release: async () => {
+      await holder.query('ROLLBACK');
+      holder.release();
+    },
+  };
+}
+
 async function createDatabase(template: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   // Measured: 20 to 250 ms, as fast as a file of the disk is made; `wal_log` is never faster.
