@@ -154,17 +154,17 @@ async function takeNames(
 }
 
 /**
- * Makes one payment of `key` and its owners: of the owner that has been granted, else of the
- * Checkout session, else of any; of `key` when there is none. A key that owned a name may be under
- * way to the ledger, which `key` itself, when it is new, cannot; an invoice that turns out to be a
- * session's is a one-off, so that nobody grants under its key, and the session's has to stay.
+ * Makes one payment of `key` and its owners: of the owner that has been granted, else of the first
+ * by name, which is the Checkout session (cs_ before in_); of `key` when there is none. A key that
+ * owned a name may be under way to the ledger, which `key`, when it is new, cannot; an invoice that
+ * turns out to be a session's is a one-off, so that only the session's key can be under way.
  */
 async function join(client: PoolClient, key: string, owners: readonly string[]): Promise<string> {
   const { rows } = await client.query<{ payment: string }>(
     `SELECT o.payment
        FROM unnest($1::text[]) AS o (payment)
        LEFT JOIN credit_ledger l ON l.grant_key = o.payment
-      ORDER BY l.grant_key IS NULL, o.payment NOT LIKE 'cs\\_%', o.payment COLLATE "C"
+      ORDER BY l.grant_key IS NULL, o.payment COLLATE "C"
       LIMIT 1`,
     [owners],
   );
