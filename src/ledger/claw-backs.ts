@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Statement } from '../db/session.ts';
 import { clawBackTargets, createPaymentBook } from './payment.ts';
-import { findPaymentEntries, findReversed } from './store.ts';
+import { findPaymentEntries, findReversed } from './payment-entries.ts';
 
 /** How many credits of a payment should be missing by its refunds and disputes, and how many are. */
 export interface ClawBack {

@@ -1,12 +1,14 @@
 import { pipelined, type Session } from '../db/session.ts';
 import { SQLSTATE, sqlState } from '../db/sqlstate.ts';
 import { type Account, emptyAccount, toState } from './account.ts';
+import { append, type SealedEntry } from './append.ts';
 import { chainHash, GENESIS, hashNote } from './chain.ts';
 import type { Command, Outcome } from './command.ts';
 import { decide, decideDue, type Surroundings } from './decide.ts';
 import type { Entry } from './entry.ts';
 import { createKnownKeys, type KnownKeys } from './known-keys.ts';
 import { createPaymentBook, type PaymentBook } from './payment.ts';
+import { findPaymentEntries, findReversed } from './payment-entries.ts';
 import { requestKey } from './request-key.ts';
 import * as store from './store.ts';
 
@@ -18,7 +20,7 @@ export type Verdict = Outcome | 'skipped' | 'held';
 
 /** What a transaction is about to write, and what its callers will hear once it has committed. */
 export interface Plan {
-  readonly sealed: readonly store.SealedEntry[];
+  readonly sealed: readonly SealedEntry[];
   /** In the order of the commands. */
   readonly verdicts: readonly Verdict[];
 }
@@ -44,8 +46,8 @@ export async function planRound(
     store.begin(session),
     store.lock(session, userIds, options),
     store.load(session, userIds),
-    store.findPaymentEntries(session, payments),
-    store.findReversed(session, payments),
+    findPaymentEntries(session, payments),
+    findReversed(session, payments),
     ...findLeads(session, commands),
   ]);
   const book = createPaymentBook(settled, reversed);
@@ -79,7 +81,7 @@ async function makeRows(session: Session, newcomers: readonly string[]): Promise
 /** Writes what was planned and commits. When it throws, see `isConnectionError`: the end is open. */
 export async function commitRound(session: Session, { sealed }: Plan): Promise<void> {
   if (sealed.length === 0) return store.commit(session);
-  await pipelined([store.append(session, sealed), store.commit(session)]);
+  await pipelined([append(session, sealed), store.commit(session)]);
 }
 
 /**
@@ -127,7 +129,7 @@ interface OpenAccount {
   account: Account;
   hash: string;
   readonly now: number;
-  readonly sealed: store.SealedEntry[];
+  readonly sealed: SealedEntry[];
 }
 
 /** Collects the decisions of one transaction. */
@@ -214,7 +216,7 @@ function seal(
   open.account = account;
 }
 
-function withStateOnTheLast({ account, sealed }: OpenAccount): readonly store.SealedEntry[] {
+function withStateOnTheLast({ account, sealed }: OpenAccount): readonly SealedEntry[] {
   return sealed.map((one, i) =>
     i === sealed.length - 1 ? { ...one, state: toState(account) } : one,
   );

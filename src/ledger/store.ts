@@ -2,7 +2,6 @@ import type { Session, Statement } from '../db/session.ts';
 import { type Account, fromState, type State } from './account.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
-import type { Reversed } from './payment.ts';
 
 /** An account with what the next entry needs beside it. */
 export interface Head {
@@ -11,15 +10,6 @@ export interface Head {
   readonly hash: string | null;
   /** The database's clock after the lock was taken, in whole milliseconds since 1970. */
   readonly now: number;
-}
-
-/** An entry as it is written: chained, and on the account's last one with the state after it. */
-export interface SealedEntry {
-  readonly entry: Entry;
-  /** What of the entry's free text enters the chain; null when it has none. */
-  readonly noteHash: string | null;
-  readonly hash: string;
-  readonly state: State | null;
 }
 
 /** The longest a statement may run and wait for one row, in milliseconds. */
@@ -94,29 +84,6 @@ const FIND_BY_GLOBAL_KEYS: Statement = {
     SELECT ${ENTRY_COLUMNS} FROM credit_ledger WHERE grant_key = ANY($2::text[])`,
 };
 
-// Entries of releases before the column `payment` are found by the key on their lead.
-const FIND_PAYMENT_ENTRIES: Statement = {
-  name: 'find_payment_entries',
-  text: `
-    SELECT ${ENTRY_COLUMNS} FROM credit_ledger WHERE payment = ANY($1::text[])
-     UNION ALL
-    SELECT ${ENTRY_COLUMNS}
-      FROM (SELECT e.*
-              FROM credit_ledger lead
-              JOIN credit_ledger e ON e.user_id = lead.user_id AND e.seq >= lead.seq
-                                  AND coalesce(e.lead_seq, e.seq) = lead.seq
-             WHERE lead.grant_key = ANY($1::text[]) AND lead.payment IS NULL) AS older
-     ORDER BY user_id, seq`,
-};
-
-const FIND_REVERSED: Statement = {
-  name: 'find_reversed',
-  text: `
-    SELECT payment, amount_paid, amount_reversed
-      FROM v_payment_reversed
-     WHERE payment = ANY($1::text[])`,
-};
-
 // Sorted, so that two processes that create the same customers cannot deadlock.
 const CREATE_CUSTOMERS: Statement = {
   name: 'create_customers',
@@ -124,21 +91,6 @@ const CREATE_CUSTOMERS: Statement = {
     INSERT INTO stripe_customers (user_id)
     SELECT user_id FROM unnest($1::text[]) AS u (user_id) ORDER BY user_id COLLATE "C"
         ON CONFLICT (user_id) DO NOTHING`,
-};
-
-const APPEND: Statement = {
-  name: 'append',
-  text: `
-    INSERT INTO credit_ledger (
-           user_id, seq, id, kind, delta, balance, held, lot, draws, lead_seq, actor,
-           reason, ref, metadata, note_hash, stripe_event_id, grant_key, idempotency_key,
-           request_hash, created_at, hash, state, category, expires_at, payment, reverses_seq)
-    SELECT * FROM unnest(
-           $1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[],
-           $7::bigint[], $8::bigint[], $9::jsonb[], $10::bigint[], $11::text[],
-           $12::text[], $13::text[], $14::jsonb[], $15::bytea[], $16::text[], $17::text[],
-           $18::text[], $19::text[], $20::timestamptz[], $21::bytea[], $22::jsonb[],
-           $23::text[], $24::timestamptz[], $25::text[], $26::bigint[])`,
 };
 
 const FIND_ENTRY_ID: Statement = {
@@ -200,7 +152,7 @@ interface HeadRow {
   seq: number | null;
   balance: number | null;
   held: number | null;
-  state: SealedEntry['state'];
+  state: State | null;
   hash: string | null;
   updated_at: number | null;
   now: number;
@@ -244,84 +196,9 @@ export async function findByGlobalKeys(
   return rows.map(toEntry);
 }
 
-/** All entries that granted, clawed back or reinstated for these payments, oldest first. */
-export async function findPaymentEntries(
-  session: Pick<Session, 'run'>,
-  payments: readonly string[],
-): Promise<readonly Entry[]> {
-  if (payments.length === 0) return [];
-  const { rows } = await session.run<EntryRow>(FIND_PAYMENT_ENTRIES, [payments]);
-  return rows.map(toEntry);
-}
-
-/** How much of these payments has gone back, by what is known now. */
-export async function findReversed(
-  session: Pick<Session, 'run'>,
-  payments: readonly string[],
-): Promise<ReadonlyMap<string, Reversed>> {
-  if (payments.length === 0) return new Map();
-  type Row = { payment: string; amount_paid: number; amount_reversed: number };
-  const { rows } = await session.run<Row>(FIND_REVERSED, [payments]);
-  return new Map(
-    rows.map((row) => [
-      row.payment,
-      { amountPaid: row.amount_paid, amountReversed: row.amount_reversed },
-    ]),
-  );
-}
-
 /** Makes the rows to lock for users who have none yet. */
 export function createCustomers(session: Session, userIds: readonly string[]) {
   return session.run(CREATE_CUSTOMERS, [userIds]);
-}
-
-/**
- * Writes all entries in one statement. A column that no entry of the batch has, such as the keys of
- * plain debits, travels as one NULL, which unnest pads: neither side then handles its elements.
- */
-export function append(session: Session, sealed: readonly SealedEntry[]) {
-  const column = <T>(read: (entry: Entry) => T) =>
-    unlessEmpty(sealed.map(({ entry }) => read(entry)));
-  return session.run(APPEND, [
-    column((e) => e.userId),
-    column((e) => e.seq),
-    column((e) => e.id),
-    column((e) => e.kind),
-    column((e) => e.delta),
-    column((e) => e.balance),
-    column((e) => e.held),
-    column((e) => e.lot),
-    column((e) => e.draws && JSON.stringify(e.draws)),
-    column((e) => e.leadSeq),
-    column((e) => e.actor),
-    column((e) => e.reason),
-    column((e) => e.ref),
-    column((e) => e.metadata && JSON.stringify(e.metadata)),
-    unlessEmpty(sealed.map(({ noteHash }) => toBytea(noteHash))),
-    column((e) => e.stripeEventId),
-    column((e) => e.grantKey),
-    column((e) => e.idempotencyKey),
-    column((e) => e.requestHash),
-    column((e) => toTimestamp(e.createdAt)),
-    sealed.map(({ hash }) => toBytea(hash)),
-    sealed.map(({ state }) => state && JSON.stringify(state)),
-    column((e) => e.category),
-    column((e) => e.expiresAt && toTimestamp(e.expiresAt)),
-    column((e) => e.payment),
-    column((e) => e.reversesSeq),
-  ]);
-}
-
-function unlessEmpty<T>(values: readonly T[]): readonly T[] | null {
-  return values.every((value) => value === null) ? null : values;
-}
-
-function toTimestamp(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
-}
-
-function toBytea(hex: string | null): string | null {
-  return hex && `\\x${hex}`;
 }
 
 /** The id of the entry at this place in the account's history, or null. */

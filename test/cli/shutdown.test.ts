@@ -7,7 +7,12 @@ import { type FakeStripe, startFakeStripe } from '../../packages/fake-stripe/src
 import { signV4Token } from '../../src/auth/sign-token.ts';
 import { createLedger } from '../../src/ledger/ledger.ts';
 import { grant } from '../support/commands.ts';
-import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
+import {
+  createEmptyDatabase,
+  createTestDatabase,
+  holdAccount,
+  type TestDatabase,
+} from '../support/database.ts';
 import { PRODUCTION } from '../support/environment.ts';
 import { type Served, servePurser, startPurser } from '../support/process.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -129,9 +134,7 @@ test('debits in flight get their answer after SIGTERM, and after a second signal
   const database = await databaseWithCredits('ann');
   const server = await serveOn(database.url);
   const token = await tokenOf('ann');
-  const holder = await database.pool.connect();
-  await holder.query('BEGIN');
-  await holder.query("SELECT 1 FROM stripe_customers WHERE user_id = 'ann' FOR UPDATE");
+  const hold = await holdAccount(database, 'ann');
   const clients = Array.from({ length: 6 }, () => connectClient(server, token));
   const inFlight = clients.map(({ debit }) => debit());
   await expect.poll(() => locksAwaitedIn(database), SOON).toHaveLength(1);
@@ -145,8 +148,7 @@ test('debits in flight get their answer after SIGTERM, and after a second signal
   await expect.poll(refused, SOON).toBe(true);
   // As npm does, which passes on a Ctrl-C that the terminal has sent to all.
   process.kill(server.pid, 'SIGINT');
-  await holder.query('COMMIT');
-  holder.release();
+  await hold.release();
 
   const debits = await Promise.all(inFlight);
   for (const client of clients) client.close();
@@ -198,8 +200,7 @@ test('SIGTERM while the server still starts is not forgotten', async () => {
   const server = startPurser(['serve'], { env: environmentFor(database.url) });
   await expect.poll(() => locksAwaitedIn(database), SOON).toHaveLength(1);
   const stopped = server.stop('SIGTERM');
-  await holder.query('COMMIT');
-  holder.release();
+  await hold.release();
   expect((await stopped).code).toBe(0);
 });
 

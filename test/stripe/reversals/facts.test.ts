@@ -1,68 +1,17 @@
-import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifyLedger } from '../../src/ledger/verify.ts';
-import { type StripeStage, startStripeStage, until } from '../support/stripe.ts';
+import { describe, expect, test } from 'vitest';
+import { until } from '../../support/stripe.ts';
+import {
+  createPaid,
+  createPayment,
+  fresh,
+  missing,
+  NOON,
+  PAID,
+  stage,
+  useReversalStage,
+} from './harness.ts';
 
-let stage: StripeStage;
-beforeAll(async () => {
-  stage = await startStripeStage({ catalogue: new Map([['price_pack', 1000]]) });
-  await stage.receiver.start();
-});
-afterAll(async () => {
-  expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
-  expect(stage.ledger.counts.lockViolations).toBe(0);
-  await stage.close();
-});
-
-/** What the pack of 1,000 credits costs, in cents. */
-const PAID = 100;
-const NOON = 1_790_000_000;
-
-let made = 0;
-function fresh(prefix: string): string {
-  made += 1;
-  return `${prefix}_${made}`;
-}
-
-/** A payment that has been made, with the events that Stripe would send about it. */
-function createPayment() {
-  const userId = fresh('user');
-  const charge = fresh('ch');
-  const { id } = stage.fake.createSession({ userId, lines: [{ price: 'price_pack' }] });
-  const paid = stage.fake.completeSession(id);
-  const intent = String(paid.data.object['payment_intent']);
-
-  const event = (type: string, object: object, created = NOON) => ({
-    ...paid,
-    id: fresh('evt'),
-    type,
-    created,
-    data: { object },
-  });
-  const reversal = (id: string, amount: number) => ({
-    ...{ id, amount, currency: 'usd', charge, payment_intent: intent, livemode: false },
-  });
-  return {
-    userId,
-    charge,
-    paid,
-    event,
-    refund: (id: string, amount: number, status: string, type = 'refund.updated') =>
-      event(type, { object: 'refund', ...reversal(id, amount), status }),
-    dispute: (id: string, amount: number, what: string, status: string, created = NOON) => {
-      const object = { object: 'dispute', ...reversal(id, amount), status };
-      return event(`charge.dispute.${what}`, object, created);
-    },
-  };
-}
-
-async function createPaid() {
-  const payment = createPayment();
-  expect(await stage.deliver(payment.paid)).toBe('done');
-  return payment;
-}
-
-const missing = async ({ userId }: { userId: string }) => 1000 - (await stage.balanceOf(userId));
+useReversalStage();
 
 describe('a refund', () => {
   test('in full takes all credits of its payment, in part its share, rounded down', async () => {
@@ -278,74 +227,4 @@ test('a deleted customer is forgotten, and what was granted stays', async () => 
   expect(await stage.balanceOf(payment.userId)).toBe(1000);
   const renewal = { customer, subscription: fresh('sub'), lines: [{ price: 'price_pack' }] };
   expect(await stage.deliver(stage.fake.payInvoice(renewal))).toBe('parked');
-});
-
-describe('whatever the order, and however often each event is delivered', () => {
-  /** The lives of a payment's refunds and disputes: events, and whether money is gone at the end. */
-  const refundLife = fc.record({
-    amount: fc.integer({ min: 1, max: PAID }),
-    end: fc.constantFrom('pending', 'succeeded', 'failed', 'canceled'),
-  });
-  const disputeLife = fc.record({
-    amount: fc.integer({ min: 1, max: PAID }),
-    steps: fc.constantFrom(
-      [
-        ['created', 'needs_response'],
-        ['funds_withdrawn', 'needs_response'],
-        ['closed', 'lost'],
-      ],
-      [
-        ['created', 'needs_response'],
-        ['funds_withdrawn', 'needs_response'],
-        ['funds_reinstated', 'under_review'],
-        ['closed', 'won'],
-      ],
-      [
-        ['created', 'warning_needs_response'],
-        ['closed', 'warning_closed'],
-      ],
-      [
-        ['funds_withdrawn', 'needs_response'],
-        ['closed', 'lost'],
-        ['closed', 'won'],
-      ],
-    ),
-  });
-
-  test('the credits that are missing follow from what is live at the end', async () => {
-    const cases = fc.record({
-      refunds: fc.array(refundLife, { maxLength: 3 }),
-      disputes: fc.array(disputeLife, { maxLength: 2 }),
-      order: fc.infiniteStream(fc.nat()),
-    });
-    await fc.assert(
-      fc.asyncProperty(cases, async ({ refunds, disputes, order }) => {
-        const payment = createPayment();
-        const events: { readonly id: string }[] = [payment.paid];
-        let gone = 0;
-        for (const { amount, end } of refunds) {
-          const id = fresh('re');
-          events.push(payment.refund(id, amount, 'pending', 'refund.created'));
-          events.push(payment.refund(id, amount, end));
-          if (end === 'pending' || end === 'succeeded') gone += amount;
-        }
-        for (const { amount, steps } of disputes) {
-          const id = fresh('dp');
-          for (const [i, [what = '', status = '']] of steps.entries()) {
-            events.push(payment.dispute(id, amount, what, status, NOON + i));
-          }
-          if (steps.at(-1)?.[1] === 'lost') gone += amount;
-        }
-        const shuffled = [...events, ...events]
-          .map((event) => ({ event, at: order.next().value as number }))
-          .toSorted((a, b) => a.at - b.at);
-        for (const { event } of shuffled) await stage.deliver(event);
-        for (const event of events) {
-          await until(async () => (await stage.stored(event))?.state === 'done');
-        }
-        expect(await missing(payment)).toBe(Math.floor((1000 * Math.min(gone, PAID)) / PAID));
-      }),
-      { numRuns: 25 },
-    );
-  });
 });
