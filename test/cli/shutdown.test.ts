@@ -200,7 +200,8 @@ test('SIGTERM while the server still starts is not forgotten', async () => {
   const server = startPurser(['serve'], { env: environmentFor(database.url) });
   await expect.poll(() => locksAwaitedIn(database), SOON).toHaveLength(1);
   const stopped = server.stop('SIGTERM');
-  await hold.release();
+  await holder.query('COMMIT');
+  holder.release();
   expect((await stopped).code).toBe(0);
 });
 
