@@ -13,13 +13,26 @@ export interface DeliveryScenario {
   readonly title: string;
   /** Deliveries that are under way at once. */
   readonly connections: number;
-  readonly deliveries: number;
+  /** Each of another customer. */
+  readonly renewals: number;
+  /** Whether each comes with all that Stripe tells of it, or as its `invoice.paid` alone. */
+  readonly withPayments: boolean;
 }
 
 export const DELIVERY_SCENARIOS: readonly DeliveryScenario[] = [
-  { name: 'webhook', title: 'steady deliveries', connections: 64, deliveries: 10_000 },
+  {
+    ...{ name: 'webhook', title: 'steady renewals' },
+    ...{ connections: 64, renewals: 10_000, withPayments: false },
+  },
+  {
+    ...{ name: 'payments', title: 'steady renewals with their payments' },
+    ...{ connections: 64, renewals: 10_000, withPayments: true },
+  },
   // More at once than deliveries attempt their events themselves: the worker drains the rest.
-  { name: 'renewals', title: 'a burst of renewals', connections: 1_000, deliveries: 10_000 },
+  {
+    ...{ name: 'renewals', title: 'a burst of renewals' },
+    ...{ connections: 1_000, renewals: 10_000, withPayments: false },
+  },
 ];
 
 export interface DeliverySampler {
@@ -39,25 +52,26 @@ export function createDeliverySampler(
   secret: string,
 ): DeliverySampler {
   return {
-    async take({ name, connections, deliveries }, round) {
+    async take({ name, connections, renewals, withPayments }, round) {
       const sample = `${name}${round}`;
-      const users = Array.from({ length: deliveries }, (_, i) => `${sample}-${i}`);
+      const users = Array.from({ length: renewals }, (_, i) => `${sample}-${i}`);
       // They have an account already: a renewal is never the first payment.
       await client.query('INSERT INTO stripe_customers (user_id) SELECT unnest($1::text[])', [
         users,
       ]);
       await client.query('VACUUM ANALYZE stripe_customers');
       const port = Number(new URL(server.origin).port);
-      const result = await run({ port, secret, connections, sample, users });
+      const result = await run({ port, secret, connections, sample, users, withPayments });
+      const deliveries = result.accepted + result.refused;
       if (result.refused > 0) {
         throw new Error(`${sample}: ${result.refused} of ${deliveries} deliveries were refused`);
       }
       const answered = performance.now();
       await drained(sample, deliveries);
       const seconds = result.seconds + (performance.now() - answered) / 1000;
-      await check(sample, deliveries);
+      await check(sample, renewals);
       const { p50, p99 } = result;
-      const rate = deliveries / seconds;
+      const rate = renewals / seconds;
       return { scenario: name, variant: 'purser', round, rate, p50, p99, entriesAfter: 1 };
     },
   };
@@ -75,7 +89,7 @@ export function createDeliverySampler(
     throw new Error(`${sample}: not every event was done in ${DRAIN_TIMEOUT / 1000} s`);
   }
 
-  async function check(sample: string, deliveries: number): Promise<void> {
+  async function check(sample: string, renewals: number): Promise<void> {
     const { rows } = await client.query(
       `SELECT count(*)::int AS accounts,
               count(*) FILTER (WHERE grants = 1 AND credits = $2)::int AS right
@@ -86,10 +100,10 @@ export function createDeliverySampler(
       [sample, CREDITS],
     );
     const [{ accounts, right }] = rows;
-    if (accounts !== deliveries || right !== deliveries) {
+    if (accounts !== renewals || right !== renewals) {
       throw new Error(
-        `${sample}: ${deliveries} deliveries made ${accounts} accounts, of which ${right} hold ` +
-          'the credits of one renewal',
+        `${sample}: ${renewals} renewals made ${accounts} accounts, of which ${right} hold ` +
+          'the credits of one',
       );
     }
   }

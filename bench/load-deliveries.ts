@@ -1,12 +1,12 @@
 /**
- * A process of its own that plays Stripe: it signs fresh `invoice.paid` events and delivers them,
- * each once. Not wrk, which repeats its requests for a while: every delivery must be a new event of
+ * A process of its own that plays Stripe: it signs fresh events of renewals and delivers them, each
+ * once. Not wrk, which repeats its requests for a while: every delivery must be a new event of
  * another customer, or it would measure duplicates. Bare sockets, because a client of Node's own
  * costs several times as much, and the two cores are shared.
  */
 import { createHmac } from 'node:crypto';
 import { createConnection, type Socket } from 'node:net';
-import { renewalEvent } from './renewals.ts';
+import { type Renewal, renewalEvent, renewalEvents } from './renewals.ts';
 
 export interface DeliveryLoad {
   readonly port: number;
@@ -16,6 +16,8 @@ export interface DeliveryLoad {
   readonly sample: string;
   /** One renewal each. */
   readonly users: readonly string[];
+  /** Whether each comes with all that Stripe tells of it, or as its `invoice.paid` alone. */
+  readonly withPayments: boolean;
 }
 
 /** What Stripe would have seen; latencies are in milliseconds. */
@@ -33,8 +35,12 @@ export interface DeliveryResult {
 const ANSWER = /^HTTP\/1\.1 (\d{3}) .*?\r\ncontent-length: (\d+)\r\n.*?\r\n\r\n/is;
 
 async function deliver(load: DeliveryLoad): Promise<DeliveryResult> {
-  const { port, secret, connections, sample, users } = load;
-  const requests = users.map((userId, i) => requestFor(`${sample}_${i}`, userId, i, secret));
+  const { port, secret, connections, sample, users, withPayments } = load;
+  const eventsOf = withPayments ? renewalEvents : (renewal: Renewal) => [renewalEvent(renewal)];
+  const requests = users.flatMap((userId, i) => {
+    const shape = i % 2 === 0 ? 'basil' : 'acacia';
+    return eventsOf({ id: `${sample}_${i}`, userId, shape }).map((body) => sign(body, secret));
+  });
   const sockets = await Promise.all(Array.from({ length: connections }, () => connect(port)));
   const latencies: number[] = [];
   let [next, refused] = [0, 0];
@@ -57,8 +63,7 @@ async function deliver(load: DeliveryLoad): Promise<DeliveryResult> {
   return { accepted, refused, seconds, p50: percentile(0.5), p99: percentile(0.99) };
 }
 
-function requestFor(id: string, userId: string, turn: number, secret: string): Buffer {
-  const body = renewalEvent({ id, userId, shape: turn % 2 === 0 ? 'basil' : 'acacia' });
+function sign(body: string, secret: string): Buffer {
   const timestamp = Math.floor(Date.now() / 1000);
   const signature = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
   const head = [

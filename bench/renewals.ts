@@ -21,19 +21,50 @@ const PERIOD = { start: CREATED, end: CREATED + 30 * 86_400 };
  * to Stripe's API.
  */
 export function renewalEvent(renewal: Renewal): string {
-  const basil = renewal.shape === 'basil';
+  const part = renewal.shape === 'basil' ? basilPart : acaciaPart;
+  return toEvent(renewal, '', 'invoice.paid', { ...invoice(renewal), ...part(renewal) });
+}
+
+/**
+ * All that Stripe tells of a renewal: from basil on a second event, which names the payment intent
+ * that paid the invoice.
+ */
+export function renewalEvents(renewal: Renewal): readonly string[] {
+  const paid = renewalEvent(renewal);
+  if (renewal.shape === 'acacia') return [paid];
+  return [paid, toEvent(renewal, '_payment', 'invoice_payment.paid', invoicePayment(renewal))];
+}
+
+function toEvent(renewal: Renewal, suffix: string, type: string, object: object): string {
   const event = {
-    id: `evt_${renewal.id}`,
+    id: `evt_${renewal.id}${suffix}`,
     object: 'event',
-    api_version: basil ? '2026-10-28.endive' : '2025-02-24.acacia',
+    api_version: renewal.shape === 'basil' ? '2026-10-28.endive' : '2025-02-24.acacia',
     created: CREATED,
-    data: { object: { ...invoice(renewal), ...(basil ? basilPart : acaciaPart)(renewal) } },
+    data: { object },
     livemode: false,
     pending_webhooks: 1,
     request: { id: null, idempotency_key: null },
-    type: 'invoice.paid',
+    type,
   };
   return JSON.stringify(event, null, 2);
+}
+
+function invoicePayment({ id }: Renewal) {
+  return {
+    id: `inpay_${id}`,
+    object: 'invoice_payment',
+    amount_paid: AMOUNT,
+    amount_requested: AMOUNT,
+    created: CREATED,
+    currency: 'usd',
+    invoice: `in_${id}`,
+    is_default: true,
+    livemode: false,
+    payment: { payment_intent: `pi_${id}`, type: 'payment_intent' },
+    status: 'paid',
+    status_transitions: { canceled_at: null, paid_at: CREATED },
+  };
 }
 
 function invoice({ id }: Renewal) {

@@ -49,7 +49,9 @@ async function main(names: readonly string[]): Promise<void> {
   };
   if (asked.scenarios.length + asked.deliveries.length < names.length) {
     const all = [...SCENARIOS, ...DELIVERY_SCENARIOS].map(({ name }) => name);
-    throw new Error(`The scenarios are ${all.join(', ')}.`);
+    console.error(`The scenarios are ${all.join(', ')}.`);
+    process.exitCode = 1;
+    return;
   }
   await mkdir(join(ROOT, '.purser'), { recursive: true });
   // On the disk of the checkout: a temporary folder may be memory, which makes fsync free.
