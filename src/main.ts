@@ -13,14 +13,14 @@ import { createPool } from './db/pool.ts';
 import { toPurserError } from './db/sqlstate.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { withPlainErrors } from './log.ts';
-import { checkStripeAccount } from './stripe/account.ts';
-import { createCatalogue } from './stripe/catalogue.ts';
-import { createStripeClient } from './stripe/client.ts';
-import { publish } from './stripe/publish.ts';
-import { createStripeReceiver, type StripeReceiver } from './stripe/receiver.ts';
+import { checkStripeAccount } from './stripe/api/account.ts';
+import { createStripeClient } from './stripe/api/client.ts';
+import { createCatalogue } from './stripe/catalogue/catalogue.ts';
+import { publish } from './stripe/catalogue/publish.ts';
+import { createStripeReceiver, type StripeReceiver } from './stripe/receive/receiver.ts';
 import { createReconciler } from './stripe/reconcile/reconcile.ts';
 import { createSchedule, type Schedule } from './stripe/reconcile/schedule.ts';
-import { createShop } from './stripe/shop.ts';
+import { createShop } from './stripe/shop/shop.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 

@@ -9,7 +9,7 @@ import {
   progressOf,
   retryEvent,
   retryParked,
-} from '../stripe/inbox-desk.ts';
+} from '../stripe/inbox/inbox-desk.ts';
 import { type Command, UsageError } from './command.ts';
 import { databaseUrl } from './database-url.ts';
 import { formatTable, printable } from './table.ts';

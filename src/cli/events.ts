@@ -1,6 +1,11 @@
 import type { Pool } from 'pg';
 import { createPool } from '../db/pool.ts';
-import { findEvent, type ListedEvent, listEvents, type ShownEvent } from '../stripe/inbox-desk.ts';
+import {
+  findEvent,
+  type ListedEvent,
+  listEvents,
+  type ShownEvent,
+} from '../stripe/inbox/inbox-desk.ts';
 import { type Command, type CommandGroup, UsageError } from './command.ts';
 import { databaseUrl } from './database-url.ts';
 import { ignoreCommand, retryCommand } from './events-settle.ts';

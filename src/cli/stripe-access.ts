@@ -3,7 +3,7 @@ import { asApiBase, asStripeKey, MODES } from '../config/values.ts';
 import { readEnvironment, readVariables } from '../config/variables.ts';
 import { findRunning } from '../local/running.ts';
 import { completeSecrets } from '../local/stand-ins.ts';
-import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/client.ts';
+import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/api/client.ts';
 import { folderOf } from './folder.ts';
 
 /** What it takes to ask Stripe. */

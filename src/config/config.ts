@@ -1,13 +1,13 @@
 import type { AuthOptions } from '../auth/authenticator.ts';
 import { MAX_SECRETS } from '../auth/token-openers.ts';
 import { isLoopback } from '../loopback.ts';
+import { type ApiBase, livemodeOf } from '../stripe/api/client.ts';
 import {
   parseCatalogueFile,
   parsePriceCredits,
   type ReadPrices,
-} from '../stripe/catalogue-json.ts';
-import { type ApiBase, livemodeOf } from '../stripe/client.ts';
-import type { TermsByPrice } from '../stripe/terms.ts';
+} from '../stripe/catalogue/catalogue-json.ts';
+import type { TermsByPrice } from '../stripe/catalogue/terms.ts';
 import { DEFAULT_FILE, readCatalogueFile } from './catalogue-file.ts';
 import {
   asApiBase,

@@ -1,7 +1,7 @@
 import { checkSecret } from '../auth/check-secret.ts';
 import { isLoopback } from '../loopback.ts';
-import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/client.ts';
-import { checkWebhookSecret } from '../stripe/signature.ts';
+import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/api/client.ts';
+import { checkWebhookSecret } from '../stripe/receive/signature.ts';
 
 export const MODES = ['production', 'development', 'test'] as const;
 export type Mode = (typeof MODES)[number];

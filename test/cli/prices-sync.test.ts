@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { publish } from '../../src/stripe/publish.ts';
+import { publish } from '../../src/stripe/catalogue/publish.ts';
 import { monthly } from '../support/price-list.ts';
 import { startPriceStage } from '../support/price-stage.ts';
 import { terms } from '../support/stripe.ts';

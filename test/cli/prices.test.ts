@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { publish } from '../../src/stripe/publish.ts';
+import { publish } from '../../src/stripe/catalogue/publish.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startPriceStage } from '../support/price-stage.ts';
 import { makeFolder, ROOT, runPurser, servePurser } from '../support/process.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { publish } from '../../src/stripe/publish.ts';
+import { publish } from '../../src/stripe/catalogue/publish.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { terms } from '../support/stripe.ts';

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { createCatalogue } from '../../src/stripe/catalogue.ts';
+import { createCatalogue } from '../../src/stripe/catalogue/catalogue.ts';
 import { createTestDatabase } from './database.ts';
 import { startPriceList } from './price-list.ts';
 import { runPurser } from './process.ts';

@@ -5,15 +5,15 @@ import { type FakeStripe, startFakeStripe } from '../../packages/fake-stripe/src
 import { ErrorBody } from '../../src/envelope.ts';
 import { handleError } from '../../src/http/error-handler.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
-import { createCatalogue } from '../../src/stripe/catalogue.ts';
-import { createStripeClient, parseApiBase } from '../../src/stripe/client.ts';
-import { publish } from '../../src/stripe/publish.ts';
+import { createStripeClient, parseApiBase } from '../../src/stripe/api/client.ts';
+import { createCatalogue } from '../../src/stripe/catalogue/catalogue.ts';
+import { publish } from '../../src/stripe/catalogue/publish.ts';
+import type { Terms } from '../../src/stripe/catalogue/terms.ts';
 import {
   createStripeReceiver,
   type StripeReceiver,
   type StripeReceiverOptions,
-} from '../../src/stripe/receiver.ts';
-import type { Terms } from '../../src/stripe/terms.ts';
+} from '../../src/stripe/receive/receiver.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 export const SECRET = 'whsec_test_current';

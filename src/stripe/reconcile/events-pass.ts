@@ -1,6 +1,6 @@
 import { PurserError } from '../../errors.ts';
-import { readEvent, type StripeEvent } from '../event.ts';
-import { idOf, type Json } from '../json.ts';
+import { readEvent, type StripeEvent } from '../shapes/event.ts';
+import { idOf, type Json } from '../shapes/json.ts';
 import type { Evidence } from './evidence.ts';
 import type { Finding } from './report.ts';
 import { createdSince, PATIENTLY, type Run, readPages, type Suspect } from './run.ts';

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { State } from '../inbox.ts';
+import type { State } from '../inbox/inbox.ts';
 
 /** What is known here of a payment that Stripe has. */
 export interface PaymentEvidence {

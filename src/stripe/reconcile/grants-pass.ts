@@ -1,4 +1,4 @@
-import { at, isObject } from '../json.ts';
+import { at, isObject } from '../shapes/json.ts';
 import type { Evidence, GrantEvidence } from './evidence.ts';
 import { isPaidSession } from './payments-pass.ts';
 import { answerOf, asJson, Incomplete, type Run, type Suspect } from './run.ts';

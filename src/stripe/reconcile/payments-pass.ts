@@ -1,7 +1,7 @@
-import type { Verdict } from '../inbox.ts';
-import { interpret, type Payment } from '../interpret.ts';
-import { at, idOf, type Json, wholeNumber } from '../json.ts';
-import type { Told } from '../process.ts';
+import { interpret, type Payment } from '../fulfil/interpret.ts';
+import type { Told } from '../fulfil/process.ts';
+import type { Verdict } from '../inbox/inbox.ts';
+import { at, idOf, type Json, wholeNumber } from '../shapes/json.ts';
 import type { Evidence, PaymentEvidence } from './evidence.ts';
 import type { Finding } from './report.ts';
 import {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Pool } from 'pg';
-import type { Processing } from '../processing.ts';
+import type { Processing } from '../fulfil/processing.ts';
 import { type Cursor, createCursorStore } from './cursor.ts';
 import { attemptDue, compareEvents } from './events-pass.ts';
 import { createEvidence } from './evidence.ts';

@@ -1,15 +1,15 @@
 import type { Pool } from 'pg';
 import { readClawBacks } from '../../ledger/claw-backs.ts';
-import { at, idOf, isObject, type Json, wholeNumber } from '../json.ts';
-import type { Told } from '../process.ts';
+import type { Told } from '../fulfil/process.ts';
+import { at, idOf, isObject, type Json, wholeNumber } from '../shapes/json.ts';
 import {
   isDisputeLiveNow,
   type Reversal,
   readCreditNote,
   readDispute,
   readRefund,
-} from '../reversal-shapes.ts';
-import type { Read } from '../shapes.ts';
+} from '../shapes/reversal-shapes.ts';
+import type { Read } from '../shapes/shapes.ts';
 import type { Evidence, FiledEvidence } from './evidence.ts';
 import { carryOut, tellOf, tellVerdict } from './payments-pass.ts';
 import type { Counts, Finding } from './report.ts';

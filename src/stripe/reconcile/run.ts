@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type Stripe from 'stripe';
 import { toPurserError } from '../../db/sqlstate.ts';
-import { type Answer, AWAY, askForPages, type Bounds } from '../api.ts';
-import { isObject, type Json } from '../json.ts';
-import type { Processing } from '../processing.ts';
+import { type Answer, AWAY, askForPages, type Bounds } from '../api/api.ts';
+import type { Processing } from '../fulfil/processing.ts';
+import { isObject, type Json } from '../shapes/json.ts';
 import { type Counts, type Finding, type Handled, MAX_FINDINGS } from './report.ts';
 
 /** Something that seems off. It is looked at again before it is told, and after it was repaired. */

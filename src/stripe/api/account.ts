@@ -1,0 +1,83 @@
+import type { Pool } from 'pg';
+import { Stripe } from 'stripe';
+import { isId } from '../shapes/json.ts';
+
+/** Whether this database may be served with this key. */
+export type AccountCheck =
+  | {
+      readonly ok: true;
+      /** Null when Stripe did not tell: only the mode has been compared. */
+      readonly account: string | null;
+    }
+  | { readonly ok: false; readonly problem: string };
+
+export interface AccountCheckOptions {
+  readonly pool: Pool;
+  readonly client: Stripe;
+  readonly livemode: boolean;
+}
+
+/** How long the boot waits for Stripe, in milliseconds. */
+const TIMEOUT = 3_000;
+
+/**
+ * Records mode and account at the first boot, and refuses another mode or account ever after: a
+ * test key on the production database would sell real credits for test cards. When Stripe does
+ * not answer the mode alone decides, because an outage of theirs must not keep credits from being
+ * spent; the account is then recorded at a later boot.
+ */
+export async function checkStripeAccount(options: AccountCheckOptions): Promise<AccountCheck> {
+  const { pool, client, livemode } = options;
+  const told = await askForAccount(client);
+  if (told === 'refused') return { ok: false, problem: 'Stripe does not accept the secret key' };
+  const recorded = await record(pool, livemode, told);
+  if (recorded.livemode !== livemode) {
+    return {
+      ok: false,
+      problem:
+        `this database belongs to ${modeOf(recorded.livemode)}, but the Stripe key is for ` +
+        `${modeOf(livemode)}; use another database for it`,
+    };
+  }
+  if (told !== null && recorded.account !== told) {
+    return {
+      ok: false,
+      problem:
+        `this database belongs to the Stripe account ${recorded.account}, but the key is for ` +
+        `${told}; use another database for it`,
+    };
+  }
+  return { ok: true, account: told };
+}
+
+const modeOf = (livemode: boolean) => (livemode ? 'live mode' : 'test mode');
+
+/** The account of the key; null when Stripe is away or a restricted key may not ask. */
+async function askForAccount(client: Stripe): Promise<string | null | 'refused'> {
+  try {
+    const options = { timeout: TIMEOUT, maxNetworkRetries: 0 };
+    const { id } = await client.accounts.retrieveCurrent({}, options);
+    return isId(id) ? id : null;
+  } catch (error) {
+    if (error instanceof Stripe.errors.StripeAuthenticationError) return 'refused';
+    if (error instanceof Stripe.errors.StripeError) return null;
+    throw error;
+  }
+}
+
+/** Records what is not recorded yet, and returns what is: of two servers that boot, one wins. */
+async function record(pool: Pool, livemode: boolean, account: string | null) {
+  type Row = { livemode: boolean; account: string | null };
+  const { rows } = await pool.query<Row>(
+    `INSERT INTO stripe_account AS a (livemode, account) VALUES ($1, $2)
+         ON CONFLICT (singleton) DO UPDATE
+        SET account = CASE WHEN a.livemode = excluded.livemode
+                           THEN coalesce(a.account, excluded.account)
+                           ELSE a.account END
+     RETURNING livemode, account`,
+    [livemode, account],
+  );
+  const [row] = rows;
+  if (!row) throw new Error('stripe_account returned no row');
+  return row;
+}

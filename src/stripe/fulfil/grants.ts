@@ -1,0 +1,94 @@
+import { type Grant, MAX_AMOUNT, MAX_GRANTS } from '../../ledger/command.ts';
+import type { Category } from '../../ledger/entry.ts';
+import { expiryOf, type PublishedTerms } from '../catalogue/terms.ts';
+import type { Line } from '../shapes/shapes.ts';
+
+/** What the lines of a payment are worth. */
+export type Worth =
+  | { readonly kind: 'grant'; readonly grants: readonly [Grant, ...Grant[]] }
+  | { readonly kind: 'nothing'; readonly reason: string }
+  | { readonly kind: 'unknown_price'; readonly price: string }
+  | { readonly kind: 'unusable'; readonly reason: string };
+
+/** What was paid for: which kind of credits, and under which name in the statement. */
+export interface Purchase {
+  readonly key: string;
+  /** For lines whose terms name no category. */
+  readonly category: Category;
+  readonly reason: string;
+  /** Whether the order as a whole cost nothing. */
+  readonly free: boolean;
+  /** Whether lines that cost nothing may grant at all, where their terms allow it. */
+  readonly freeLines: boolean;
+}
+
+/** The terms in force, and the time, in milliseconds since 1970. */
+export interface Market {
+  readonly terms: ReadonlyMap<string, PublishedTerms>;
+  readonly now: number;
+}
+
+/** The prices of lines, for a look-up of their terms. */
+export function pricesOf(lines: readonly Line[]): readonly string[] {
+  return lines.flatMap(({ price }) => price ?? []);
+}
+
+/**
+ * Credits = Σ quantity × credits of the price. A proration line grants nothing, or upgrade, burn,
+ * downgrade would mint credits; a line that cost nothing grants only where its terms say so. One
+ * unknown price leaves all lines waiting: a payment is granted as a whole or not yet.
+ */
+export function worthOf(purchase: Purchase, lines: readonly Line[], market: Market): Worth {
+  const unknown = lines.find(({ price }) => price !== null && !market.terms.has(price));
+  if (unknown?.price) return { kind: 'unknown_price', price: unknown.price };
+
+  const grants: Grant[] = [];
+  for (const line of lines) {
+    const found = grantOf(purchase, line, market);
+    if (typeof found === 'string') return { kind: 'unusable', reason: found };
+    if (found !== null) grants.push(found);
+  }
+  const total = grants.reduce((sum, { amount }) => sum + amount, 0);
+  if (total > MAX_AMOUNT) {
+    return { kind: 'unusable', reason: `it is worth more than ${MAX_AMOUNT} credits` };
+  }
+  if (grants.length > MAX_GRANTS) {
+    return { kind: 'unusable', reason: `it has more than ${MAX_GRANTS} lines with credits` };
+  }
+  const [first, ...others] = grants;
+  if (first) return { kind: 'grant', grants: [first, ...others] };
+  const reason = purchase.free
+    ? 'it was free of charge, and no price of it gives credits for that'
+    : 'no line of it gives credits';
+  return { kind: 'nothing', reason };
+}
+
+/** What one line grants, null for nothing, or why that cannot be told. */
+function grantOf(purchase: Purchase, line: Line, { terms, now }: Market): Grant | null | string {
+  const { id, price, quantity, proration, period } = line;
+  const known = price === null ? undefined : terms.get(price);
+  if (price === null || known === undefined || known.credits === 0 || proration) return null;
+  if (line.cost === null) return 'a line has no usable amount';
+  const cost = purchase.free && line.cost === 'paid' ? 'free' : line.cost;
+  if (cost === 'credit') return null;
+  if (cost !== 'paid' && !(purchase.freeLines && known[cost] === 'grant')) return null;
+  if (quantity === null || quantity < 0) return 'a line has no usable quantity';
+  if (quantity === 0) return null;
+  const isRecurring = purchase.category === 'included';
+  if (known.expires === 'period_end' && isRecurring && period === null) {
+    return 'a line has no usable period';
+  }
+  return {
+    category: known.category ?? purchase.category,
+    amount: quantity * known.credits,
+    expiresAt: expiryOf(known.expires, now, period),
+    reason: purchase.reason,
+    ref: purchase.key,
+    metadata: {
+      price,
+      quantity: String(quantity),
+      ...(id !== null && { line: id }),
+      catalogue_version: String(known.version),
+    },
+  };
+}

@@ -1,0 +1,262 @@
+import type { StripeEvent } from '../shapes/event.ts';
+import { at, idOf, type Json } from '../shapes/json.ts';
+import {
+  isReversal,
+  type Reversal,
+  readCreditNote,
+  readDispute,
+  readRefund,
+  readRefundedCharge,
+} from '../shapes/reversal-shapes.ts';
+import {
+  type Invoice,
+  ids,
+  type Line,
+  type Money,
+  type Read,
+  readInvoice,
+  readSession,
+  type Session,
+} from '../shapes/shapes.ts';
+import type { Purchase } from './grants.ts';
+
+/** What an event asks for, before anything has been looked up. */
+export type Intent =
+  | { readonly kind: 'ignore'; readonly reason: string }
+  | { readonly kind: 'park'; readonly reason: string }
+  /** A slow payment, whose end another event tells. */
+  | { readonly kind: 'unpaid'; readonly session: string }
+  | { readonly kind: 'link'; readonly link: Link }
+  | { readonly kind: 'pay'; readonly payment: Payment }
+  /** A payment that gives no credits, to be known as that when it is refunded. */
+  | { readonly kind: 'no_credits'; readonly payment: NamedPayment; readonly reason: string }
+  /** Further names of a payment, granted or not. */
+  | { readonly kind: 'names'; readonly payment: Pick<NamedPayment, 'key' | 'aliases'> }
+  | { readonly kind: 'reversal'; readonly reversal: Reversal }
+  | { readonly kind: 'refunded_charge'; readonly charge: RefundedCharge }
+  | { readonly kind: 'forget'; readonly customer: string };
+
+/** Whose customer and subscription they are, as a checkout in subscription mode tells. */
+export interface Link {
+  readonly session: string;
+  /** Null when the session names none; its purchase intent may. */
+  readonly userId: string | null;
+  readonly stripeIds: readonly string[];
+}
+
+/** A charge, with its refunds when the event holds them all. */
+interface RefundedCharge {
+  readonly id: string;
+  readonly refunds: readonly Json[] | null;
+}
+
+/** A payment by all of its names, and what was paid. */
+export interface NamedPayment {
+  readonly key: string;
+  readonly aliases: readonly string[];
+  readonly money: Money;
+}
+
+/** A payment that has arrived, to be turned into credits under its grant key. */
+export interface Payment extends Purchase, NamedPayment {
+  /** The purchase intent that it may be the end of, by its own id or by its session's. */
+  readonly intent: string | null;
+  /** Whether a coupon took something off, or may have. */
+  readonly discounted: boolean;
+  /** Null when only the intent, the subscription or the customer can tell. */
+  readonly userId: string | null;
+  readonly subscription: string | null;
+  readonly customer: string | null;
+  /** Null when they must be fetched: a session comes without, an invoice with the first few. */
+  readonly lines: readonly Line[] | null;
+}
+
+/** What is read of an event; of an object that the API gave there is no more than that. */
+type Told = Pick<StripeEvent, 'type' | 'account' | 'object'> & {
+  /** Null where the object says none, as a refund of the API: it is of the key's mode. */
+  readonly livemode: boolean | null;
+};
+
+const ignore = (reason: string): Intent => ({ kind: 'ignore', reason });
+const park = (reason: string): Intent => ({ kind: 'park', reason });
+
+/**
+ * What to do about an event: the table of what grants, as code. Pure.
+ * @param livemode the mode of the configured key: a test event must never give real credits
+ */
+export function interpret(event: Told, livemode: boolean): Intent {
+  if (event.account !== null) return ignore('it happened in a Connect account');
+  if (event.livemode !== null && event.livemode !== livemode) {
+    return ignore(`it is a ${mode(event.livemode)} event, but the key is for ${mode(livemode)}`);
+  }
+  switch (event.type) {
+    case 'checkout.session.completed':
+    case 'checkout.session.async_payment_succeeded':
+      return ofSession(event);
+    case 'checkout.session.async_payment_failed':
+      return ignore('the payment failed');
+    case 'invoice.paid':
+      return ofInvoice(event);
+    case 'invoice_payment.paid':
+      return ofInvoicePayment(event.object);
+    case 'customer.deleted':
+      return ofDeletedCustomer(event.object);
+    default:
+      return isReversal(event) ? ofReversal(event) : ignore('events of this type have no effect');
+  }
+}
+
+const mode = (livemode: boolean) => (livemode ? 'live mode' : 'test mode');
+
+/** The events that tell how a slow payment ended. */
+export const ENDS_OF_SLOW_PAYMENT: readonly string[] = [
+  'checkout.session.async_payment_succeeded',
+  'checkout.session.async_payment_failed',
+];
+
+function ofSession(event: Told): Intent {
+  const read = readSession(event.object);
+  if (!read.ok) return park(read.problem);
+  const session = read.value;
+  if ('unusable' in session.user) return park(session.user.unusable);
+  switch (session.mode) {
+    case 'payment':
+      return ofPayment(session, session.user.userId, event.type);
+    case 'subscription':
+      return ofSubscription(session, session.user.userId);
+    default:
+      return ignore(`checkout mode ${session.mode} buys nothing`);
+  }
+}
+
+function ofPayment(session: Session, userId: string | null, type: string): Intent {
+  const { id: key, aliases, customer, paymentStatus, money, discounted } = session;
+  switch (paymentStatus) {
+    case 'paid':
+    case 'no_payment_required':
+      if (money === null) return park('the session has no usable amount_total');
+      return {
+        kind: 'pay',
+        payment: {
+          key,
+          category: 'purchase',
+          reason: 'Purchase',
+          free: paymentStatus === 'no_payment_required',
+          freeLines: true,
+          aliases,
+          money,
+          intent: key,
+          discounted,
+          userId,
+          subscription: null,
+          customer,
+          lines: null,
+        },
+      };
+    case 'unpaid':
+      if (type !== 'checkout.session.completed') break;
+      return { kind: 'unpaid', session: key };
+  }
+  return park(`${type} with payment_status ${paymentStatus}`);
+}
+
+/** Its invoice grants; the session only tells whose customer and subscription they are. */
+function ofSubscription(
+  { id: session, customer, subscription }: Session,
+  userId: string | null,
+): Intent {
+  const stripeIds = [customer, subscription].filter((id) => id !== null);
+  return { kind: 'link', link: { session, userId, stripeIds } };
+}
+
+const RECURRING = [
+  'subscription_create',
+  'subscription_cycle',
+  'subscription_threshold',
+  'subscription_update',
+];
+
+/**
+ * Where lines that cost nothing may grant: once for each period. Changing plans back and forth in
+ * a trial, or under a discount of 100 %, costs nothing either, and must not mint credits.
+ */
+const STARTS_PERIOD: readonly (string | null)[] = ['subscription_create', 'subscription_cycle'];
+
+function ofInvoice(event: Told): Intent {
+  const read = readInvoice(event.object);
+  if (!read.ok) return park(read.problem);
+  const invoice = read.value;
+  const { status, billingReason, subscription } = invoice;
+  if (status !== 'paid') return ignore(`the invoice is ${status}, not paid`);
+  const { id: key, aliases, money } = invoice;
+  if (money === null) return park('the invoice has no usable total');
+  if (subscription === null || billingReason === 'manual') {
+    const reason = 'manual and one-off invoices give no credits';
+    return { kind: 'no_credits', payment: { key, aliases, money }, reason };
+  }
+  if (billingReason !== null && !RECURRING.includes(billingReason)) {
+    return park(`billing_reason ${billingReason} is not known`);
+  }
+  const { user, lines, linesComplete } = invoice;
+  if ('unusable' in user) return park(user.unusable);
+  if (!lines.ok) return park(lines.problem);
+  const complete = linesComplete ? lines.value : null;
+  const payment = ofSubscriptionInvoice({ ...invoice, money }, user.userId, complete);
+  return { kind: 'pay', payment };
+}
+
+function ofSubscriptionInvoice(
+  invoice: Invoice & { readonly money: Money },
+  userId: string | null,
+  lines: readonly Line[] | null,
+): Payment {
+  const { id: key, aliases, billingReason, money, subscription, customer, intent } = invoice;
+  return {
+    key,
+    category: 'included',
+    reason: 'Subscription',
+    free: false,
+    freeLines: STARTS_PERIOD.includes(billingReason),
+    aliases,
+    money,
+    // Renewals are sold under the terms of their own time.
+    intent: billingReason === 'subscription_create' ? intent : null,
+    discounted: true,
+    userId,
+    subscription,
+    customer,
+    lines,
+  };
+}
+
+/** How a renewal's payment intent becomes known: from basil on invoice.paid names none. */
+function ofInvoicePayment(object: Json): Intent {
+  const key = idOf(at(object, 'invoice'));
+  const aliases = ids(at(object, 'payment', 'payment_intent'), at(object, 'payment', 'charge'));
+  if (key === null || !key.startsWith('in_')) return park('it names no usable invoice');
+  if (aliases.length === 0) return ignore('it was paid with neither payment intent nor charge');
+  return { kind: 'names', payment: { key, aliases } };
+}
+
+function ofDeletedCustomer(object: Json): Intent {
+  const customer = idOf(object);
+  return customer === null ? park('the customer has no usable id') : { kind: 'forget', customer };
+}
+
+/** Refunds, disputes and credit notes, in old and new endpoint versions. */
+function ofReversal({ type, object }: Told): Intent {
+  if (type === 'charge.refunded') {
+    const read = readRefundedCharge(object);
+    return read.ok ? { kind: 'refunded_charge', charge: read.value } : park(read.problem);
+  }
+  const read = readReversalOf(type, object);
+  if (!read.ok) return park(read.problem);
+  if (read.value === null) return ignore('it gives nothing back beside its refunds');
+  return { kind: 'reversal', reversal: read.value };
+}
+
+function readReversalOf(type: string, object: Json): Read<Reversal | null> {
+  if (type.startsWith('charge.dispute')) return readDispute(object, type);
+  if (type.startsWith('credit_note')) return readCreditNote(object);
+  return readRefund(object, type);
+}

@@ -1,0 +1,61 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Pool } from 'pg';
+import type { Stripe } from 'stripe';
+import type { BatchSession } from '../../db/batch-session.ts';
+import type { Command, Outcome } from '../../ledger/command.ts';
+import { createStripeApi, type StripeApi } from '../api/api.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import { createInbox, type Inbox } from '../inbox/inbox.ts';
+import { API_IS_BACK } from '../inbox/verdicts.ts';
+import { createPaymentRecords, type PaymentRecords } from '../payments/payment-records.ts';
+import { createPayments } from '../payments/payments.ts';
+import { createPurchaseIntents, type PurchaseIntents } from '../payments/purchase-intents.ts';
+import { createUsers, type Users } from '../payments/users.ts';
+import { createReversals } from '../reversals/reversals.ts';
+import { createTakeBack, type TakeBack } from '../reversals/take-back.ts';
+import { type Attempt, createAttempt, createFulfilment, type Fulfilment } from './process.ts';
+import { createSold } from './sold.ts';
+
+export interface ProcessingOptions {
+  readonly pool: Pool;
+  /** For the statements that carry many events' work. */
+  readonly session: BatchSession;
+  readonly ledger: { readonly post: (command: Command) => Promise<Outcome> };
+  readonly client: Stripe;
+  /** The mode of the client's key; see `livemodeOf`. */
+  readonly livemode: boolean;
+  readonly catalogue: Pick<Catalogue, 'find' | 'findVersions'>;
+  readonly log: FastifyBaseLogger;
+}
+
+/** What turns Stripe's word into credits, put together. */
+export interface Processing extends Fulfilment {
+  readonly inbox: Inbox;
+  readonly api: StripeApi;
+  readonly users: Users;
+  readonly records: PaymentRecords;
+  readonly intents: PurchaseIntents;
+  readonly takeBack: TakeBack;
+  readonly attempt: Attempt;
+}
+
+export function createProcessing(options: ProcessingOptions): Processing {
+  const { pool, session, ledger, client, livemode, catalogue, log } = options;
+  const { post } = ledger;
+  const inbox = createInbox(pool, session);
+  // A few seconds, so that an object which always fails is not retried at every other's success.
+  const api = createStripeApi(client, () => inbox.wake([API_IS_BACK], 5));
+  const payments = createPayments(pool, session);
+  const records = createPaymentRecords(pool, session);
+  const users = createUsers(pool, session);
+  const takeBack = createTakeBack({
+    ...{ api, payments, records, post },
+    reversals: createReversals(pool, session),
+  });
+  const intents = createPurchaseIntents(pool, session, livemode);
+  const sold = createSold(intents, catalogue);
+  const parts = { inbox, users, payments, records, takeBack, api, post, sold, livemode, log };
+  const fulfilment = createFulfilment(parts);
+  const attempt = createAttempt(parts, fulfilment);
+  return { ...fulfilment, inbox, api, users, records, intents, takeBack, attempt };
+}

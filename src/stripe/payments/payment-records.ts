@@ -1,0 +1,101 @@
+import type { Pool } from 'pg';
+import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
+import { coalesce } from '../../db/coalesce.ts';
+import type { Money } from '../shapes/shapes.ts';
+
+/** What became of a payment. */
+export type PaymentOutcome =
+  | { readonly outcome: 'granted'; readonly userId: string }
+  /** It gives no credits, and so its refunds take none. */
+  | { readonly outcome: 'nothing'; readonly reason: string };
+
+/** A payment that one of its names stands for, and its record when there is one. */
+export interface KnownPayment {
+  /** The grant key: `cs_…` or `in_…`. */
+  readonly payment: string;
+  readonly record: PaymentOutcome | null;
+}
+
+/** A payment to be recorded. */
+interface Recording {
+  readonly payment: string;
+  readonly money: Money;
+  readonly what: PaymentOutcome;
+}
+
+/** The most payments of one statement. */
+const BATCH = 128;
+
+/** The SQL of stripe_payments: what was paid, and what became of it. */
+export type PaymentRecords = ReturnType<typeof createPaymentRecords>;
+
+export function createPaymentRecords(pool: Pool, session: BatchSession) {
+  const recordOne = coalesce((recordings: readonly Recording[]) => recordAll(session, recordings), {
+    limit: BATCH,
+  });
+
+  /** Records a payment once. What granted nothing may still grant; the reverse never happens. */
+  function record(payment: string, money: Money, what: PaymentOutcome): Promise<void> {
+    return recordOne({ payment, money, what });
+  }
+
+  /** The payments that these names (pi_, ch_, in_, cs_) stand for: one, unless nobody joined them. */
+  async function find(names: readonly string[]): Promise<readonly KnownPayment[]> {
+    interface Row {
+      payment: string;
+      user_id: string | null;
+      outcome: PaymentOutcome['outcome'] | null;
+      reason: string | null;
+    }
+    const { rows } = await pool.query<Row>(
+      `SELECT DISTINCT a.payment, p.user_id, p.outcome, p.reason
+         FROM stripe_payment_aliases a
+         LEFT JOIN stripe_payments p USING (payment)
+        WHERE a.alias = ANY($1::text[])
+        ORDER BY a.payment`,
+      [names],
+    );
+    return rows.map(({ payment, outcome, user_id: userId, reason }) => {
+      if (outcome === 'granted' && userId !== null) {
+        return { payment, record: { outcome, userId } };
+      }
+      if (outcome === 'nothing') return { payment, record: { outcome, reason: reason ?? '' } };
+      return { payment, record: null };
+    });
+  }
+
+  return { record, find };
+}
+
+const RECORD: BatchStatement = {
+  name: 'record_payments',
+  durable: false,
+  text: `INSERT INTO stripe_payments AS p (payment, user_id, amount_paid, currency, outcome, reason)
+     SELECT DISTINCT ON (payment COLLATE "C")
+            payment, user_id, amount_paid, currency, outcome, reason
+       FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+            WITH ORDINALITY
+         AS r (payment, user_id, amount_paid, currency, outcome, reason, n)
+      ORDER BY payment COLLATE "C", outcome <> 'granted', n
+         ON CONFLICT (payment) DO UPDATE
+        SET user_id = excluded.user_id, amount_paid = excluded.amount_paid,
+            currency = excluded.currency, outcome = excluded.outcome, reason = excluded.reason
+      WHERE p.outcome = 'nothing' AND excluded.outcome = 'granted'`,
+};
+
+/** Sorted, so that no two of them can deadlock; of two of one payment, what granted counts. */
+async function recordAll(
+  session: BatchSession,
+  recordings: readonly Recording[],
+): Promise<readonly undefined[]> {
+  const column = <T>(read: (recording: Recording) => T) => recordings.map(read);
+  await session.run(RECORD, [
+    column(({ payment }) => payment),
+    column(({ what }) => (what.outcome === 'granted' ? what.userId : null)),
+    column(({ money }) => money.amount),
+    column(({ money }) => money.currency),
+    column(({ what }) => what.outcome),
+    column(({ what }) => (what.outcome === 'nothing' ? what.reason : null)),
+  ]);
+  return recordings.map(() => undefined);
+}

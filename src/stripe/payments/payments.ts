@@ -1,0 +1,177 @@
+import type { Pool, PoolClient } from 'pg';
+import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
+import { coalesce } from '../../db/coalesce.ts';
+
+/** The names of one payment, to be claimed for its grant key. */
+interface Naming {
+  readonly key: string;
+  /** The key among them, each once. */
+  readonly names: readonly string[];
+}
+
+/** The most payments of one statement; Stripe gives each a handful of names. */
+const BATCH = 128;
+
+/** The SQL of stripe_payment_aliases: one payment, however Stripe names it. */
+export type Payments = ReturnType<typeof createPayments>;
+
+export function createPayments(pool: Pool, session: BatchSession) {
+  const claimOne = coalesce((namings: readonly Naming[]) => claimAll(session, namings), {
+    limit: BATCH,
+  });
+
+  /**
+   * Claims all names of a payment, and tells the one key under which it may be granted. Whoever
+   * brings a payment posts it under that key, so it does not matter which of its events comes
+   * first, fails or never returns: the ledger takes a grant key once. It comes before the grant,
+   * because a check alone would let the session and the invoice of one payment both pass at the
+   * same moment.
+   * @returns `key`, or the one that was there first
+   */
+  async function claim(key: string, aliases: readonly string[]): Promise<string> {
+    const naming = { key, names: [...new Set([key, ...aliases])] };
+    return (await claimOne(naming)) ?? (await claimAndJoin(pool, naming));
+  }
+
+  return { claim };
+}
+
+/** @returns each payment's owner; null where it takes `claimAndJoin`, and nothing was changed */
+async function claimAll(
+  session: BatchSession,
+  namings: readonly Naming[],
+): Promise<readonly (string | null)[]> {
+  const owners = new Map<Naming, string | null>();
+  // Payments of one batch that share a name come one after the other: whoever was first owns.
+  for (let rest = namings; rest.length > 0; ) {
+    const turn = withoutSharedNames(rest);
+    const found = await claimTurn(session, turn);
+    for (const [i, naming] of turn.entries()) owners.set(naming, found[i] ?? null);
+    rest = rest.filter((naming) => !owners.has(naming));
+  }
+  return namings.map((naming) => owners.get(naming) ?? null);
+}
+
+function withoutSharedNames(namings: readonly Naming[]): readonly Naming[] {
+  const taken = new Set<string>();
+  return namings.filter(({ names }) => {
+    const isFree = !names.some((name) => taken.has(name));
+    for (const name of names) taken.add(name);
+    return isFree;
+  });
+}
+
+const CLAIM: BatchStatement = {
+  name: 'claim_names',
+  durable: false,
+  text: `WITH asked AS (
+       SELECT n, key, alias COLLATE "C" AS alias
+         FROM unnest($1::int[], $2::text[], $3::text[]) AS a (n, key, alias)
+     ), known AS MATERIALIZED (
+       SELECT alias FROM stripe_payment_aliases WHERE alias = ANY($3::text[])
+     ), held AS MATERIALIZED (
+       SELECT alias, payment
+         FROM stripe_payment_aliases
+        WHERE alias = ANY($3::text[])
+        ORDER BY alias
+          FOR NO KEY UPDATE SKIP LOCKED
+     ), owned AS MATERIALIZED (
+       SELECT n,
+              CASE WHEN count(known.alias) > count(held.alias) THEN NULL
+                   WHEN count(held.alias) = 0 THEN key
+                   WHEN count(DISTINCT payment) = 1 THEN min(payment) END AS owner
+         FROM asked
+         LEFT JOIN known USING (alias)
+         LEFT JOIN held USING (alias)
+        GROUP BY n, key
+     ), claimed AS (
+       INSERT INTO stripe_payment_aliases (alias, payment)
+       SELECT alias, owner
+         FROM asked
+         JOIN owned USING (n)
+        WHERE owner IS NOT NULL AND alias NOT IN (SELECT alias FROM known)
+        ORDER BY alias
+     )
+     SELECT n, owner FROM owned`,
+};
+
+/**
+ * One transaction, all or nothing: nobody may see names of one payment under two keys. Known names
+ * are locked, without waiting, and the free ones inserted in order, so that no two claims can
+ * deadlock; what another transaction holds, or several payments own, is left to `claimAndJoin`. A
+ * name that another transaction inserts at this moment fails the statement, and its payments are
+ * claimed one by one.
+ */
+async function claimTurn(
+  session: BatchSession,
+  namings: readonly Naming[],
+): Promise<readonly (string | null)[]> {
+  const asked = namings.flatMap(({ key, names }, n) => names.map((name) => ({ n, key, name })));
+  const rows = await session.run<{ n: number; owner: string | null }>(CLAIM, [
+    asked.map(({ n }) => n),
+    asked.map(({ key }) => key),
+    asked.map(({ name }) => name),
+  ]);
+  const owners = new Map(rows.map(({ n, owner }) => [n, owner]));
+  return namings.map((_, n) => owners.get(n) ?? null);
+}
+
+/**
+ * Claims the names of one payment where others hold some of them or several payments own them: it
+ * waits, and joins the owners. Rare, so it may take a transaction of several statements.
+ */
+async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<string> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+    const owner = await join(client, key, await takeNames(client, key, names));
+    await client.query('COMMIT');
+    client.release();
+    return owner;
+  } catch (error) {
+    // Closing the connection rolls back, whatever state it is in.
+    client.release(true);
+    throw error;
+  }
+}
+
+/** Takes the names that are free for `key`; returns the keys that owned the others before. */
+async function takeNames(
+  client: PoolClient,
+  key: string,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  // DO UPDATE, not DO NOTHING: it waits for a concurrent claim and returns whose it became; xmax
+  // is 0 in a row that was inserted. Sorted, so that two claims of the same names cannot deadlock.
+  const { rows } = await client.query<{ payment: string; taken: boolean }>(
+    `INSERT INTO stripe_payment_aliases (alias, payment)
+     SELECT alias, $2 FROM unnest($1::text[]) AS a (alias) ORDER BY alias COLLATE "C"
+         ON CONFLICT (alias) DO UPDATE SET alias = excluded.alias
+  RETURNING payment, xmax = 0 AS taken`,
+    [names, key],
+  );
+  return [...new Set(rows.filter(({ taken }) => !taken).map(({ payment }) => payment))];
+}
+
+/**
+ * Makes one payment of `key` and its owners: of the owner that has been granted, else of the first
+ * by name, which is the Checkout session (cs_ before in_); of `key` when there is none. A key that
+ * owned a name may be under way to the ledger, which `key`, when it is new, cannot; an invoice that
+ * turns out to be a session's is a one-off, so that only the session's key can be under way.
+ */
+async function join(client: PoolClient, key: string, owners: readonly string[]): Promise<string> {
+  const { rows } = await client.query<{ payment: string }>(
+    `SELECT o.payment
+       FROM unnest($1::text[]) AS o (payment)
+       LEFT JOIN credit_ledger l ON l.grant_key = o.payment
+      ORDER BY l.grant_key IS NULL, o.payment COLLATE "C"
+      LIMIT 1`,
+    [owners],
+  );
+  const owner = rows[0]?.payment ?? key;
+  await client.query(
+    'UPDATE stripe_payment_aliases SET payment = $2 WHERE payment = ANY($1) AND payment <> $2',
+    [[...owners, key], owner],
+  );
+  return owner;
+}

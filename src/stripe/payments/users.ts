@@ -1,0 +1,76 @@
+import type { Pool } from 'pg';
+import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
+import { coalesce } from '../../db/coalesce.ts';
+
+/** Whose user is asked for. */
+interface Question {
+  readonly subscription: string | null;
+  readonly customer: string | null;
+}
+
+/** The most questions of one statement. */
+const BATCH = 128;
+
+/** The SQL that knows which user a Stripe customer or subscription stands for. */
+export type Users = ReturnType<typeof createUsers>;
+
+export function createUsers(pool: Pool, session: BatchSession) {
+  const findOne = coalesce((questions: readonly Question[]) => findAll(session, questions), {
+    limit: BATCH,
+  });
+
+  /**
+   * Remembers the user of a customer and a subscription. The first user of an id stays: a later
+   * checkout by somebody else with the same customer must not redirect the first one's renewals.
+   * @returns the ids that belong to another user
+   */
+  async function link(userId: string, stripeIds: readonly string[]): Promise<readonly string[]> {
+    // DO UPDATE, not DO NOTHING, so that it returns whose the id was or has just become.
+    const { rows } = await pool.query<{ stripe_id: string; user_id: string }>(
+      `INSERT INTO stripe_user_aliases (stripe_id, user_id)
+       SELECT stripe_id, $2 FROM unnest($1::text[]) AS s (stripe_id) ORDER BY stripe_id COLLATE "C"
+           ON CONFLICT (stripe_id) DO UPDATE SET stripe_id = excluded.stripe_id
+    RETURNING stripe_id, user_id`,
+      [stripeIds, userId],
+    );
+    return rows.filter((row) => row.user_id !== userId).map((row) => row.stripe_id);
+  }
+
+  /** The user of a subscription, else of a customer, else null. */
+  function find(subscription: string | null, customer: string | null): Promise<string | null> {
+    return findOne({ subscription, customer });
+  }
+
+  /** Forgets whom a deleted customer stood for; what was granted stays. */
+  async function forget(customer: string): Promise<void> {
+    await pool.query('DELETE FROM stripe_user_aliases WHERE stripe_id = $1', [customer]);
+    await pool.query(
+      'UPDATE stripe_customers SET stripe_customer_id = NULL WHERE stripe_customer_id = $1',
+      [customer],
+    );
+  }
+
+  return { link, find, forget };
+}
+
+const FIND: BatchStatement = {
+  name: 'find_users',
+  durable: false,
+  text: `SELECT coalesce((SELECT user_id FROM stripe_user_aliases WHERE stripe_id = q.subscription),
+                     (SELECT user_id FROM stripe_customers WHERE stripe_customer_id = q.customer),
+                     (SELECT user_id FROM stripe_user_aliases WHERE stripe_id = q.customer))
+              AS user_id
+       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS q (subscription, customer, n)
+      ORDER BY n`,
+};
+
+async function findAll(
+  session: BatchSession,
+  questions: readonly Question[],
+): Promise<readonly (string | null)[]> {
+  const rows = await session.run<{ user_id: string | null }>(FIND, [
+    questions.map(({ subscription }) => subscription),
+    questions.map(({ customer }) => customer),
+  ]);
+  return rows.map((row) => row.user_id);
+}

@@ -1,0 +1,174 @@
+import type { Outcome, SettlePaymentCommand } from '../../ledger/command.ts';
+import { askForAll, type StripeApi } from '../api/api.ts';
+import type { Verdict } from '../inbox/inbox.ts';
+import { API_IS_BACK, FOR_RETURN, parked, paymentIsKnown } from '../inbox/verdicts.ts';
+import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
+import type { Payments } from '../payments/payments.ts';
+import type { StripeEvent } from '../shapes/event.ts';
+import { at, idOf, isObject, type Json } from '../shapes/json.ts';
+import { isDisputeLiveNow, type Reversal, readRefund } from '../shapes/reversal-shapes.ts';
+import type { FiledReversal, Reversals } from './reversals.ts';
+
+export interface TakeBackOptions {
+  readonly api: StripeApi;
+  readonly payments: Payments;
+  readonly records: PaymentRecords;
+  readonly reversals: Reversals;
+  readonly post: (command: SettlePaymentCommand) => Promise<Outcome>;
+}
+
+/** How the statement calls what moved the credits. */
+const REASONS = { refund: 'Refund', dispute: 'Dispute', credit_note: 'Credit note' } as const;
+
+/** Null for the id when the API told it, not an event. */
+type Told = Pick<StripeEvent, 'type' | 'created'> & { readonly id: string | null };
+type Found =
+  | { readonly kind: 'payment'; readonly payment: KnownPayment }
+  | { readonly kind: 'verdict'; readonly verdict: Verdict };
+
+/** Carries out what takes credits back, or gives them again. */
+export type TakeBack = ReturnType<typeof createTakeBack>;
+
+/**
+ * First the fact is filed, whether or not its payment is known; then the payment is settled by all
+ * of its facts together. So it does not matter which comes first, how often, or what fails between.
+ */
+export function createTakeBack({ api, payments, records, reversals, post }: TakeBackOptions) {
+  async function reverse(event: Told, told: readonly Reversal[]): Promise<Verdict> {
+    const [reversal] = told;
+    if (!reversal) return { state: 'ignored', reason: 'it tells of no refund' };
+    for (const one of told) {
+      const { tie } = await reversals.file(one, event.created);
+      const undecided = tie ? await askAboutDispute(one.id, event.created) : null;
+      if (undecided) return undecided;
+    }
+    if (told.every(({ live }) => live === null)) {
+      return { state: 'done', reason: 'it is on file; no money has moved' };
+    }
+    const found = await findPayment([...new Set(told.flatMap(({ names }) => names))]);
+    if (found.kind === 'verdict') return found.verdict;
+    const { payment, record } = found.payment;
+    const name = reversal.names[0];
+    if (record === null) {
+      const causes = [...reversal.names, payment].map(paymentIsKnown);
+      return parked('its payment has not arrived yet', causes);
+    }
+    if (record.outcome === 'nothing') {
+      return { state: 'ignored', reason: `its payment gave no credits: ${record.reason}` };
+    }
+    return settle(payment, record.userId, { ...reversal, name }, event.id);
+  }
+
+  /** Of a charge.refunded event: the charge's refunds, listed when the payload lacks them. */
+  async function reverseCharge(
+    event: Told,
+    { id, refunds }: { readonly id: string; readonly refunds: readonly Json[] | null },
+  ): Promise<Verdict> {
+    const listed = refunds ?? (await listRefunds(id));
+    if ('state' in listed) return listed;
+    const told: Reversal[] = [];
+    for (const refund of listed) {
+      const read = readRefund(refund, 'refund.updated');
+      if (!read.ok) return parked(read.problem);
+      told.push(read.value);
+    }
+    return reverse(event, told);
+  }
+
+  async function listRefunds(charge: string): Promise<readonly Json[] | Verdict> {
+    const listed = await askForAll(api, (client, page) => client.refunds.list({ charge, ...page }));
+    if (listed.kind === 'unreachable') return parked(listed.reason, [API_IS_BACK], FOR_RETURN);
+    if (listed.kind === 'unusable') return parked(listed.reason);
+    return (listed.value as readonly unknown[]).filter(isObject);
+  }
+
+  /** Two events of one second disagree: only the dispute itself can tell. Null when it did. */
+  async function askAboutDispute(id: string, decidedAt: number): Promise<Verdict | null> {
+    const asked = await api.ask((client) => client.disputes.retrieve(id));
+    if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
+    if (asked.kind === 'unusable') return parked(asked.reason);
+    const dispute: unknown = asked.value;
+    await reversals.decide(id, isDisputeLiveNow(isObject(dispute) ? dispute : {}), decidedAt);
+    return null;
+  }
+
+  async function findPayment(names: readonly string[]): Promise<Found> {
+    const known = (await records.find(names))[0];
+    const looked = known ? { key: known.payment } : await lookUp(names);
+    if ('state' in looked) return { kind: 'verdict', verdict: looked };
+    // Learns the names that were not known yet, and joins what turns out to be one payment.
+    const owner = await payments.claim(looked.key, names);
+    const [payment = { payment: owner, record: null }] = await records.find([owner]);
+    return { kind: 'payment', payment };
+  }
+
+  /**
+   * Asks Stripe what a payment intent paid: from API version 2025-03-31.basil on a refund of a
+   * renewal names no invoice, and invoice.paid no payment intent.
+   */
+  async function lookUp(names: readonly string[]): Promise<{ readonly key: string } | Verdict> {
+    const invoice = names.find((name) => name.startsWith('in_'));
+    if (invoice !== undefined) return { key: invoice };
+    const asked = await api.ask(async (client) => {
+      const intent =
+        names.find((name) => name.startsWith('pi_')) ??
+        idOf(at(await client.charges.retrieve(names[0] ?? ''), 'payment_intent'));
+      if (intent === null) return null;
+      const [paid] = (
+        await client.invoicePayments.list({
+          payment: { type: 'payment_intent', payment_intent: intent },
+          limit: 1,
+        })
+      ).data;
+      if (paid) return idOf(paid.invoice);
+      const [session] = (await client.checkout.sessions.list({ payment_intent: intent, limit: 1 }))
+        .data;
+      return idOf(session);
+    });
+    if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
+    if (asked.kind === 'unusable') return parked(asked.reason, names.map(paymentIsKnown));
+    if (asked.value !== null) return { key: asked.value };
+    return { state: 'ignored', reason: 'no checkout session and no invoice was paid with it' };
+  }
+
+  async function settle(
+    payment: string,
+    userId: string,
+    { id: ref, kind, name }: FiledReversal,
+    stripeEventId: string | null,
+  ): Promise<Verdict> {
+    const outcome = await post({
+      kind: 'settle_payment',
+      userId,
+      payment,
+      actor: 'stripe',
+      stripeEventId,
+      idempotencyKey: null,
+      reason: REASONS[kind],
+      ref,
+      metadata: null,
+    });
+    if (!outcome.ok) {
+      return parked(`the ledger refuses: ${outcome.refusal.code}`, [paymentIsKnown(name)]);
+    }
+    if (!outcome.replayed) return { state: 'done' };
+    return { state: 'done', reason: 'no credits were left to move' };
+  }
+
+  /**
+   * What must follow whenever a payment is recorded or learns a name: what was told of it before.
+   * @returns what it wakes
+   */
+  async function catchUp(payment: string): Promise<readonly string[]> {
+    const filed = await reversals.of(payment);
+    const [first] = filed;
+    if (!first) return [];
+    const [known] = await records.find([payment]);
+    if (known?.record?.outcome === 'granted') {
+      await settle(payment, known.record.userId, first, null);
+    }
+    return [payment, ...filed.map(({ name }) => name)].map(paymentIsKnown);
+  }
+
+  return { reverse, reverseCharge, catchUp };
+}

@@ -1,0 +1,40 @@
+import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify';
+import type { Pool } from 'pg';
+import type { Balance } from '../../ledger/read.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import { createPriceBook } from '../catalogue/price-book.ts';
+import type { Processing } from '../fulfil/processing.ts';
+import { createCheckout } from './checkout.ts';
+import { createCustomers } from './customers.ts';
+import { createReturnUrls } from './return-urls.ts';
+import { createCheckoutSessionRoute } from './routes/create-checkout-session.ts';
+import { createPortalSessionRoute } from './routes/create-portal-session.ts';
+import { syncCheckoutSessionRoute } from './routes/sync-checkout-session.ts';
+import { createSync } from './sync.ts';
+
+export interface ShopOptions {
+  readonly pool: Pool;
+  readonly processing: Processing;
+  readonly catalogue: Pick<Catalogue, 'find'>;
+  readonly balance: (userId: string) => Promise<Balance>;
+  /** The origin to which a buyer returns by default. */
+  readonly frontEnd: string;
+  /** The origins to which a buyer may return. */
+  readonly origins: readonly string[];
+  readonly log: FastifyBaseLogger;
+}
+
+/** The routes with which a signed-in user buys; they must be registered behind the guard. */
+export function createShop(options: ShopOptions): FastifyPluginAsync {
+  const { pool, processing, catalogue, balance, frontEnd, origins, log } = options;
+  const { api, users, intents } = processing;
+  const customers = createCustomers({ pool, api, users });
+  const prices = createPriceBook(pool, api);
+  const checkout = createCheckout({ api, catalogue, customers, intents, prices, log });
+  const urls = createReturnUrls(frontEnd, origins);
+  return async (app) => {
+    await app.register(createCheckoutSessionRoute({ open: checkout.open, urls }));
+    await app.register(syncCheckoutSessionRoute({ sync: createSync(processing), balance }));
+    await app.register(createPortalSessionRoute({ api, customers, urls }));
+  };
+}

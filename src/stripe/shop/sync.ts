@@ -1,0 +1,97 @@
+import { PurserError } from '../../errors.ts';
+import type { StripeApi } from '../api/api.ts';
+import type { Fulfilment, Told } from '../fulfil/process.ts';
+import type { Inbox, Verdict } from '../inbox/inbox.ts';
+import type { PaymentRecords } from '../payments/payment-records.ts';
+import type { PurchaseIntents } from '../payments/purchase-intents.ts';
+import { at, idOf, isObject, type Json } from '../shapes/json.ts';
+import { readSession, type Session } from '../shapes/shapes.ts';
+import { answerOf } from './refusals.ts';
+
+export interface SyncOptions {
+  readonly api: StripeApi;
+  readonly intents: Pick<PurchaseIntents, 'find'>;
+  readonly records: Pick<PaymentRecords, 'find'>;
+  readonly inbox: Pick<Inbox, 'wake'>;
+  readonly fulfil: Fulfilment['fulfil'];
+}
+
+/**
+ * What has become of a checkout: its credits are there; they will be, or may still be; or there
+ * will be none.
+ */
+export type SyncStatus = 'granted' | 'pending' | 'nothing';
+
+/** What a session id looks like; anything else is asked of nobody. */
+const SESSION_ID = /^cs_[A-Za-z0-9_]{1,252}$/;
+
+/**
+ * Fulfils a checkout that the webhook has not told of yet: the session as Stripe knows it now goes
+ * through the same door as an event, under the same grant key, so both may come at once.
+ */
+export function createSync({ api, intents, records, inbox, fulfil }: SyncOptions) {
+  /** @throws PurserError `not_found` for a session that is not this user's, or that nobody knows */
+  async function sync(userId: string, id: string): Promise<SyncStatus> {
+    if (!SESSION_ID.test(id)) throw new PurserError('not_found');
+    const intent = await intents.find(id);
+    if (intent && intent.userId !== userId) throw new PurserError('not_found');
+    if (intent && (await outcomeOf(id)) === 'granted') return 'granted';
+    const { object, session } = await fetchSession(id);
+    const named = 'userId' in session.user ? session.user.userId : null;
+    if ((intent?.userId ?? named) !== userId) throw new PurserError('not_found');
+    if (session.status === 'open') return 'pending';
+    if (session.status === 'expired') return 'nothing';
+    const verdict = await carryOut('checkout.session.completed', object);
+    if (session.mode === 'subscription') return syncInvoice(idOf(at(object, 'invoice')));
+    return (await outcomeOf(id)) ?? statusOf(verdict);
+  }
+
+  async function fetchSession(id: string): Promise<{ object: Json; session: Session }> {
+    const answer = await api.ask((client) => client.checkout.sessions.retrieve(id));
+    if (answer.kind === 'unusable' && answer.refusal?.status === 404) {
+      throw new PurserError('not_found');
+    }
+    const object: unknown = answerOf(answer);
+    const read = readSession(isObject(object) ? object : {});
+    if (read.ok && isObject(object)) return { object, session: read.value };
+    throw new PurserError('stripe_refused', { cause: new Error('the session cannot be read') });
+  }
+
+  /** A subscription's first invoice grants, not its checkout. */
+  async function syncInvoice(id: string | null): Promise<SyncStatus> {
+    if (id === null) return 'pending';
+    const known = await outcomeOf(id);
+    if (known !== null) return known;
+    // From API version 2025-03-31.basil on an invoice names its payment only when it is asked to.
+    const answer = await api.ask((client) =>
+      client.invoices.retrieve(id, { expand: ['payments'] }),
+    );
+    const object: unknown = answerOf(answer);
+    if (!isObject(object) || at(object, 'status') !== 'paid') return 'pending';
+    const verdict = await carryOut('invoice.paid', object);
+    return (await outcomeOf(id)) ?? statusOf(verdict);
+  }
+
+  async function carryOut(type: string, object: Json): Promise<Verdict> {
+    const created = Math.floor(Date.now() / 1000);
+    const livemode = at(object, 'livemode') === true;
+    const told: Told = { id: null, type, account: null, livemode, created, object };
+    const verdict = await fulfil(told);
+    const wakes = verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
+    if (wakes.length > 0) await inbox.wake(wakes);
+    return verdict;
+  }
+
+  /** What is on record of the payment; null when nothing is yet. */
+  async function outcomeOf(name: string): Promise<'granted' | 'nothing' | null> {
+    const [known] = await records.find([name]);
+    return known?.record?.outcome ?? null;
+  }
+
+  return sync;
+}
+
+/** Of what left no record: it waits for something, or it is nothing that gives credits. */
+function statusOf({ state }: Verdict): SyncStatus {
+  return state === 'parked' ? 'pending' : 'nothing';
+}
