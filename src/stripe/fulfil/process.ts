@@ -3,6 +3,7 @@ import { PurserError } from '../../errors.ts';
 import type { Command, Outcome } from '../../ledger/command.ts';
 import type { Answer, StripeApi } from '../api/api.ts';
 import { fetchLines } from '../api/lines.ts';
+import { fetchSession } from '../api/sessions.ts';
 import type { Claim, Inbox, State, Verdict } from '../inbox/inbox.ts';
 import {
   API_IS_BACK,
@@ -19,7 +20,7 @@ import type { PurchaseIntent } from '../payments/purchase-intents.ts';
 import type { Users } from '../payments/users.ts';
 import type { TakeBack } from '../reversals/take-back.ts';
 import { readEvent, type StripeEvent } from '../shapes/event.ts';
-import { idOf } from '../shapes/json.ts';
+import { at, idOf } from '../shapes/json.ts';
 import type { Line } from '../shapes/shapes.ts';
 import { pricesOf, type Worth, worthOf } from './grants.ts';
 import {
@@ -52,6 +53,8 @@ export type Told = Omit<StripeEvent, 'id' | 'apiVersion' | 'livemode'> & {
   readonly id: string | null;
   /** Null where an object of the API says none: it is of the key's mode. */
   readonly livemode: boolean | null;
+  /** Whether it was told a while ago, so that the object may have changed since. */
+  readonly stale?: boolean;
 };
 
 /** What Stripe tells, turned into credits; the one way in which that happens. */
@@ -93,7 +96,8 @@ export function createAttempt(
 
   async function judgeOrPark(claim: Claim): Promise<Verdict> {
     try {
-      return await fulfil(claim.event ?? readEvent(claim.payload));
+      const event = claim.event ?? readEvent(claim.payload);
+      return await fulfil({ ...event, stale: claim.attempt > 1 });
     } catch (error) {
       log.error({ err: error, event: claim.id }, 'Stripe event failed');
       const what = error instanceof PurserError ? error.code : 'internal_error';
@@ -125,7 +129,7 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
       case 'park':
         return parked(intent.reason);
       case 'unpaid':
-        return awaitPayment(intent.session);
+        return awaitPayment(event, intent.session);
       case 'link':
         return link(intent.link);
       case 'pay':
@@ -145,16 +149,31 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
   }
 
   /**
-   * The payment's end may have come first. It may also never come: a manual capture sends no such
-   * event, so this stays parked, to be seen, until somebody decides.
+   * The payment's end may have come first, or have been lost; and a manual capture sends no event of
+   * the session. So Stripe is asked for the session, whenever its event is attempted again.
    */
-  async function awaitPayment(session: string): Promise<Verdict> {
+  async function awaitPayment(event: Told, session: string): Promise<Verdict> {
     const end = await inbox.settledType(session, ENDS_OF_SLOW_PAYMENT);
     if (end !== null) return { state: 'ignored', reason: `it was unpaid; ${end} decided` };
     const [known] = await records.find([session]);
     if (known?.record) return { state: 'ignored', reason: 'it was unpaid, and was paid since' };
+    const ended = slowPaymentEnds(session);
+    if (event.stale) {
+      const answer = await fetchSession(api, session);
+      switch (answer.kind) {
+        case 'answer':
+          return judge({ ...event, object: answer.value, stale: false });
+        case 'unreachable':
+          return parked(`unpaid: ${answer.reason}`, [ended, API_IS_BACK], FOR_RETURN);
+        case 'unusable':
+          return parked(`unpaid: ${answer.reason}`, [ended], FOR_BUYER);
+      }
+    }
+    if (at(event.object, 'payment_intent', 'status') === 'canceled') {
+      return { state: 'ignored', reason: 'its payment was canceled' };
+    }
     const reason = 'unpaid: waits for checkout.session.async_payment_succeeded or _failed';
-    return parked(reason, [slowPaymentEnds(session)], FOR_BUYER);
+    return parked(reason, [ended], FOR_BUYER);
   }
 
   async function link({ session, userId: named, stripeIds }: Link): Promise<Verdict> {

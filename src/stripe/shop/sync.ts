@@ -1,5 +1,6 @@
 import { PurserError } from '../../errors.ts';
 import type { StripeApi } from '../api/api.ts';
+import { fetchSession } from '../api/sessions.ts';
 import type { Fulfilment, Told } from '../fulfil/process.ts';
 import type { Inbox, Verdict } from '../inbox/inbox.ts';
 import type { PaymentRecords } from '../payments/payment-records.ts';
@@ -36,7 +37,7 @@ export function createSync({ api, intents, records, inbox, fulfil }: SyncOptions
     const intent = await intents.find(id);
     if (intent && intent.userId !== userId) throw new PurserError('not_found');
     if (intent && (await outcomeOf(id)) === 'granted') return 'granted';
-    const { object, session } = await fetchSession(id);
+    const { object, session } = await readNow(id);
     const named = 'userId' in session.user ? session.user.userId : null;
     if ((intent?.userId ?? named) !== userId) throw new PurserError('not_found');
     if (session.status === 'open') return 'pending';
@@ -46,14 +47,14 @@ export function createSync({ api, intents, records, inbox, fulfil }: SyncOptions
     return (await outcomeOf(id)) ?? statusOf(verdict);
   }
 
-  async function fetchSession(id: string): Promise<{ object: Json; session: Session }> {
-    const answer = await api.ask((client) => client.checkout.sessions.retrieve(id));
+  async function readNow(id: string): Promise<{ object: Json; session: Session }> {
+    const answer = await fetchSession(api, id);
     if (answer.kind === 'unusable' && answer.refusal?.status === 404) {
       throw new PurserError('not_found');
     }
-    const object: unknown = answerOf(answer);
-    const read = readSession(isObject(object) ? object : {});
-    if (read.ok && isObject(object)) return { object, session: read.value };
+    const object = answerOf(answer);
+    const read = readSession(object);
+    if (read.ok) return { object, session: read.value };
     throw new PurserError('stripe_refused', { cause: new Error('the session cannot be read') });
   }
 

@@ -88,6 +88,55 @@ test('an unpaid session of which nothing more is heard stays in sight', async ()
   });
 });
 
+test('a manual capture, which no event of the session tells, is granted once it is made', async () => {
+  const { fake, deliver, stored, balanceOf } = stage;
+  const { receiver } = await stage.restart();
+  const authorize = () => {
+    const { id } = fake.createSession({ userId: 'ella', lines: [PACK], capture: 'manual' });
+    const { object, events } = fake.paySession(id);
+    const [completed] = events.filter(({ type }) => type === 'checkout.session.completed');
+    if (!completed) throw new Error('the session was not completed');
+    return { id, completed, payment: String(object['payment_intent']) };
+  };
+  const [captured, canceled, open] = [authorize(), authorize(), authorize()];
+  for (const { completed } of [captured, canceled, open]) {
+    expect(await deliver(completed)).toBe('parked');
+  }
+  expect(await balanceOf('ella')).toBe(0);
+  fake.capturePayment(captured.payment);
+  fake.cancelPayment(canceled.payment);
+  await receiver.start();
+  await until(async () => (await stored(captured.completed))?.state === 'done');
+  await until(async () => (await stored(canceled.completed))?.state === 'ignored');
+  expect((await stored(canceled.completed))?.reason).toBe('its payment was canceled');
+  await until(async () => ((await stored(open.completed))?.attempts ?? 0) > 1);
+  await receiver.stop();
+  expect(await stored(open.completed)).toMatchObject({
+    state: 'parked',
+    waits_for: [`slow_payment:${open.id}`],
+  });
+  const { entries } = await stage.ledger.entries('ella', { limit: 10, before: null });
+  expect(entries).toMatchObject([{ delta: 100, grantKey: captured.id }]);
+});
+
+test('an unpaid session is asked of Stripe again when that can be reached', async () => {
+  const { fake, deliver, stored, balanceOf } = stage;
+  const { id } = fake.createSession({ userId: 'enid', lines: [PACK], capture: 'manual' });
+  const { object, events } = fake.paySession(id);
+  const completed = events.at(-1) ?? { id: '' };
+  expect(await deliver(completed)).toBe('parked');
+  fake.capturePayment(String(object['payment_intent']));
+  fake.setFault({ kind: 'error', status: 500, path: `/v1/checkout/sessions/${id}` });
+  const { receiver } = await stage.restart();
+  await receiver.start();
+  await until(async () => (await stored(completed))?.waits_for?.includes('stripe_api'));
+  expect((await stored(completed))?.reason).toContain("unpaid: Stripe's API cannot be reached");
+  fake.setFault(null);
+  await until(async () => (await stored(completed))?.state === 'done');
+  await receiver.stop();
+  expect(await balanceOf('enid')).toBe(100);
+});
+
 test('a free order grants nothing, nor does a line that a coupon made free', async () => {
   const { fake, deliver, stored, balanceOf } = stage;
   const free = fake.createSession({ userId: 'fay', lines: [PACK] });
