@@ -195,7 +195,10 @@ function ofInvoice(event: Told): Intent {
     return { kind: 'no_credits', payment: { key, aliases, money }, reason };
   }
   if (billingReason !== null && !RECURRING.includes(billingReason)) {
-    return park(`billing_reason ${billingReason} is not known`);
+    return park(
+      `billing_reason ${billingReason} is not known: \`purser events retry\` it with a release ` +
+        'that knows it, or `purser events ignore` it',
+    );
   }
   const { user, lines, linesComplete } = invoice;
   if ('unusable' in user) return park(user.unusable);
