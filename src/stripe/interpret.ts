@@ -3,6 +3,7 @@ import type { Purchase } from './grants.ts';
 import { at, idOf, type Json } from './json.ts';
 import {
   isReversal,
+  isShareUntold,
   type Reversal,
   readCreditNote,
   readDispute,
@@ -33,6 +34,8 @@ export type Intent =
   /** Further names of a payment, granted or not. */
   | { readonly kind: 'names'; readonly payment: Pick<NamedPayment, 'key' | 'aliases'> }
   | { readonly kind: 'reversal'; readonly reversal: Reversal }
+  /** A credit note that must be asked for: it does not tell what it gives beside its refund. */
+  | { readonly kind: 'credit_note'; readonly id: string }
   | { readonly kind: 'refunded_charge'; readonly charge: RefundedCharge }
   | { readonly kind: 'forget'; readonly customer: string };
 
@@ -251,6 +254,10 @@ function ofReversal({ type, object }: Told): Intent {
   if (type === 'charge.refunded') {
     const read = readRefundedCharge(object);
     return read.ok ? { kind: 'refunded_charge', charge: read.value } : park(read.problem);
+  }
+  const id = idOf(object);
+  if (id !== null && type.startsWith('credit_note') && isShareUntold(object)) {
+    return { kind: 'credit_note', id };
   }
   const read = readReversalOf(type, object);
   if (!read.ok) return park(read.problem);

@@ -136,6 +136,8 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
         return learnNames(intent.payment);
       case 'reversal':
         return takeBack.reverse(event, [intent.reversal]);
+      case 'credit_note':
+        return takeBack.reverseCreditNote(event, intent.id);
       case 'refunded_charge':
         return takeBack.reverseCharge(event, intent.charge);
       case 'forget':

@@ -198,6 +198,34 @@ describe('a credit note', () => {
     expect(await missing(payment)).toBe(0);
   });
 
+  test('of acacia with a refund and a part for the balance takes both, each once', async () => {
+    const { fake, deliver } = stage;
+    const userId = fresh('user');
+    const paid = fake.payInvoice({
+      ...{ userId, customer: fresh('cus'), subscription: fresh('sub') },
+      lines: [{ price: 'price_pack' }],
+    });
+    await deliver(paid);
+    const { events } = fake.issueCreditNote(String(paid.data.object.id), {
+      ...{ amount: 60, toBalance: 25, outOfBand: 5 },
+    });
+    const inAcacia = (type: string) => {
+      const event = events.find((one) => one.type === type);
+      if (!event) throw new Error(`there is no ${type}`);
+      return fake.inShape(event, 'acacia');
+    };
+    const noted = inAcacia('credit_note.created');
+    expect(noted.data.object).not.toHaveProperty('refunds');
+    fake.setFault({ kind: 'error', status: 500, path: '/v1/credit_notes' });
+    expect(await deliver(noted)).toBe('parked');
+    expect(await missing({ userId })).toBe(0);
+    fake.setFault(null);
+    await until(async () => (await stage.stored(noted))?.state === 'done');
+    expect(await missing({ userId })).toBe(300);
+    expect(await deliver(inAcacia('refund.created'))).toBe('done');
+    expect(await missing({ userId })).toBe(600);
+  });
+
   test.each([
     ['before payment', { type: 'pre_payment', pre_payment_amount: 50, post_payment_amount: 0 }],
     [
