@@ -37,6 +37,7 @@ const TERMS = {
   expires: 'never',
   trial: 'none',
   free: 'none',
+  manual: 'none',
   name: null,
   description: null,
   forSale: true,

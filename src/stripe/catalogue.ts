@@ -98,7 +98,7 @@ async function selectTerms(
   prices: readonly string[],
 ): Promise<ReadonlyMap<string, PublishedTerms>> {
   const { rows } = await pool.query<PublishedTerms & { readonly price: string }>(
-    `SELECT price, version, credits, category, expires, trial, free, name, description,
+    `SELECT price, version, credits, category, expires, trial, free, manual, name, description,
             for_sale AS "forSale"
        FROM v_catalogue
       WHERE price = ANY($1::text[])`,
@@ -112,7 +112,7 @@ async function selectVersions(
   offered: readonly { readonly price: string; readonly version: number }[],
 ): Promise<ReadonlyMap<string, PublishedTerms>> {
   const { rows } = await pool.query<PublishedTerms & { readonly price: string }>(
-    `SELECT price, version, credits, category, expires, trial, free, name, description,
+    `SELECT price, version, credits, category, expires, trial, free, manual, name, description,
             for_sale AS "forSale"
        FROM catalogue_prices
        JOIN unnest($1::text[], $2::integer[]) AS o (price, version) USING (price, version)`,

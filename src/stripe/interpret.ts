@@ -29,8 +29,6 @@ export type Intent =
   | { readonly kind: 'unpaid'; readonly session: string }
   | { readonly kind: 'link'; readonly link: Link }
   | { readonly kind: 'pay'; readonly payment: Payment }
-  /** A payment that gives no credits, to be known as that when it is refunded. */
-  | { readonly kind: 'no_credits'; readonly payment: NamedPayment; readonly reason: string }
   /** Further names of a payment, granted or not. */
   | { readonly kind: 'names'; readonly payment: Pick<NamedPayment, 'key' | 'aliases'> }
   | { readonly kind: 'reversal'; readonly reversal: Reversal }
@@ -146,6 +144,7 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
           reason: 'Purchase',
           free: paymentStatus === 'no_payment_required',
           freeLines: true,
+          manual: false,
           aliases,
           money,
           intent: key,
@@ -191,11 +190,12 @@ function ofInvoice(event: Told): Intent {
   const invoice = read.value;
   const { status, billingReason, subscription } = invoice;
   if (status !== 'paid') return ignore(`the invoice is ${status}, not paid`);
-  const { id: key, aliases, money } = invoice;
+  const { money, user, lines, linesComplete } = invoice;
   if (money === null) return park('the invoice has no usable total');
+  const complete = lines.ok && linesComplete ? lines.value : null;
   if (subscription === null || billingReason === 'manual') {
-    const reason = 'manual and one-off invoices give no credits';
-    return { kind: 'no_credits', payment: { key, aliases, money }, reason };
+    if ('unusable' in user) return park(user.unusable);
+    return { kind: 'pay', payment: ofManualInvoice({ ...invoice, money }, user.userId, complete) };
   }
   if (billingReason !== null && !RECURRING.includes(billingReason)) {
     return park(
@@ -203,16 +203,40 @@ function ofInvoice(event: Told): Intent {
         'that knows it, or `purser events ignore` it',
     );
   }
-  const { user, lines, linesComplete } = invoice;
   if ('unusable' in user) return park(user.unusable);
   if (!lines.ok) return park(lines.problem);
-  const complete = linesComplete ? lines.value : null;
   const payment = ofSubscriptionInvoice({ ...invoice, money }, user.userId, complete);
   return { kind: 'pay', payment };
 }
 
+type PricedInvoice = Invoice & { readonly money: Money };
+
+/** One that somebody wrote, or that an API call made; also the receipt of a checkout. */
+function ofManualInvoice(
+  { id: key, aliases, money, subscription, customer }: PricedInvoice,
+  userId: string | null,
+  lines: readonly Line[] | null,
+): Payment {
+  return {
+    key,
+    category: 'purchase',
+    reason: 'Invoice',
+    free: false,
+    freeLines: false,
+    manual: true,
+    aliases,
+    money,
+    intent: null,
+    discounted: true,
+    userId,
+    subscription,
+    customer,
+    lines,
+  };
+}
+
 function ofSubscriptionInvoice(
-  invoice: Invoice & { readonly money: Money },
+  invoice: PricedInvoice,
   userId: string | null,
   lines: readonly Line[] | null,
 ): Payment {
@@ -223,6 +247,7 @@ function ofSubscriptionInvoice(
     reason: 'Subscription',
     free: false,
     freeLines: STARTS_PERIOD.includes(billingReason),
+    manual: false,
     aliases,
     money,
     // Renewals are sold under the terms of their own time.

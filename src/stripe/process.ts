@@ -13,7 +13,7 @@ import {
   type Payment,
 } from './interpret.ts';
 import { idOf } from './json.ts';
-import { fetchLines } from './lines.ts';
+import { fetchCheckout, fetchLines } from './lines.ts';
 import type { PaymentOutcome, PaymentRecords } from './payment-records.ts';
 import type { Payments } from './payments.ts';
 import type { PurchaseIntent } from './purchase-intents.ts';
@@ -130,8 +130,6 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
         return link(intent.link);
       case 'pay':
         return pay(event.id, intent.payment);
-      case 'no_credits':
-        return giveNothing(intent.payment, intent.reason);
       case 'names':
         return learnNames(intent.payment);
       case 'reversal':
@@ -183,8 +181,25 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
       case 'unknown_price':
         return parked(`unknown price ${worth.price}`, [priceIsKnown(worth.price)]);
       case 'grant':
-        return grant(eventId, { ...payment, userId: intent?.userId ?? payment.userId }, worth);
+        return payment.manual
+          ? grantUnlessCheckout(eventId, payment, worth)
+          : grant(eventId, { ...payment, userId: intent?.userId ?? payment.userId }, worth);
     }
+  }
+
+  /** The invoice of a checkout is its receipt: the session grants, and says to whom. */
+  async function grantUnlessCheckout(
+    eventId: string | null,
+    payment: Payment,
+    worth: Extract<Worth, { kind: 'grant' }>,
+  ): Promise<Verdict> {
+    const session = await fetchCheckout(api, payment);
+    if (session.kind === 'unreachable') return parked(session.reason, [API_IS_BACK], FOR_RETURN);
+    if (session.kind === 'unusable') return parked(session.reason);
+    if (session.value === null) return grant(eventId, payment, worth);
+    const aliases = [payment.key, ...payment.aliases];
+    const { wakes } = await learnNames({ key: session.value, aliases });
+    return { state: 'ignored', reason: `the checkout session ${session.value} grants`, wakes };
   }
 
   /** Under the terms of its purchase intent, where it has one. */

@@ -111,10 +111,11 @@ export function readInvoice(object: Json): Read<Invoice> {
   if (!isId(status)) return unusable('the invoice has no status');
   const details = at(object, 'parent', 'subscription_details');
   const subscription = at(details, 'subscription') ?? at(object, 'subscription');
+  // An invoice's own says whose it is only where no subscription does.
   const metadata =
     at(details, 'metadata') ??
     at(object, 'subscription_details', 'metadata') ??
-    at(subscription, 'metadata');
+    at(idOf(subscription) === null ? object : subscription, 'metadata');
   return {
     ok: true,
     value: {

@@ -36,6 +36,7 @@ export function terms(given: number | Partial<Terms>): Terms {
     expires: 'never',
     trial: 'none',
     free: 'none',
+    manual: 'none',
     name: null,
     description: null,
     forSale: true,

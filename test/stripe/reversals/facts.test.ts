@@ -108,7 +108,7 @@ describe('a refund', () => {
     const refund = payment.refund(fresh('re'), PAID, 'succeeded');
     expect(await stage.deliver(refund)).toBe('ignored');
     expect((await stage.stored(refund))?.reason).toBe(
-      'its payment gave no credits: manual and one-off invoices give no credits',
+      'its payment gave no credits: no price of it gives credits on a manual invoice',
     );
   });
 });
