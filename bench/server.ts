@@ -66,6 +66,7 @@ process.once('message', async (settings: ServerSettings) => {
     client: createStripeClient({ secretKey: 'sk_test_benchmark', apiBase: null }),
     secrets: [settings.webhookSecret],
     livemode: false,
+    trustsReference: false,
     retentionDays: 90,
     catalogue: createCatalogue(pool),
     log,

@@ -66,6 +66,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     log,
     secrets: stripe.webhookSecrets,
     livemode,
+    trustsReference: stripe.trustsReference,
     retentionDays: stripe.eventRetentionDays,
     catalogue,
   });

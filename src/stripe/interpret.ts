@@ -42,7 +42,9 @@ export interface Link {
   readonly session: string;
   /** Null when the session names none; its purchase intent may. */
   readonly userId: string | null;
-  readonly stripeIds: readonly string[];
+  readonly reference: string | null;
+  readonly subscription: string | null;
+  readonly customer: string | null;
 }
 
 /** A charge, with its refunds when the event holds them all. */
@@ -66,6 +68,8 @@ export interface Payment extends Purchase, NamedPayment {
   readonly discounted: boolean;
   /** Null when only the intent, the subscription or the customer can tell. */
   readonly userId: string | null;
+  /** A session's `client_reference_id`: whose it is only when that is trusted. */
+  readonly reference: string | null;
   readonly subscription: string | null;
   readonly customer: string | null;
   /** Null when they must be fetched: a session comes without, an invoice with the first few. */
@@ -131,7 +135,7 @@ function ofSession(event: Told): Intent {
 }
 
 function ofPayment(session: Session, userId: string | null, type: string): Intent {
-  const { id: key, aliases, customer, paymentStatus, money, discounted } = session;
+  const { id: key, aliases, customer, reference, paymentStatus, money, discounted } = session;
   switch (paymentStatus) {
     case 'paid':
     case 'no_payment_required':
@@ -150,6 +154,7 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
           intent: key,
           discounted,
           userId,
+          reference,
           subscription: null,
           customer,
           lines: null,
@@ -164,11 +169,10 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
 
 /** Its invoice grants; the session only tells whose customer and subscription they are. */
 function ofSubscription(
-  { id: session, customer, subscription }: Session,
+  { id: session, customer, subscription, reference }: Session,
   userId: string | null,
 ): Intent {
-  const stripeIds = [customer, subscription].filter((id) => id !== null);
-  return { kind: 'link', link: { session, userId, stripeIds } };
+  return { kind: 'link', link: { session, userId, reference, subscription, customer } };
 }
 
 const RECURRING = [
@@ -229,6 +233,7 @@ function ofManualInvoice(
     intent: null,
     discounted: true,
     userId,
+    reference: null,
     subscription,
     customer,
     lines,
@@ -254,6 +259,7 @@ function ofSubscriptionInvoice(
     intent: billingReason === 'subscription_create' ? intent : null,
     discounted: true,
     userId,
+    reference: null,
     subscription,
     customer,
     lines,

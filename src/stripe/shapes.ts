@@ -29,6 +29,8 @@ export interface Session {
   readonly customer: string | null;
   readonly subscription: string | null;
   readonly user: UserClaim;
+  /** `client_reference_id`, which the buyer of a Payment Link can set in the address. */
+  readonly reference: string | null;
   /** The payment's other names: its pi_ and, with invoice_creation, its in_. */
   readonly aliases: readonly string[];
   readonly money: Money | null;
@@ -96,7 +98,8 @@ export function readSession(object: Json): Read<Session> {
   const money = readMoney(at(object, 'amount_total'), at(object, 'currency'));
   const status = idOf(at(object, 'status'));
   const discounted = at(object, 'total_details', 'amount_discount') !== 0;
-  const who = { customer, subscription, user };
+  const told = at(object, 'client_reference_id');
+  const who = { customer, subscription, user, reference: isId(told) ? told : null };
   return {
     ok: true,
     value: { id, mode, paymentStatus, status, ...who, aliases, money, discounted },

@@ -131,6 +131,7 @@ async function buildStage(
     }),
     secrets: [SECRET, PREVIOUS_SECRET],
     livemode: false,
+    trustsReference: false,
     retentionDays: 90,
     catalogue: createCatalogue(db.pool),
     log: app.log,

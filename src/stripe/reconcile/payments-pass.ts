@@ -138,8 +138,8 @@ async function describe(
   payment: Payment,
   event: PaymentEvidence['event'],
 ): Promise<Finding> {
-  const { key, money, subscription, customer } = payment;
-  const user = payment.userId ?? (await processing.users.find(subscription, customer));
+  const { key, money } = payment;
+  const user = await processing.userOf(payment);
   const worth = await processing.appraise(payment);
   const credits =
     worth.kind === 'grant' ? worth.grants.reduce((sum, { amount }) => sum + amount, 0) : null;
