@@ -4,7 +4,7 @@ import { toPurserError } from '../db/sqlstate.ts';
 import type { PublishedTerms } from './terms.ts';
 
 /** Something that is for sale, for a pricing page. */
-interface Pack {
+export interface Pack {
   readonly price: string;
   /** From the terms, else of Stripe's product; null when neither says. */
   readonly name: string | null;
