@@ -27,8 +27,8 @@ export interface Catalogue {
   readonly findVersions: (
     offered: readonly { readonly price: string; readonly version: number }[],
   ) => Promise<ReadonlyMap<string, PublishedTerms>>;
-  /** What is for sale, the cheapest first, at most `MAX_PACKS`. */
-  readonly packs: () => Promise<readonly Pack[]>;
+  /** What is for sale, the cheapest first, at most `MAX_PACKS`; `fresh` past what is in memory. */
+  readonly packs: (fresh?: boolean) => Promise<readonly Pack[]>;
   /** The ids of all prices that are known, for sale or not. */
   readonly known: () => Promise<readonly string[]>;
 }
@@ -66,7 +66,7 @@ export function createCatalogue(pool: Pool): Catalogue {
       );
     },
     findVersions: (offered) => selectVersions(pool, offered),
-    packs: async () => (await packs.fetch('all')) ?? [],
+    packs: async (fresh = false) => (await packs.fetch('all', { forceRefresh: fresh })) ?? [],
     async known() {
       const { rows } = await pool.query<{ price: string }>('SELECT price FROM v_catalogue');
       return rows.map(({ price }) => price);

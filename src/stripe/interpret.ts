@@ -11,7 +11,6 @@ import {
   readRefundedCharge,
 } from './reversal-shapes.ts';
 import {
-  type Invoice,
   ids,
   type Line,
   type Money,
@@ -196,74 +195,49 @@ function ofInvoice(event: Told): Intent {
   if (status !== 'paid') return ignore(`the invoice is ${status}, not paid`);
   const { money, user, lines, linesComplete } = invoice;
   if (money === null) return park('the invoice has no usable total');
-  const complete = lines.ok && linesComplete ? lines.value : null;
-  if (subscription === null || billingReason === 'manual') {
-    if ('unusable' in user) return park(user.unusable);
-    return { kind: 'pay', payment: ofManualInvoice({ ...invoice, money }, user.userId, complete) };
-  }
-  if (billingReason !== null && !RECURRING.includes(billingReason)) {
+  const isManual = subscription === null || billingReason === 'manual';
+  if (!isManual && billingReason !== null && !RECURRING.includes(billingReason)) {
     return park(
       `billing_reason ${billingReason} is not known: \`purser events retry\` it with a release ` +
         'that knows it, or `purser events ignore` it',
     );
   }
   if ('unusable' in user) return park(user.unusable);
-  if (!lines.ok) return park(lines.problem);
-  const payment = ofSubscriptionInvoice({ ...invoice, money }, user.userId, complete);
-  return { kind: 'pay', payment };
-}
-
-type PricedInvoice = Invoice & { readonly money: Money };
-
-/** One that somebody wrote, or that an API call made; also the receipt of a checkout. */
-function ofManualInvoice(
-  { id: key, aliases, money, subscription, customer }: PricedInvoice,
-  userId: string | null,
-  lines: readonly Line[] | null,
-): Payment {
+  // Most manual invoices are none of Purser's: Stripe is asked for lines that cannot be read.
+  if (!lines.ok && !isManual) return park(lines.problem);
+  const { id: key, aliases, customer, intent } = invoice;
   return {
-    key,
-    category: 'purchase',
-    reason: 'Invoice',
-    free: false,
-    freeLines: false,
-    manual: true,
-    aliases,
-    money,
-    intent: null,
-    discounted: true,
-    userId,
-    reference: null,
-    subscription,
-    customer,
-    lines,
+    kind: 'pay',
+    payment: {
+      ...(isManual ? MANUAL : subscriptionTerms(billingReason, intent)),
+      ...{ key, aliases, money, subscription, customer },
+      userId: user.userId,
+      reference: null,
+      free: false,
+      discounted: true,
+      lines: lines.ok && linesComplete ? lines.value : null,
+    },
   };
 }
 
-function ofSubscriptionInvoice(
-  invoice: PricedInvoice,
-  userId: string | null,
-  lines: readonly Line[] | null,
-): Payment {
-  const { id: key, aliases, billingReason, money, subscription, customer, intent } = invoice;
+/** Of an invoice that somebody wrote, or an API call made; it may be the receipt of a checkout. */
+const MANUAL = {
+  category: 'purchase',
+  reason: 'Invoice',
+  freeLines: false,
+  manual: true,
+  intent: null,
+} as const;
+
+function subscriptionTerms(billingReason: string | null, intent: string | null) {
   return {
-    key,
     category: 'included',
     reason: 'Subscription',
-    free: false,
     freeLines: STARTS_PERIOD.includes(billingReason),
     manual: false,
-    aliases,
-    money,
     // Renewals are sold under the terms of their own time.
     intent: billingReason === 'subscription_create' ? intent : null,
-    discounted: true,
-    userId,
-    reference: null,
-    subscription,
-    customer,
-    lines,
-  };
+  } as const;
 }
 
 /** How a renewal's payment intent becomes known: from basil on invoice.paid names none. */

@@ -33,6 +33,9 @@ export function createPacks({ catalogue, prices, log }: PacksOptions) {
         }
         if (!found.value.get(price)) notSold.add(price);
       }
+      if (packs.some(({ price, currency }) => currency === null && !notSold.has(price))) {
+        await catalogue.packs(true);
+      }
     } catch (error) {
       log.warn({ err: error }, 'the amounts of packs could not be learned');
     } finally {
