@@ -16,6 +16,8 @@ import { withPlainErrors } from './log.ts';
 import { checkStripeAccount } from './stripe/api/account.ts';
 import { createStripeClient } from './stripe/api/client.ts';
 import { createCatalogue } from './stripe/catalogue/catalogue.ts';
+import { createPacks } from './stripe/catalogue/packs.ts';
+import { createPriceBook } from './stripe/catalogue/price-book.ts';
 import { publish } from './stripe/catalogue/publish.ts';
 import { createStripeReceiver, type StripeReceiver } from './stripe/receive/receiver.ts';
 import { createReconciler } from './stripe/reconcile/reconcile.ts';
@@ -44,6 +46,7 @@ export interface Parts {
   readonly pool: pg.Pool;
   readonly client: Stripe;
   readonly receiver: StripeReceiver;
+  readonly listPacks: () => Promise<unknown>;
   readonly reconciliation: Schedule;
 }
 
@@ -66,13 +69,16 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     log,
     secrets: stripe.webhookSecrets,
     livemode,
+    trustsReference: stripe.trustsReference,
     retentionDays: stripe.eventRetentionDays,
     catalogue,
   });
+  const prices = createPriceBook(pool, receiver.processing.api);
   const shop = createShop({
     pool,
     processing: receiver.processing,
     catalogue,
+    prices,
     balance: ledger.balance,
     frontEnd: config.frontEnd,
     origins: config.allowedOrigins,
@@ -83,6 +89,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     everyMinutes: stripe.reconcileEveryMinutes,
     log,
   });
+  const listPacks = createPacks({ catalogue, prices, log });
   const app = await buildApp({
     ledger,
     shop,
@@ -94,11 +101,11 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
       authDisabled: auth === null,
       checkDatabase: () => checkDatabase(pool),
     },
-    listPacks: catalogue.packs,
+    listPacks,
     stripeWebhook: receiver.routes,
     log,
   });
-  return { app, ledger, pool, client, receiver, reconciliation };
+  return { app, ledger, pool, client, receiver, listPacks, reconciliation };
 }
 
 /** Migrates the database and listens. Throws when the server may not run. */
@@ -115,6 +122,8 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
       await publish(pool, { source, prices: stripe.prices[source] });
     }
     await listen(app, host, port);
+    // So that already the first reader of the pricing page sees amounts.
+    await parts.listPacks();
     await receiver.start();
     reconciliation.start();
   } catch (error) {

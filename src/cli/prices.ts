@@ -58,14 +58,14 @@ async function list(pool: Pool): Promise<number> {
 
 const LISTED = [
   ...['price', 'version', 'source', 'credits', 'category', 'expires', 'trial', 'free'],
-  ...['for sale', 'name'],
+  ...['manual', 'for sale', 'name'],
 ];
 
 function listed({ price, version, source, ...terms }: CataloguePrice): readonly string[] {
-  const { credits, category, expires, trial, free, forSale, name } = terms;
+  const { credits, category, expires, trial, free, manual, forSale, name } = terms;
   return [
     ...[price, version, source, credits, category ?? '-', expires, trial, free].map(String),
-    ...[forSale ? 'yes' : 'no', name ?? '-'],
+    ...[manual, forSale ? 'yes' : 'no', name ?? '-'],
   ];
 }
 

@@ -59,7 +59,7 @@ async function reconcile(
   { apply, since }: { readonly apply: boolean; readonly since: Date | null },
 ): Promise<Report> {
   const client = createStripeClient(access);
-  const { livemode } = access;
+  const { livemode, trustsReference } = access;
   // Also when nothing is repaired: what another account has says nothing of this ledger.
   const account = await checkStripeAccount({ pool, client, livemode });
   if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
@@ -69,7 +69,7 @@ async function reconcile(
   const log = pino({ level: 'error' }, pino.destination(2));
   const catalogue = createCatalogue(pool);
   const processing = createProcessing({
-    ...{ pool, session, ledger, client, livemode, catalogue, log },
+    ...{ pool, session, ledger, client, livemode, trustsReference, catalogue, log },
   });
   try {
     const reconciler = createReconciler({ pool, processing, livemode, log });

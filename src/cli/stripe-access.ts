@@ -1,4 +1,4 @@
-import { ConfigError, isLocal } from '../config/config.ts';
+import { ConfigError, isLocal, readsReference } from '../config/config.ts';
 import { asApiBase, asStripeKey, MODES } from '../config/values.ts';
 import { readEnvironment, readVariables } from '../config/variables.ts';
 import { findRunning } from '../local/running.ts';
@@ -11,6 +11,7 @@ export interface StripeAccess {
   readonly secretKey: string;
   readonly livemode: boolean;
   readonly apiBase: ApiBase | null;
+  readonly trustsReference: boolean;
 }
 
 /**
@@ -21,17 +22,19 @@ export async function stripeAccess(options: {
   readonly folder?: string | undefined;
 }): Promise<StripeAccess> {
   const env = readEnvironment();
+  const variables = readVariables(env);
+  const trustsReference = readsReference(variables);
+  if (variables.problems.length > 0) throw new ConfigError(variables.problems);
   if (env['STRIPE_SECRET_KEY'] === undefined && isLocal(env)) {
     const folder = folderOf(options);
     const { fakeStripe } = await findRunning(folder);
     if (fakeStripe === null) throw new Error('STRIPE_SECRET_KEY is missing.');
     const { STRIPE_SECRET_KEY: secretKey } = await completeSecrets(env, folder);
-    return { secretKey, livemode: false, apiBase: parseApiBase(fakeStripe) };
+    return { secretKey, livemode: false, apiBase: parseApiBase(fakeStripe), trustsReference };
   }
-  const variables = readVariables(env);
   const mode = variables.oneOf('NODE_ENV', MODES, 'development');
   const secretKey = variables.required('STRIPE_SECRET_KEY', (text) => asStripeKey(text, mode));
   const apiBase = variables.optional('STRIPE_API_BASE', (text) => asApiBase(text, mode));
   if (variables.problems.length > 0) throw new ConfigError(variables.problems);
-  return { secretKey, livemode: livemodeOf(secretKey) ?? false, apiBase };
+  return { secretKey, livemode: livemodeOf(secretKey) ?? false, apiBase, trustsReference };
 }

@@ -25,6 +25,7 @@ import {
 import { type Env, readVariables, type Variables } from './variables.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const REFERENCES = ['ignore', 'user_id'] as const;
 const LOCAL_ORIGINS = ['http://localhost:3000', 'http://127.0.0.1:3000'] as const;
 
 /** Everything that the environment decides, checked. Frozen: nothing changes it later. */
@@ -47,6 +48,8 @@ export interface Config {
     readonly livemode: boolean;
     readonly apiBase: ApiBase | null;
     readonly webhookSecrets: readonly string[];
+    /** Whether a session's `client_reference_id` may say whose it is; the buyer can set it. */
+    readonly trustsReference: boolean;
     /** How many days the payloads of settled events are kept; 0: for ever. */
     readonly eventRetentionDays: number;
     /** How often Stripe is compared with the ledger; 0 for never. */
@@ -164,6 +167,7 @@ function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
     livemode: livemodeOf(secretKey) ?? false,
     apiBase,
     webhookSecrets: [current, ...previous],
+    trustsReference: readsReference(variables),
     eventRetentionDays: variables.integer('STRIPE_EVENT_RETENTION_DAYS', {
       min: 0,
       max: 36_500,
@@ -176,6 +180,11 @@ function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
     }),
     prices: readPrices(variables),
   };
+}
+
+/** Whether STRIPE_CLIENT_REFERENCE_ID says that it names the user. */
+export function readsReference(variables: Variables): boolean {
+  return variables.oneOf('STRIPE_CLIENT_REFERENCE_ID', REFERENCES, 'ignore') === 'user_id';
 }
 
 function readPrices(variables: Variables): Config['stripe']['prices'] {

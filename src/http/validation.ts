@@ -4,16 +4,31 @@ import type { FastifySchemaCompiler } from 'fastify';
 import { PurserError } from '../errors.ts';
 import { PATTERNS } from './schemas.ts';
 
-const strict = { removeAdditional: false, useDefaults: true, allErrors: false } as const;
-
-/** Bodies are taken as they are: "5" is not 5. */
-const bodies = addFormats.default(new Ajv({ ...strict, coerceTypes: false, verbose: true }));
-/** Addresses and headers are text, so that a number in them has to be read as one. */
-const texts = addFormats.default(new Ajv({ ...strict, coerceTypes: true, verbose: true }));
+/** Nothing is coerced: "5" is not 5 in a body, and `1e2` is no number in an address. */
+const ajv = addFormats.default(
+  new Ajv({ removeAdditional: false, useDefaults: true, coerceTypes: false, verbose: true }),
+);
 
 /** Compiles a route's JSON Schema. Unknown fields are refused by the schemas, never dropped. */
-export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
-  (httpPart === 'body' ? bodies : texts).compile(schema);
+export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
+  const validate = ajv.compile(schema);
+  if (httpPart === 'body') return validate;
+  return (texts: Readonly<Record<string, unknown>>) => {
+    const value = withNumbers(texts, schema);
+    return validate(value) ? { value } : { error: validate.errors ?? [] };
+  };
+};
+
+/** Addresses and headers are text: where a whole number belongs, decimal digits are read as one. */
+function withNumbers(texts: Readonly<Record<string, unknown>>, schema: object) {
+  const { properties = {} } = schema as { properties?: Record<string, { type?: unknown }> };
+  const read = ([name, text]: [string, unknown]) => {
+    const isNumber = Object.hasOwn(properties, name) && properties[name]?.type === 'integer';
+    const isWhole = isNumber && typeof text === 'string' && /^-?[0-9]+$/.test(text);
+    return [name, isWhole ? Number(text) : text];
+  };
+  return Object.fromEntries(Object.entries(texts).map(read));
+}
 
 /** What the parts of a request, and the fields in them, are called by those who send them. */
 const PARTS: Readonly<Record<string, readonly [part: string, field: string]>> = {

@@ -4,7 +4,10 @@ import { monthly } from '../support/price-list.ts';
 import { startPriceStage } from '../support/price-stage.ts';
 import { terms } from '../support/stripe.ts';
 
-const USUAL = { category: null, expires: 'never', trial: 'none', free: 'none', for_sale: true };
+const USUAL = {
+  ...{ category: null, expires: 'never', for_sale: true },
+  ...{ trial: 'none', free: 'none', manual: 'none' },
+};
 
 const BAD_METADATA = [
   [{ credits: '1e9' }, 'credits must be a whole number'],
@@ -22,6 +25,7 @@ const BAD_METADATA = [
   [{ credits: '5', credits_expires: 'soon' }, 'credits_expires must be'],
   [{ credits: '5', credits_trial: 'yes' }, 'credits_trial must be'],
   [{ credits: '5', credits_free: 'true' }, 'credits_free must be'],
+  [{ credits: '5', credits_manual: 'yes' }, 'credits_manual must be'],
   [{ credits: '5', credits_expiry: '30 days' }, '"credits_expiry" is not known here'],
   [{ credits: '5', credits_credits: '7' }, '"credits_credits" is not known here'],
   [{ credits: '5', credits_expires: 'period_end' }, 'credits_expires period_end needs'],
@@ -35,7 +39,12 @@ describe('sync', () => {
       price_b: {
         metadata: {
           ...{ credits: '0', credits_category: 'bonus', credits_expires: 'period_end' },
-          ...{ credits_trial: 'grant', credits_free: 'grant', team: 'core' },
+          ...{
+            credits_trial: 'grant',
+            credits_free: 'grant',
+            credits_manual: 'grant',
+            team: 'core',
+          },
         },
         ...monthly(),
       },
@@ -44,15 +53,15 @@ describe('sync', () => {
     });
     const first = await prices('sync');
     expect(first).toMatchObject({ code: 0, stderr: '' });
-    expect(first.stdout).toMatch(/^price +what +credits +category +expires +trial +free/);
-    expect(first.stdout).toMatch(/^price_a +new +100 +- +never +none +none/m);
-    expect(first.stdout).toMatch(/^price_b +new +0 +bonus +period_end +grant +grant/m);
+    expect(first.stdout).toMatch(/^price +what +credits +category +expires +trial +free +manual/);
+    expect(first.stdout).toMatch(/^price_a +new +100 +- +never +none +none +none/m);
+    expect(first.stdout).toMatch(/^price_b +new +0 +bonus +period_end +grant +grant +grant/m);
     expect(first.stdout).toContain('2 changed, 0 as before, 0 refused.');
     expect(await known()).toEqual([
       { price: 'price_a', credits: 100, ...USUAL },
       {
         ...{ price: 'price_b', credits: 0, category: 'bonus', expires: 'period_end' },
-        ...{ trial: 'grant', free: 'grant', for_sale: true },
+        ...{ trial: 'grant', free: 'grant', manual: 'grant', for_sale: true },
       },
     ]);
     stripe.offer({ price_a: { metadata: { credits: '250' } } });

@@ -19,8 +19,8 @@ describe('list', () => {
     const { code, stdout, stderr } = await prices('list');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^price +version +source +credits/);
-    expect(stdout).toMatch(/^price_a +1 +file +5 +- +30 days +none +none +yes +A\[31m$/m);
-    expect(stdout).toMatch(/^price_b +1 +file +6 +- +never +none +none +no +-$/m);
+    expect(stdout).toMatch(/^price_a +1 +file +5 +- +30 days +none +none +none +yes +A\[31m$/m);
+    expect(stdout).toMatch(/^price_b +1 +file +6 +- +never +none +none +none +no +-$/m);
   });
 });
 

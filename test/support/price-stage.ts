@@ -20,7 +20,7 @@ export async function startPriceStage() {
     prices: (...args: string[]) => runPurser(['prices', ...args], { env }),
     known: () =>
       db.sql(
-        `SELECT price, credits, category, expires, trial, free, for_sale
+        `SELECT price, credits, category, expires, trial, free, manual, for_sale
            FROM v_catalogue ORDER BY price`,
       ),
     packs: () => createCatalogue(db.pool).packs(),

@@ -5,7 +5,7 @@ import type { ApiAnswer } from './api/idempotency.ts';
 type Kind =
   /** Answers with this status: 500, 429, 401 … */
   | { readonly kind: 'error'; readonly status: number }
-  /** Takes so many milliseconds longer. */
+  /** Takes so many milliseconds longer; its Idempotency-Key is in use meanwhile. */
   | { readonly kind: 'slow'; readonly ms: number }
   /** Never answers. */
   | { readonly kind: 'silence' }
@@ -34,6 +34,7 @@ const FOR_EVER = 2 ** 31 - 1;
 
 export function createFaults(signal: AbortSignal): Faults {
   let faults: { readonly fault: Fault; left: number }[] = [];
+  const inUse = new Set<string>();
 
   function take({ method, url }: ApiRequest): Fault | undefined {
     const hit = faults.find(
@@ -52,6 +53,8 @@ export function createFaults(signal: AbortSignal): Faults {
       faults = list.map((fault) => ({ fault, left: fault.times ?? Number.POSITIVE_INFINITY }));
     },
     async around(request, act) {
+      const key = request.idempotencyKey ?? '';
+      if (inUse.has(key)) return conflict();
       const fault = take(request);
       if (!fault) return act();
       const answer = fault.after ? act() : null;
@@ -59,7 +62,9 @@ export function createFaults(signal: AbortSignal): Faults {
         case 'error':
           return failure(fault.status);
         case 'slow':
+          if (key && !answer) inUse.add(key);
           await delay(fault.ms, null, { signal });
+          inUse.delete(key);
           return answer ?? act();
         case 'silence':
           await delay(FOR_EVER, null, { signal });
@@ -69,6 +74,13 @@ export function createFaults(signal: AbortSignal): Faults {
       }
     },
   };
+}
+
+/** @see https://docs.stripe.com/error-codes#idempotency-key-in-use */
+function conflict(): ApiAnswer {
+  const message = 'There is currently another in-progress request using this Idempotency-Key.';
+  const error = { type: 'invalid_request_error', code: 'idempotency_key_in_use', message };
+  return { status: 409, body: { error } };
 }
 
 function failure(status: number): ApiAnswer {

@@ -41,6 +41,17 @@ test('a fault hits the requests that it names, as often as it says', async () =>
   expect((await client.customers.create({})).id).toMatch(/^cus_/);
 });
 
+test('an Idempotency-Key that is in use is refused, until its request is done', async () => {
+  const client = clientOf(fake);
+  const create = () => client.customers.create({}, { idempotencyKey: 'slow' });
+  fake.setFault({ kind: 'slow', ms: 200, times: 1 });
+  const first = create();
+  await expect.poll(() => fake.requests()).toBe(1);
+  await expect(create()).rejects.toMatchObject({ statusCode: 409, code: 'idempotency_key_in_use' });
+  const { id } = await first;
+  expect((await create()).id).toBe(id);
+});
+
 test.each([{ kind: 'reset' }, { kind: 'error', status: 500 }, { kind: 'silence' }] as const)(
   'a write that failed only for the client ($kind) is done once by its retry',
   async (fault) => {

@@ -19,15 +19,15 @@ const Pack = Type.Object({
   expires: Type.String({ description: 'never, such as 30 days, or period_end.' }),
   amount: orNull(
     Type.Integer(),
-    'The price of one unit in the currency’s smallest unit; null before `purser prices sync`.',
+    'The price of one unit in the currency’s smallest unit; null while Stripe has not told it.',
   ),
-  currency: orNull(Type.String(), 'Three lower-case letters; null before `purser prices sync`.'),
+  currency: orNull(Type.String(), 'Three lower-case letters; null while Stripe has not told it.'),
   recurring: orNull(
     Type.Object({
       interval: Type.String({ description: 'day, week, month or year.' }),
       interval_count: Type.Integer(),
     }),
-    'How often it is paid; null for once, and before `purser prices sync`.',
+    'How often it is paid; null for once, and while Stripe has not told it.',
   ),
 });
 

@@ -34,6 +34,8 @@ const LEFT_ALONE = 5_000;
 
 /** Stripe is there, but still at work on a request with the same Idempotency-Key. */
 const BUSY = { kind: 'unreachable', reason: "Stripe's API is still at the same request" } as const;
+/** How often it is asked again; the client waits for half a second between its own two requests. */
+const BUSY_REPEATS = 3;
 /** Stripe does not answer at all. */
 export const AWAY = { kind: 'unreachable', reason: "Stripe's API cannot be reached" } as const;
 
@@ -48,7 +50,7 @@ export function createStripeApi(client: Stripe, onBack: () => Promise<void>): St
     async ask(question) {
       // A hanging API must not hold every attempt for its whole time-out, one after another.
       if (failures >= FAILURES && Date.now() < askAgainAt) return latest;
-      const answer = await answerTo(() => question(client));
+      const answer = await answerOnceIdle(() => question(client));
       if (answer === BUSY) return answer;
       if (answer.kind === 'unreachable') {
         failures += 1;
@@ -61,6 +63,13 @@ export function createStripeApi(client: Stripe, onBack: () => Promise<void>): St
       return answer;
     },
   };
+}
+
+/** What another server asks with the same key will be answered to both alike, once it is done. */
+async function answerOnceIdle<T>(question: () => Promise<T>): Promise<Answer<T>> {
+  let answer = await answerTo(question);
+  for (let i = 0; i < BUSY_REPEATS && answer === BUSY; i++) answer = await answerTo(question);
+  return answer;
 }
 
 /**

@@ -38,6 +38,7 @@ const TermsJson = Type.Object(
     ),
     trial: policy('Whether an invoice line that costs nothing without a discount gives credits.'),
     free: policy('Whether a line or an order that was discounted to nothing gives credits.'),
+    manual: policy('Whether a line of an invoice that no subscription made gives credits.'),
     name: text(250, 'For the pricing page, instead of the name of Stripe’s product.'),
     description: text(1000, 'For the pricing page, instead of the product’s.'),
     for_sale: Type.Optional(
@@ -74,6 +75,7 @@ const RULES: Readonly<Record<string, string>> = {
   expires: 'must be "never", "period_end" or 1 to 9999 days, such as "30 days"',
   trial: 'must be "none" or "grant"',
   free: 'must be "none" or "grant"',
+  manual: 'must be "none" or "grant"',
   name: 'must be a text of 1 to 250 characters on one line',
   description: 'must be a text of 1 to 1000 characters on one line',
   for_sale: 'must be true or false',
@@ -143,9 +145,8 @@ export function readTerms(json: object, nameOf = (member: string) => member): Re
     return rule === undefined ? isUnknown(nameOf(member)) : `${nameOf(member)} ${rule}`;
   });
   if (problems.length > 0) return { ok: false, problems };
-  const { credits, category, expires, trial, free, name, description, for_sale } = json as Static<
-    typeof TermsJson
-  >;
+  const { credits, category, expires, trial, free, manual, name, description, for_sale } =
+    json as Static<typeof TermsJson>;
   return {
     ok: true,
     terms: {
@@ -154,6 +155,7 @@ export function readTerms(json: object, nameOf = (member: string) => member): Re
       expires: (expires ?? 'never') as Expiry,
       trial: trial ?? 'none',
       free: free ?? 'none',
+      manual: manual ?? 'none',
       name: name ?? null,
       description: description ?? null,
       forSale: for_sale ?? true,

@@ -12,7 +12,7 @@ export interface CataloguePrice extends PublishedTerms {
 export async function listCatalogue(pool: Pool): Promise<readonly CataloguePrice[]> {
   const { rows } = await pool.query<CataloguePrice>(
     `SELECT c.price, c.version, c.source, c.credits, c.category, c.expires, c.trial, c.free,
-            coalesce(c.name, s.name) AS name, c.description, c.for_sale AS "forSale"
+            c.manual, coalesce(c.name, s.name) AS name, c.description, c.for_sale AS "forSale"
        FROM v_catalogue c
        LEFT JOIN stripe_prices s USING (price)
       ORDER BY c.price`,

@@ -4,7 +4,7 @@ import { toPurserError } from '../../db/sqlstate.ts';
 import type { PublishedTerms } from './terms.ts';
 
 /** Something that is for sale, for a pricing page. */
-interface Pack {
+export interface Pack {
   readonly price: string;
   /** From the terms, else of Stripe's product; null when neither says. */
   readonly name: string | null;
@@ -27,8 +27,8 @@ export interface Catalogue {
   readonly findVersions: (
     offered: readonly { readonly price: string; readonly version: number }[],
   ) => Promise<ReadonlyMap<string, PublishedTerms>>;
-  /** What is for sale, the cheapest first, at most `MAX_PACKS`. */
-  readonly packs: () => Promise<readonly Pack[]>;
+  /** What is for sale, the cheapest first, at most `MAX_PACKS`; `fresh` past what is in memory. */
+  readonly packs: (fresh?: boolean) => Promise<readonly Pack[]>;
   /** The ids of all prices that are known, for sale or not. */
   readonly known: () => Promise<readonly string[]>;
 }
@@ -66,7 +66,7 @@ export function createCatalogue(pool: Pool): Catalogue {
       );
     },
     findVersions: (offered) => selectVersions(pool, offered),
-    packs: async () => (await packs.fetch('all')) ?? [],
+    packs: async (fresh = false) => (await packs.fetch('all', { forceRefresh: fresh })) ?? [],
     async known() {
       const { rows } = await pool.query<{ price: string }>('SELECT price FROM v_catalogue');
       return rows.map(({ price }) => price);
@@ -98,7 +98,7 @@ async function selectTerms(
   prices: readonly string[],
 ): Promise<ReadonlyMap<string, PublishedTerms>> {
   const { rows } = await pool.query<PublishedTerms & { readonly price: string }>(
-    `SELECT price, version, credits, category, expires, trial, free, name, description,
+    `SELECT price, version, credits, category, expires, trial, free, manual, name, description,
             for_sale AS "forSale"
        FROM v_catalogue
       WHERE price = ANY($1::text[])`,
@@ -112,7 +112,7 @@ async function selectVersions(
   offered: readonly { readonly price: string; readonly version: number }[],
 ): Promise<ReadonlyMap<string, PublishedTerms>> {
   const { rows } = await pool.query<PublishedTerms & { readonly price: string }>(
-    `SELECT price, version, credits, category, expires, trial, free, name, description,
+    `SELECT price, version, credits, category, expires, trial, free, manual, name, description,
             for_sale AS "forSale"
        FROM catalogue_prices
        JOIN unnest($1::text[], $2::integer[]) AS o (price, version) USING (price, version)`,

@@ -27,7 +27,7 @@ const BOUNDS = { pages: 100, time: 90_000 } as const;
 
 /**
  * Publishes what the metadata of Stripe's active Prices say: `credits`, `credits_category`,
- * `credits_expires`, `credits_trial`, `credits_free`. A price without any is none of Purser's; one
+ * `credits_expires`, `credits_trial`, `credits_free`, `credits_manual`. A price without any is none of Purser's; one
  * with something that cannot be used is not published, and stays as it was. What Stripe says of
  * amount, currency and name is recorded of all, for display.
  */
@@ -78,7 +78,7 @@ function readOffer(given: { readonly id: string }): Offer {
   return { price, terms: read.ok && problems.length === 0 ? read.terms : null, problems };
 }
 
-const FIELDS = ['credits', 'category', 'expires', 'trial', 'free'] as const;
+const FIELDS = ['credits', 'category', 'expires', 'trial', 'free', 'manual'] as const;
 const fieldOf = (member: string) => (member === 'credits' ? member : `credits_${member}`);
 
 /** Metadata are texts, and `credits` is one of digits: "1e9" and " 5" are no amounts. */

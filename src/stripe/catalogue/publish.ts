@@ -71,7 +71,7 @@ async function selectLatest(
 ): Promise<readonly Latest[]> {
   const { rows } = await db.query<Latest>(
     `SELECT DISTINCT ON (price)
-            price, credits, category, expires, trial, free, name, description,
+            price, credits, category, expires, trial, free, manual, name, description,
             for_sale AS "forSale", withdrawn
        FROM catalogue_prices
       WHERE source = $1
@@ -100,7 +100,7 @@ function compare(published: readonly Latest[], publication: Publication): readon
 
 /** The members in which terms may differ. */
 export const TERMS = [
-  ...(['credits', 'category', 'expires', 'trial', 'free'] as const),
+  ...(['credits', 'category', 'expires', 'trial', 'free', 'manual'] as const),
   ...(['name', 'description', 'forSale'] as const),
 ] satisfies readonly (keyof Terms)[];
 
@@ -120,13 +120,14 @@ async function insert(
   }));
   await client.query(
     `INSERT INTO catalogue_prices (price, version, source, credits, category, expires, trial, free,
-                                   name, description, for_sale, withdrawn)
+                                   manual, name, description, for_sale, withdrawn)
      SELECT price,
             1 + coalesce((SELECT max(version) FROM catalogue_prices k WHERE k.price = n.price), 0),
-            $1, credits, category, expires, trial, free, name, description, "forSale", withdrawn
+            $1, credits, category, expires, trial, free, manual, name, description, "forSale",
+            withdrawn
        FROM json_to_recordset($2)
             AS n (price text, credits bigint, category text, expires text, trial text, free text,
-                  name text, description text, "forSale" boolean, withdrawn boolean)`,
+                  manual text, name text, description text, "forSale" boolean, withdrawn boolean)`,
     [source, JSON.stringify(rows)],
   );
 }

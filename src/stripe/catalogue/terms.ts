@@ -21,6 +21,8 @@ export interface Terms {
   readonly trial: Policy;
   /** For a line or an order that a discount made free. */
   readonly free: Policy;
+  /** For a line of an invoice that no subscription made: written by hand, or by the API. */
+  readonly manual: Policy;
   /** For the pricing page; null for what Stripe's product says. */
   readonly name: string | null;
   readonly description: string | null;

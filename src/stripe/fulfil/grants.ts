@@ -20,6 +20,8 @@ export interface Purchase {
   readonly free: boolean;
   /** Whether lines that cost nothing may grant at all, where their terms allow it. */
   readonly freeLines: boolean;
+  /** Whether it is an invoice that no subscription made: only terms that say so grant. */
+  readonly manual: boolean;
 }
 
 /** The terms in force, and the time, in milliseconds since 1970. */
@@ -39,6 +41,9 @@ export function pricesOf(lines: readonly Line[]): readonly string[] {
  * unknown price leaves all lines waiting: a payment is granted as a whole or not yet.
  */
 export function worthOf(purchase: Purchase, lines: readonly Line[], market: Market): Worth {
+  if (purchase.manual && !lines.some((line) => termsOf(line, market)?.manual === 'grant')) {
+    return { kind: 'nothing', reason: 'no price of it gives credits on a manual invoice' };
+  }
   const unknown = lines.find(({ price }) => price !== null && !market.terms.has(price));
   if (unknown?.price) return { kind: 'unknown_price', price: unknown.price };
 
@@ -63,11 +68,16 @@ export function worthOf(purchase: Purchase, lines: readonly Line[], market: Mark
   return { kind: 'nothing', reason };
 }
 
+function termsOf({ price }: Line, { terms }: Market): PublishedTerms | undefined {
+  return price === null ? undefined : terms.get(price);
+}
+
 /** What one line grants, null for nothing, or why that cannot be told. */
-function grantOf(purchase: Purchase, line: Line, { terms, now }: Market): Grant | null | string {
-  const { id, price, quantity, proration, period } = line;
-  const known = price === null ? undefined : terms.get(price);
+function grantOf(purchase: Purchase, line: Line, market: Market): Grant | null | string {
+  const { id, price, quantity, proration } = line;
+  const known = termsOf(line, market);
   if (price === null || known === undefined || known.credits === 0 || proration) return null;
+  if (purchase.manual && known.manual !== 'grant') return null;
   if (line.cost === null) return 'a line has no usable amount';
   const cost = purchase.free && line.cost === 'paid' ? 'free' : line.cost;
   if (cost === 'credit') return null;
@@ -75,13 +85,15 @@ function grantOf(purchase: Purchase, line: Line, { terms, now }: Market): Grant 
   if (quantity === null || quantity < 0) return 'a line has no usable quantity';
   if (quantity === 0) return null;
   const isRecurring = purchase.category === 'included';
+  // A line that was written by hand has a period as well: the moment at which it was written.
+  const period = isRecurring ? line.period : null;
   if (known.expires === 'period_end' && isRecurring && period === null) {
     return 'a line has no usable period';
   }
   return {
     category: known.category ?? purchase.category,
     amount: quantity * known.credits,
-    expiresAt: expiryOf(known.expires, now, period),
+    expiresAt: expiryOf(known.expires, market.now, period),
     reason: purchase.reason,
     ref: purchase.key,
     metadata: {

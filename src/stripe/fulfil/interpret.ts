@@ -2,6 +2,7 @@ import type { StripeEvent } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import {
   isReversal,
+  isShareUntold,
   type Reversal,
   readCreditNote,
   readDispute,
@@ -9,7 +10,6 @@ import {
   readRefundedCharge,
 } from '../shapes/reversal-shapes.ts';
 import {
-  type Invoice,
   ids,
   type Line,
   type Money,
@@ -28,11 +28,11 @@ export type Intent =
   | { readonly kind: 'unpaid'; readonly session: string }
   | { readonly kind: 'link'; readonly link: Link }
   | { readonly kind: 'pay'; readonly payment: Payment }
-  /** A payment that gives no credits, to be known as that when it is refunded. */
-  | { readonly kind: 'no_credits'; readonly payment: NamedPayment; readonly reason: string }
   /** Further names of a payment, granted or not. */
   | { readonly kind: 'names'; readonly payment: Pick<NamedPayment, 'key' | 'aliases'> }
   | { readonly kind: 'reversal'; readonly reversal: Reversal }
+  /** A credit note that must be asked for: it does not tell what it gives beside its refund. */
+  | { readonly kind: 'credit_note'; readonly id: string }
   | { readonly kind: 'refunded_charge'; readonly charge: RefundedCharge }
   | { readonly kind: 'forget'; readonly customer: string };
 
@@ -41,7 +41,9 @@ export interface Link {
   readonly session: string;
   /** Null when the session names none; its purchase intent may. */
   readonly userId: string | null;
-  readonly stripeIds: readonly string[];
+  readonly reference: string | null;
+  readonly subscription: string | null;
+  readonly customer: string | null;
 }
 
 /** A charge, with its refunds when the event holds them all. */
@@ -65,6 +67,8 @@ export interface Payment extends Purchase, NamedPayment {
   readonly discounted: boolean;
   /** Null when only the intent, the subscription or the customer can tell. */
   readonly userId: string | null;
+  /** A session's `client_reference_id`: whose it is only when that is trusted. */
+  readonly reference: string | null;
   readonly subscription: string | null;
   readonly customer: string | null;
   /** Null when they must be fetched: a session comes without, an invoice with the first few. */
@@ -130,7 +134,7 @@ function ofSession(event: Told): Intent {
 }
 
 function ofPayment(session: Session, userId: string | null, type: string): Intent {
-  const { id: key, aliases, customer, paymentStatus, money, discounted } = session;
+  const { id: key, aliases, customer, reference, paymentStatus, money, discounted } = session;
   switch (paymentStatus) {
     case 'paid':
     case 'no_payment_required':
@@ -143,11 +147,13 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
           reason: 'Purchase',
           free: paymentStatus === 'no_payment_required',
           freeLines: true,
+          manual: false,
           aliases,
           money,
           intent: key,
           discounted,
           userId,
+          reference,
           subscription: null,
           customer,
           lines: null,
@@ -162,11 +168,10 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
 
 /** Its invoice grants; the session only tells whose customer and subscription they are. */
 function ofSubscription(
-  { id: session, customer, subscription }: Session,
+  { id: session, customer, subscription, reference }: Session,
   userId: string | null,
 ): Intent {
-  const stripeIds = [customer, subscription].filter((id) => id !== null);
-  return { kind: 'link', link: { session, userId, stripeIds } };
+  return { kind: 'link', link: { session, userId, reference, subscription, customer } };
 }
 
 const RECURRING = [
@@ -188,45 +193,51 @@ function ofInvoice(event: Told): Intent {
   const invoice = read.value;
   const { status, billingReason, subscription } = invoice;
   if (status !== 'paid') return ignore(`the invoice is ${status}, not paid`);
-  const { id: key, aliases, money } = invoice;
+  const { money, user, lines, linesComplete } = invoice;
   if (money === null) return park('the invoice has no usable total');
-  if (subscription === null || billingReason === 'manual') {
-    const reason = 'manual and one-off invoices give no credits';
-    return { kind: 'no_credits', payment: { key, aliases, money }, reason };
+  const isManual = subscription === null || billingReason === 'manual';
+  if (!isManual && billingReason !== null && !RECURRING.includes(billingReason)) {
+    return park(
+      `billing_reason ${billingReason} is not known: \`purser events retry\` it with a release ` +
+        'that knows it, or `purser events ignore` it',
+    );
   }
-  if (billingReason !== null && !RECURRING.includes(billingReason)) {
-    return park(`billing_reason ${billingReason} is not known`);
-  }
-  const { user, lines, linesComplete } = invoice;
   if ('unusable' in user) return park(user.unusable);
-  if (!lines.ok) return park(lines.problem);
-  const complete = linesComplete ? lines.value : null;
-  const payment = ofSubscriptionInvoice({ ...invoice, money }, user.userId, complete);
-  return { kind: 'pay', payment };
+  // Most manual invoices are none of Purser's: Stripe is asked for lines that cannot be read.
+  if (!lines.ok && !isManual) return park(lines.problem);
+  const { id: key, aliases, customer, intent } = invoice;
+  return {
+    kind: 'pay',
+    payment: {
+      ...(isManual ? MANUAL : subscriptionTerms(billingReason, intent)),
+      ...{ key, aliases, money, subscription, customer },
+      userId: user.userId,
+      reference: null,
+      free: false,
+      discounted: true,
+      lines: lines.ok && linesComplete ? lines.value : null,
+    },
+  };
 }
 
-function ofSubscriptionInvoice(
-  invoice: Invoice & { readonly money: Money },
-  userId: string | null,
-  lines: readonly Line[] | null,
-): Payment {
-  const { id: key, aliases, billingReason, money, subscription, customer, intent } = invoice;
+/** Of an invoice that somebody wrote, or an API call made; it may be the receipt of a checkout. */
+const MANUAL = {
+  category: 'purchase',
+  reason: 'Invoice',
+  freeLines: false,
+  manual: true,
+  intent: null,
+} as const;
+
+function subscriptionTerms(billingReason: string | null, intent: string | null) {
   return {
-    key,
     category: 'included',
     reason: 'Subscription',
-    free: false,
     freeLines: STARTS_PERIOD.includes(billingReason),
-    aliases,
-    money,
+    manual: false,
     // Renewals are sold under the terms of their own time.
     intent: billingReason === 'subscription_create' ? intent : null,
-    discounted: true,
-    userId,
-    subscription,
-    customer,
-    lines,
-  };
+  } as const;
 }
 
 /** How a renewal's payment intent becomes known: from basil on invoice.paid names none. */
@@ -248,6 +259,10 @@ function ofReversal({ type, object }: Told): Intent {
   if (type === 'charge.refunded') {
     const read = readRefundedCharge(object);
     return read.ok ? { kind: 'refunded_charge', charge: read.value } : park(read.problem);
+  }
+  const id = idOf(object);
+  if (id !== null && type.startsWith('credit_note') && isShareUntold(object)) {
+    return { kind: 'credit_note', id };
   }
   const read = readReversalOf(type, object);
   if (!read.ok) return park(read.problem);

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { PurserError } from '../../errors.ts';
 import type { Command, Outcome } from '../../ledger/command.ts';
 import type { Answer, StripeApi } from '../api/api.ts';
-import { fetchLines } from '../api/lines.ts';
+import { fetchCheckout, fetchLines } from '../api/lines.ts';
 import { fetchSession } from '../api/sessions.ts';
 import type { Claim, Inbox, State, Verdict } from '../inbox/inbox.ts';
 import {
@@ -42,6 +42,8 @@ export interface ProcessOptions {
   readonly post: (command: Command) => Promise<Outcome>;
   readonly sold: Sold;
   readonly livemode: boolean;
+  /** Whether a `client_reference_id` says whose a payment is, where nothing else does. */
+  readonly trustsReference: boolean;
   readonly log: FastifyBaseLogger;
 }
 
@@ -65,6 +67,8 @@ export interface Fulfilment {
   readonly appraise: (
     payment: Payment,
   ) => Promise<Worth | Exclude<Answer<never>, { readonly kind: 'answer' }>>;
+  /** Whose it is; null when nobody knows yet. */
+  readonly userOf: (payment: Payment) => Promise<string | null>;
 }
 
 /**
@@ -112,7 +116,8 @@ export function createAttempt(
 
 /** See `Fulfilment`. What it cannot do yet is a verdict; what fails, such as the ledger, throws. */
 export function createFulfilment(options: ProcessOptions): Fulfilment {
-  const { inbox, users, payments, records, takeBack, api, post, sold, livemode } = options;
+  const { inbox, users, payments, records, takeBack, api, post, sold, livemode, trustsReference } =
+    options;
 
   async function fulfil(told: Told): Promise<Verdict> {
     const verdict = await judge(told);
@@ -134,12 +139,12 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
         return link(intent.link);
       case 'pay':
         return pay(event.id, intent.payment);
-      case 'no_credits':
-        return giveNothing(intent.payment, intent.reason);
       case 'names':
         return learnNames(intent.payment);
       case 'reversal':
         return takeBack.reverse(event, [intent.reversal]);
+      case 'credit_note':
+        return takeBack.reverseCreditNote(event, intent.id);
       case 'refunded_charge':
         return takeBack.reverseCharge(event, intent.charge);
       case 'forget':
@@ -176,15 +181,35 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
     return parked(reason, [ended], FOR_BUYER);
   }
 
-  async function link({ session, userId: named, stripeIds }: Link): Promise<Verdict> {
-    const userId = (await sold.intentOf({ intent: session }))?.userId ?? named;
+  async function link(told: Link): Promise<Verdict> {
+    const { session, subscription, customer } = told;
+    const named = (await sold.intentOf({ intent: session }))?.userId ?? told.userId;
+    const userId = named ?? (trustsReference ? await referredUser(told) : null);
     if (userId === null) {
       return { state: 'ignored', reason: 'it names no user; its invoice decides' };
     }
+    // Whoever put a name into an address may have the subscription, not the user's portal.
+    const stripeIds = [named && customer, subscription].filter((id) => id !== null);
     const foreign = await users.link(userId, stripeIds);
     await inbox.wake(stripeIds.map(userIsKnown));
     if (foreign.length === 0) return { state: 'done' };
     return { state: 'done', reason: `another user already owns ${foreign.join(' and ')}` };
+  }
+
+  /** By a reference, unless the customer or the subscription is known already. */
+  async function referredUser({ reference, subscription, customer }: Link) {
+    return (await users.find(subscription, customer)) === null ? reference : null;
+  }
+
+  /** What this server wrote outranks what the seller wrote, and that what a buyer can write. */
+  async function userOf(payment: Payment): Promise<string | null> {
+    const { userId, subscription, customer, reference } = payment;
+    return (
+      (await sold.intentOf(payment))?.userId ??
+      userId ??
+      (await users.find(subscription, customer)) ??
+      (trustsReference ? reference : null)
+    );
   }
 
   async function pay(eventId: string | null, payment: Payment): Promise<Verdict> {
@@ -200,8 +225,25 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
       case 'unknown_price':
         return parked(`unknown price ${worth.price}`, [priceIsKnown(worth.price)]);
       case 'grant':
-        return grant(eventId, { ...payment, userId: intent?.userId ?? payment.userId }, worth);
+        return payment.manual
+          ? grantUnlessCheckout(eventId, payment, worth)
+          : grant(eventId, payment, worth);
     }
+  }
+
+  /** The invoice of a checkout is its receipt: the session grants, and says to whom. */
+  async function grantUnlessCheckout(
+    eventId: string | null,
+    payment: Payment,
+    worth: Extract<Worth, { kind: 'grant' }>,
+  ): Promise<Verdict> {
+    const session = await fetchCheckout(api, payment);
+    if (session.kind === 'unreachable') return parked(session.reason, [API_IS_BACK], FOR_RETURN);
+    if (session.kind === 'unusable') return parked(session.reason);
+    if (session.value === null) return grant(eventId, payment, worth);
+    const aliases = [payment.key, ...payment.aliases];
+    const { wakes } = await learnNames({ key: session.value, aliases });
+    return { state: 'ignored', reason: `the checkout session ${session.value} grants`, wakes };
   }
 
   /** Under the terms of its purchase intent, where it has one. */
@@ -226,8 +268,7 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
     { grants }: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
     const { key, aliases, subscription, customer } = payment;
-    const intent = await sold.intentOf(payment);
-    const userId = intent?.userId ?? payment.userId ?? (await users.find(subscription, customer));
+    const userId = await userOf(payment);
     if (userId === null) {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
@@ -266,7 +307,11 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
     return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
   }
 
-  return { fulfil, appraise: async (payment) => worthUnder(await sold.intentOf(payment), payment) };
+  return {
+    fulfil,
+    appraise: async (payment) => worthUnder(await sold.intentOf(payment), payment),
+    userOf,
+  };
 }
 
 /** The session of which this tells that its slow payment has ended: by an event, or as it is now. */

@@ -24,6 +24,8 @@ export interface ProcessingOptions {
   readonly client: Stripe;
   /** The mode of the client's key; see `livemodeOf`. */
   readonly livemode: boolean;
+  /** See `ProcessOptions`. */
+  readonly trustsReference: boolean;
   readonly catalogue: Pick<Catalogue, 'find' | 'findVersions'>;
   readonly log: FastifyBaseLogger;
 }
@@ -40,7 +42,7 @@ export interface Processing extends Fulfilment {
 }
 
 export function createProcessing(options: ProcessingOptions): Processing {
-  const { pool, session, ledger, client, livemode, catalogue, log } = options;
+  const { pool, session, ledger, client, livemode, trustsReference, catalogue, log } = options;
   const { post } = ledger;
   const inbox = createInbox(pool, session);
   // A few seconds, so that an object which always fails is not retried at every other's success.
@@ -54,8 +56,8 @@ export function createProcessing(options: ProcessingOptions): Processing {
   });
   const intents = createPurchaseIntents(pool, session, livemode);
   const sold = createSold(intents, catalogue);
-  const parts = { inbox, users, payments, records, takeBack, api, post, sold, livemode, log };
-  const fulfilment = createFulfilment(parts);
-  const attempt = createAttempt(parts, fulfilment);
+  const parts = { inbox, users, payments, records, takeBack, api, post, sold };
+  const fulfilment = createFulfilment({ ...parts, livemode, trustsReference, log });
+  const attempt = createAttempt({ inbox, log }, fulfilment);
   return { ...fulfilment, inbox, api, users, records, intents, takeBack, attempt };
 }

@@ -74,12 +74,12 @@ async function comparePayments(
   for (const one of told) {
     const intent = interpret(one, livemode);
     if (known.get(idOf(one.object) ?? '')?.recorded) continue;
-    if (intent.kind === 'pay') {
-      await run.suspect(unrecorded(run, evidence, one, intent.payment));
-    } else if (intent.kind === 'no_credits' && run.apply) {
-      // Not off, but its refund would wait for it.
-      await carryOut(run, one);
-    }
+    if (intent.kind !== 'pay') continue;
+    const { payment } = intent;
+    const isOff = !payment.manual || (await run.processing.appraise(payment)).kind !== 'nothing';
+    if (isOff) await run.suspect(unrecorded(run, evidence, one, payment));
+    // Its refund would wait for it.
+    else if (run.apply) await carryOut(run, one);
   }
 }
 
@@ -138,8 +138,8 @@ async function describe(
   payment: Payment,
   event: PaymentEvidence['event'],
 ): Promise<Finding> {
-  const { key, money, subscription, customer } = payment;
-  const user = payment.userId ?? (await processing.users.find(subscription, customer));
+  const { key, money } = payment;
+  const user = await processing.userOf(payment);
   const worth = await processing.appraise(payment);
   const credits =
     worth.kind === 'grant' ? worth.grants.reduce((sum, { amount }) => sum + amount, 0) : null;

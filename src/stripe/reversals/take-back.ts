@@ -6,7 +6,12 @@ import type { KnownPayment, PaymentRecords } from '../payments/payment-records.t
 import type { Payments } from '../payments/payments.ts';
 import type { StripeEvent } from '../shapes/event.ts';
 import { at, idOf, isObject, type Json } from '../shapes/json.ts';
-import { isDisputeLiveNow, type Reversal, readRefund } from '../shapes/reversal-shapes.ts';
+import {
+  isDisputeLiveNow,
+  type Reversal,
+  readCreditNote,
+  readRefund,
+} from '../shapes/reversal-shapes.ts';
 import type { FiledReversal, Reversals } from './reversals.ts';
 
 export interface TakeBackOptions {
@@ -36,7 +41,7 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
 export function createTakeBack({ api, payments, records, reversals, post }: TakeBackOptions) {
   async function reverse(event: Told, told: readonly Reversal[]): Promise<Verdict> {
     const [reversal] = told;
-    if (!reversal) return { state: 'ignored', reason: 'it tells of no refund' };
+    if (!reversal) return { state: 'ignored', reason: 'it gives nothing back' };
     for (const one of told) {
       const { tie } = await reversals.file(one, event.created);
       const undecided = tie ? await askAboutDispute(one.id, event.created) : null;
@@ -73,6 +78,17 @@ export function createTakeBack({ api, payments, records, reversals, post }: Take
       told.push(read.value);
     }
     return reverse(event, told);
+  }
+
+  /** Of a credit note whose event does not tell what it gives beside its refund. */
+  async function reverseCreditNote(event: Told, id: string): Promise<Verdict> {
+    const asked = await api.ask((client) => client.creditNotes.retrieve(id));
+    if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
+    if (asked.kind === 'unusable') return parked(asked.reason);
+    const note: unknown = asked.value;
+    const read = readCreditNote(isObject(note) ? note : {});
+    if (!read.ok) return parked(read.problem);
+    return reverse(event, read.value === null ? [] : [read.value]);
   }
 
   async function listRefunds(charge: string): Promise<readonly Json[] | Verdict> {
@@ -170,5 +186,5 @@ export function createTakeBack({ api, payments, records, reversals, post }: Take
     return [payment, ...filed.map(({ name }) => name)].map(paymentIsKnown);
   }
 
-  return { reverse, reverseCharge, catchUp };
+  return { reverse, reverseCharge, reverseCreditNote, catchUp };
 }

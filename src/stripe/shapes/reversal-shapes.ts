@@ -82,10 +82,19 @@ export function isDisputeLiveNow(dispute: Json): boolean {
 export function readCreditNote(object: Json): Read<Reversal | null> {
   const status = at(object, 'status');
   if (!isId(status)) return unusable('the credit note has no usable status');
-  const amount = ownAmountOf(object);
+  const amount = isShareUntold(object) ? null : ownAmountOf(object);
   if (amount === null) return unusable('the credit note has no usable amount');
   if (amount === 0) return { ok: true, value: null };
   return readReversal({ ...object, amount }, 'credit_note', status, status !== 'void');
+}
+
+/**
+ * Up to 2025-02-24.acacia a credit note tells neither the amount of its refund nor of what it adds
+ * to the customer's balance; where it has both, only a later API version tells what is its own.
+ */
+export function isShareUntold(note: Json): boolean {
+  const shares = [at(note, 'refund'), at(note, 'customer_balance_transaction')];
+  return !Array.isArray(at(note, 'refunds')) && shares.every((id) => idOf(id) !== null);
 }
 
 /** Before payment a credit note lowers what is due: there is nothing to give back. */
@@ -100,7 +109,7 @@ function ownAmountOf(note: Json): number | null {
     const amounts = refunds.map((one) => wholeNumber(at(one, 'amount_refunded')) ?? 0);
     return Math.max(0, given - amounts.reduce((sum, amount) => sum + amount, 0));
   }
-  // Up to 2025-02-24.acacia: one refund at most, and its amount is not told.
+  // Up to 2025-02-24.acacia: one refund at most, and all that is not out of band.
   if (idOf(at(note, 'refund')) === null) return given;
   return wholeNumber(at(note, 'out_of_band_amount') ?? 0);
 }

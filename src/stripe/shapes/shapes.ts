@@ -29,6 +29,8 @@ export interface Session {
   readonly customer: string | null;
   readonly subscription: string | null;
   readonly user: UserClaim;
+  /** `client_reference_id`, which the buyer of a Payment Link can set in the address. */
+  readonly reference: string | null;
   /** The payment's other names: its pi_ and, with invoice_creation, its in_. */
   readonly aliases: readonly string[];
   readonly money: Money | null;
@@ -102,7 +104,8 @@ export function readSession(object: Json): Read<Session> {
   const money = readMoney(at(object, 'amount_total'), at(object, 'currency'));
   const status = idOf(at(object, 'status'));
   const discounted = at(object, 'total_details', 'amount_discount') !== 0;
-  const who = { customer, subscription, user };
+  const told = at(object, 'client_reference_id');
+  const who = { customer, subscription, user, reference: isId(told) ? told : null };
   return {
     ok: true,
     value: { id, mode, paymentStatus, status, ...who, aliases, money, discounted },
@@ -117,10 +120,11 @@ export function readInvoice(object: Json): Read<Invoice> {
   if (!isId(status)) return unusable('the invoice has no status');
   const details = at(object, 'parent', 'subscription_details');
   const subscription = at(details, 'subscription') ?? at(object, 'subscription');
+  // An invoice's own says whose it is only where no subscription does.
   const metadata =
     at(details, 'metadata') ??
     at(object, 'subscription_details', 'metadata') ??
-    at(subscription, 'metadata');
+    at(idOf(subscription) === null ? object : subscription, 'metadata');
   return {
     ok: true,
     value: {

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify';
 import type { Pool } from 'pg';
 import type { Balance } from '../../ledger/read.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { createPriceBook } from '../catalogue/price-book.ts';
+import type { PriceBook } from '../catalogue/price-book.ts';
 import type { Processing } from '../fulfil/processing.ts';
 import { createCheckout } from './checkout.ts';
 import { createCustomers } from './customers.ts';
@@ -16,6 +16,7 @@ export interface ShopOptions {
   readonly pool: Pool;
   readonly processing: Processing;
   readonly catalogue: Pick<Catalogue, 'find'>;
+  readonly prices: PriceBook;
   readonly balance: (userId: string) => Promise<Balance>;
   /** The origin to which a buyer returns by default. */
   readonly frontEnd: string;
@@ -26,10 +27,9 @@ export interface ShopOptions {
 
 /** The routes with which a signed-in user buys; they must be registered behind the guard. */
 export function createShop(options: ShopOptions): FastifyPluginAsync {
-  const { pool, processing, catalogue, balance, frontEnd, origins, log } = options;
+  const { pool, processing, catalogue, prices, balance, frontEnd, origins, log } = options;
   const { api, users, intents } = processing;
   const customers = createCustomers({ pool, api, users });
-  const prices = createPriceBook(pool, api);
   const checkout = createCheckout({ api, catalogue, customers, intents, prices, log });
   const urls = createReturnUrls(frontEnd, origins);
   return async (app) => {

@@ -31,12 +31,19 @@ describe.each(FORMS)('%s', (_name, parse, wrap) => {
   test('a plain number means the usual terms, an object may say others', () => {
     const { prices, problems } = read(
       `{"plain": 100, "full": {"credits": 7, "category": "bonus", "expires": "30 days",
-        "trial": "grant", "free": "grant", "name": "Café", "description": "d", "for_sale": false}}`,
+        "trial": "grant", "free": "grant", "manual": "grant", "name": "Café", "description": "d", "for_sale": false}}`,
     );
     expect(problems).toEqual([]);
     expect(prices.get('plain')).toEqual(terms(100));
     expect(prices.get('full')).toEqual({
-      ...{ credits: 7, category: 'bonus', expires: '30 days', trial: 'grant', free: 'grant' },
+      ...{
+        credits: 7,
+        category: 'bonus',
+        expires: '30 days',
+        trial: 'grant',
+        free: 'grant',
+        manual: 'grant',
+      },
       ...{ name: 'Café', description: 'd', forSale: false },
     });
   });
@@ -69,6 +76,7 @@ describe.each(FORMS)('%s', (_name, parse, wrap) => {
     ['expires', '"30 days\\n"', /expires must be/],
     ['expires', '30', /expires must be/],
     ['trial', 'true', /trial must be "none" or "grant"/],
+    ['manual', '1', /manual must be "none" or "grant"/],
     ['free', '"yes"', /free must be "none" or "grant"/],
     ['name', '""', /name must be a text of 1 to 250/],
     ['name', '"\\u001b[31m"', /name must be a text/],

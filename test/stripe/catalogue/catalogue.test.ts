@@ -52,6 +52,7 @@ test.each([
   ['expires', '30 days'],
   ['trial', 'grant'],
   ['free', 'grant'],
+  ['manual', 'grant'],
   ['name', 'Pack'],
   ['description', 'A pack'],
   ['forSale', false],

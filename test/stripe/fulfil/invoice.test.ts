@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { InvoiceOptions } from '../../../packages/fake-stripe/src/life/shortcuts.ts';
+import { makeDue } from '../../support/inbox.ts';
 import { type StripeStage, startStripeStage, until } from '../../support/stripe.ts';
 
 let stage: StripeStage;
@@ -167,10 +168,20 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
     expect(states.toSorted()).toEqual(['done', 'ignored']);
   });
 
-  test('a billing_reason that nobody knows yet is parked, not guessed', async () => {
-    const { fake, deliver } = stage;
+  test('a billing_reason that nobody knows yet is parked, says what to do, and is tried again', async () => {
+    const { fake, deliver, stored } = stage;
     const event = fake.payInvoice(renewal('jan', { billingReason: 'subscription_whim' }));
     expect(await deliver(event)).toBe('parked');
+    expect((await stored(event))?.reason).toBe(
+      'billing_reason subscription_whim is not known: `purser events retry` it with a release ' +
+        'that knows it, or `purser events ignore` it',
+    );
+    for (const attempts of [2, 3, 4]) {
+      await makeDue(stage, event);
+      await until(async () => (await stored(event))?.attempts === attempts);
+      await until(async () => ((await stored(event))?.due_in ?? 0) > 1);
+      expect(await stored(event)).toMatchObject({ state: 'parked', attempts });
+    }
   });
 });
 

@@ -108,7 +108,7 @@ describe('a refund', () => {
     const refund = payment.refund(fresh('re'), PAID, 'succeeded');
     expect(await stage.deliver(refund)).toBe('ignored');
     expect((await stage.stored(refund))?.reason).toBe(
-      'its payment gave no credits: manual and one-off invoices give no credits',
+      'its payment gave no credits: no price of it gives credits on a manual invoice',
     );
   });
 });
@@ -196,6 +196,34 @@ describe('a credit note', () => {
     const voided = note(payment, { ...facts, refunds, status: 'void' });
     expect(await stage.deliver({ ...voided, type: 'credit_note.voided' })).toBe('done');
     expect(await missing(payment)).toBe(0);
+  });
+
+  test('of acacia with a refund and a part for the balance takes both, each once', async () => {
+    const { fake, deliver } = stage;
+    const userId = fresh('user');
+    const paid = fake.payInvoice({
+      ...{ userId, customer: fresh('cus'), subscription: fresh('sub') },
+      lines: [{ price: 'price_pack' }],
+    });
+    await deliver(paid);
+    const { events } = fake.issueCreditNote(String(paid.data.object.id), {
+      ...{ amount: 60, toBalance: 25, outOfBand: 5 },
+    });
+    const inAcacia = (type: string) => {
+      const event = events.find((one) => one.type === type);
+      if (!event) throw new Error(`there is no ${type}`);
+      return fake.inShape(event, 'acacia');
+    };
+    const noted = inAcacia('credit_note.created');
+    expect(noted.data.object).not.toHaveProperty('refunds');
+    fake.setFault({ kind: 'error', status: 500, path: '/v1/credit_notes' });
+    expect(await deliver(noted)).toBe('parked');
+    expect(await missing({ userId })).toBe(0);
+    fake.setFault(null);
+    await until(async () => (await stage.stored(noted))?.state === 'done');
+    expect(await missing({ userId })).toBe(300);
+    expect(await deliver(inAcacia('refund.created'))).toBe('done');
+    expect(await missing({ userId })).toBe(600);
   });
 
   test.each([

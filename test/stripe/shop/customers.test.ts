@@ -24,7 +24,8 @@ describe('a user’s customer', () => {
 
   test('is one, also when two servers make it at once', async () => {
     const other = await shop.another();
-    shop.fake.setFault({ kind: 'slow', ms: 500, path: '/v1/customers' });
+    // Longer than Stripe's client waits before it repeats the request that it may not send yet.
+    shop.fake.setFault({ kind: 'slow', ms: 1_200, path: '/v1/customers' });
     const opened = await Promise.all(
       [shop, other, shop, other].map((one) => one.opened('leo', { price: PACK })),
     );

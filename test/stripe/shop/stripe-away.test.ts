@@ -36,7 +36,7 @@ test.each([
     for (const { status, headers, body } of await askAll('ada', session)) {
       expect([status, body.error.code]).toEqual([503, 'stripe_unavailable']);
       expect(headers['retry-after']).toBe('5');
-      expect(JSON.stringify(body)).not.toMatch(/sk_test|401|fake was told/);
+      expect(JSON.stringify(body.error)).not.toMatch(/sk_test|401|fake was told/);
     }
     expect(Date.now() - begun).toBeLessThan(5_000);
   }
@@ -89,7 +89,7 @@ describe('Stripe opened the session, and the answer was lost:', () => {
 });
 
 test('many requests with one key at once do not make Stripe count as away for others', async () => {
-  shop.fake.setFault({ kind: 'error', status: 409, path: '/v1/checkout/sessions', times: 20 });
+  shop.fake.setFault({ kind: 'error', status: 409, path: '/v1/checkout/sessions' });
   const answers = await Promise.all(
     Array.from({ length: 5 }, () => shop.open('flo', { price: PACK }, 'k')),
   );
