@@ -32,7 +32,7 @@ const TermsJson = Type.Object(
       Type.String({
         pattern: '^(never|period_end|1 day|([2-9]|[1-9][0-9]{1,3}) days)$',
         description:
-          'never, days after the grant such as "30 days", or period_end: with the billing period.',
+          'never, days after the payment such as "30 days", or period_end: with the billing period.',
         default: 'never',
       }),
     ),

@@ -1,11 +1,12 @@
+import { LAST_SECOND } from '../shapes/event.ts';
 import type { Period } from '../shapes/shapes.ts';
 
 /** Whether lines that cost nothing give credits all the same. */
 type Policy = 'none' | 'grant';
 
 /**
- * When what is left of a grant expires: `never`; `30 days` after the grant, at the end of that UTC
- * day; or `period_end`, with the billing period that its invoice line paid for. A one-off payment
+ * When what is left of a grant expires: `never`; `30 days` after the payment, at the end of that
+ * UTC day; or `period_end`, with the billing period that its invoice line paid for. A one-off payment
  * has no period, so there `period_end` is never.
  */
 export type Expiry = 'never' | 'period_end' | `${number} days` | `${number} day`;
@@ -37,17 +38,19 @@ export interface PublishedTerms extends Terms {
   readonly version: number;
 }
 
-const DAY = 86_400_000;
+/** In seconds. */
+const DAY = 86_400;
 
 /**
  * The moment at which credits under these terms expire, in milliseconds since 1970; null for never.
- * Days end with the UTC day, so that all lots of one day expire together.
- * @param now in milliseconds since 1970
+ * Days end with the UTC day, so that all lots of one day expire together. It may have passed
+ * already: of a payment that was told late.
+ * @param paidAt when it was paid, in seconds since 1970
  * @param period what was paid for; null for a one-off payment
  */
-export function expiryOf(expires: Expiry, now: number, period: Period | null): number | null {
+export function expiryOf(expires: Expiry, paidAt: number, period: Period | null): number | null {
   if (expires === 'never') return null;
   if (expires === 'period_end') return period && period.end * 1000;
-  const day = Math.floor(now / DAY) + Number.parseInt(expires, 10);
-  return (day + 1) * DAY;
+  const day = Math.floor(paidAt / DAY) + Number.parseInt(expires, 10);
+  return Math.min((day + 1) * DAY, LAST_SECOND) * 1000;
 }

@@ -22,13 +22,12 @@ export interface Purchase {
   readonly freeLines: boolean;
   /** Whether it is an invoice that no subscription made: only terms that say so grant. */
   readonly manual: boolean;
+  /** When it was paid, in seconds since 1970. */
+  readonly paidAt: number;
 }
 
-/** The terms in force, and the time, in milliseconds since 1970. */
-export interface Market {
-  readonly terms: ReadonlyMap<string, PublishedTerms>;
-  readonly now: number;
-}
+/** The terms that hold for a payment, by price id. */
+type PublishedByPrice = ReadonlyMap<string, PublishedTerms>;
 
 /** The prices of lines, for a look-up of their terms. */
 export function pricesOf(lines: readonly Line[]): readonly string[] {
@@ -40,16 +39,20 @@ export function pricesOf(lines: readonly Line[]): readonly string[] {
  * downgrade would mint credits; a line that cost nothing grants only where its terms say so. One
  * unknown price leaves all lines waiting: a payment is granted as a whole or not yet.
  */
-export function worthOf(purchase: Purchase, lines: readonly Line[], market: Market): Worth {
-  if (purchase.manual && !lines.some((line) => termsOf(line, market)?.manual === 'grant')) {
+export function worthOf(
+  purchase: Purchase,
+  lines: readonly Line[],
+  terms: PublishedByPrice,
+): Worth {
+  if (purchase.manual && !lines.some((line) => termsOf(line, terms)?.manual === 'grant')) {
     return { kind: 'nothing', reason: 'no price of it gives credits on a manual invoice' };
   }
-  const unknown = lines.find(({ price }) => price !== null && !market.terms.has(price));
+  const unknown = lines.find(({ price }) => price !== null && !terms.has(price));
   if (unknown?.price) return { kind: 'unknown_price', price: unknown.price };
 
   const grants: Grant[] = [];
   for (const line of lines) {
-    const found = grantOf(purchase, line, market);
+    const found = grantOf(purchase, line, terms);
     if (typeof found === 'string') return { kind: 'unusable', reason: found };
     if (found !== null) grants.push(found);
   }
@@ -68,14 +71,14 @@ export function worthOf(purchase: Purchase, lines: readonly Line[], market: Mark
   return { kind: 'nothing', reason };
 }
 
-function termsOf({ price }: Line, { terms }: Market): PublishedTerms | undefined {
+function termsOf({ price }: Line, terms: PublishedByPrice): PublishedTerms | undefined {
   return price === null ? undefined : terms.get(price);
 }
 
 /** What one line grants, null for nothing, or why that cannot be told. */
-function grantOf(purchase: Purchase, line: Line, market: Market): Grant | null | string {
+function grantOf(purchase: Purchase, line: Line, terms: PublishedByPrice): Grant | null | string {
   const { id, price, quantity, proration } = line;
-  const known = termsOf(line, market);
+  const known = termsOf(line, terms);
   if (price === null || known === undefined || known.credits === 0 || proration) return null;
   if (purchase.manual && known.manual !== 'grant') return null;
   if (line.cost === null) return 'a line has no usable amount';
@@ -93,7 +96,7 @@ function grantOf(purchase: Purchase, line: Line, market: Market): Grant | null |
   return {
     category: known.category ?? purchase.category,
     amount: quantity * known.credits,
-    expiresAt: expiryOf(known.expires, market.now, period),
+    expiresAt: expiryOf(known.expires, purchase.paidAt, period),
     reason: purchase.reason,
     ref: purchase.key,
     metadata: {

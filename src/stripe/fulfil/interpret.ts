@@ -19,6 +19,7 @@ import {
   type Session,
 } from '../shapes/shapes.ts';
 import type { Purchase } from './grants.ts';
+import { paymentTime } from './payment-time.ts';
 
 /** What an event asks for, before anything has been looked up. */
 export type Intent =
@@ -76,7 +77,8 @@ export interface Payment extends Purchase, NamedPayment {
 }
 
 /** What is read of an event; of an object that the API gave there is no more than that. */
-type Told = Pick<StripeEvent, 'type' | 'account' | 'object'> & {
+type Told = Pick<StripeEvent, 'type' | 'account' | 'created' | 'object'> & {
+  readonly id: string | null;
   /** Null where the object says none, as a refund of the API: it is of the key's mode. */
   readonly livemode: boolean | null;
 };
@@ -125,7 +127,7 @@ function ofSession(event: Told): Intent {
   if ('unusable' in session.user) return park(session.user.unusable);
   switch (session.mode) {
     case 'payment':
-      return ofPayment(session, session.user.userId, event.type);
+      return ofPayment(session, session.user.userId, event);
     case 'subscription':
       return ofSubscription(session, session.user.userId);
     default:
@@ -133,12 +135,15 @@ function ofSession(event: Told): Intent {
   }
 }
 
-function ofPayment(session: Session, userId: string | null, type: string): Intent {
+function ofPayment(session: Session, userId: string | null, event: Told): Intent {
   const { id: key, aliases, customer, reference, paymentStatus, money, discounted } = session;
+  const { type } = event;
+  const paidAt = paymentTime(event);
   switch (paymentStatus) {
     case 'paid':
     case 'no_payment_required':
       if (money === null) return park('the session has no usable amount_total');
+      if (paidAt === null) return park('the session does not tell when it was paid');
       return {
         kind: 'pay',
         payment: {
@@ -148,6 +153,7 @@ function ofPayment(session: Session, userId: string | null, type: string): Inten
           free: paymentStatus === 'no_payment_required',
           freeLines: true,
           manual: false,
+          paidAt,
           aliases,
           money,
           intent: key,
@@ -195,6 +201,8 @@ function ofInvoice(event: Told): Intent {
   if (status !== 'paid') return ignore(`the invoice is ${status}, not paid`);
   const { money, user, lines, linesComplete } = invoice;
   if (money === null) return park('the invoice has no usable total');
+  const paidAt = paymentTime(event);
+  if (paidAt === null) return park('the invoice does not tell when it was paid');
   const isManual = subscription === null || billingReason === 'manual';
   if (!isManual && billingReason !== null && !RECURRING.includes(billingReason)) {
     return park(
@@ -210,7 +218,7 @@ function ofInvoice(event: Told): Intent {
     kind: 'pay',
     payment: {
       ...(isManual ? MANUAL : subscriptionTerms(billingReason, intent)),
-      ...{ key, aliases, money, subscription, customer },
+      ...{ key, aliases, money, paidAt, subscription, customer },
       userId: user.userId,
       reference: null,
       free: false,

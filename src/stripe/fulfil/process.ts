@@ -250,7 +250,7 @@ export function createFulfilment(options: ProcessOptions): Fulfilment {
     const read = await linesOf(payment, intent);
     if (read.kind !== 'answer') return read;
     const terms = await sold.termsOf(pricesOf(read.value), intent);
-    return worthOf(payment, read.value, { terms, now: Date.now() });
+    return worthOf(payment, read.value, terms);
   }
 
   async function linesOf(

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { InvoiceOptions } from '../../../packages/fake-stripe/src/life/shortcuts.ts';
+import { reconcileOn } from '../../support/reconcile.ts';
 import {
   type Prices,
   publishPrices,
@@ -101,14 +102,76 @@ describe('the category', () => {
 
 describe('the expiry', () => {
   const DAY = 86_400_000;
+  /** In milliseconds, of what was paid at this second. */
+  const after30Days = (paidAt: number) => (Math.floor((paidAt * 1000) / DAY) + 31) * DAY;
+  const secondsAgo = (days: number) => Math.floor((Date.now() - days * DAY) / 1000);
 
-  test('after days is the end of that UTC day, so that lots of one day are alike', async () => {
-    const before = Date.now();
-    const { entries } = await buy([{ price: 'days' }]);
-    const at = entries[0]?.expiresAt ?? 0;
-    expect(at % DAY).toBe(0);
-    expect(at).toBeGreaterThan(before + 30 * DAY);
-    expect(at).toBeLessThanOrEqual(Date.now() + 31 * DAY);
+  /** A session that is told late, of a payment made days ago. */
+  async function buyDaysAgo(days: number) {
+    const { fake, deliver, balanceOf } = stage;
+    const userId = newUser();
+    const { id } = fake.createSession({ userId, lines: [{ price: 'days' }] });
+    const event = { ...fake.completeSession(id), created: secondsAgo(days) };
+    expect(await deliver(event)).toBe('done');
+    const told = {
+      paidAt: event.created,
+      session: id,
+      intent: event.data.object['payment_intent'],
+    };
+    return { ...told, balance: await balanceOf(userId), entries: await entriesOf(userId) };
+  }
+
+  test('after days counts from the payment to the end of that UTC day, however late it is told', async () => {
+    const { paidAt, balance, entries } = await buyDaysAgo(3);
+    expect(entries).toMatchObject([{ delta: 10, expiresAt: after30Days(paidAt) }]);
+    expect(balance).toBe(10);
+  });
+
+  test('of a payment told after its days are over leaves a grant and its expiry', async () => {
+    const { paidAt, balance, entries } = await buyDaysAgo(32);
+    expect(entries).toMatchObject([
+      { kind: 'expiry', delta: -10, balance: 0 },
+      { kind: 'purchase', delta: 10, balance: 10, expiresAt: after30Days(paidAt) },
+    ]);
+    expect(balance).toBe(0);
+  });
+
+  test('of an invoice counts from when it was paid, not from when that was told', async () => {
+    for (const shape of ['current', 'acacia'] as const) {
+      const userId = newUser();
+      const lines = [{ price: 'days' }];
+      const event = stage.fake.payInvoice({ shape, userId, subscription: `sub_${userId}`, lines });
+      const paidAt = secondsAgo(3);
+      const object = { ...event.data.object, status_transitions: { paid_at: paidAt } };
+      expect(await stage.deliver({ ...event, data: { object } })).toBe('done');
+      expect(await entriesOf(userId)).toMatchObject([{ expiresAt: after30Days(paidAt) }]);
+    }
+  });
+
+  test('of what reconciling finds is by Stripe’s time, too', async () => {
+    const another = await stage.restart({ catalogue: PRICES });
+    const { fake } = another;
+    // To the middle of a day, so that it does not end meanwhile.
+    fake.advance(10 * 86_400 + 43_200 - (fake.now() % 86_400));
+    const [buyer, subscriber] = [newUser(), newUser()];
+    const lines = [{ price: 'days' }];
+    fake.paySession(fake.createSession({ userId: buyer, lines }).id);
+    fake.payInvoice({ userId: subscriber, subscription: 'sub_found', lines });
+    const paidAt = fake.now();
+    await reconcileOn(another, { apply: true });
+    for (const userId of [buyer, subscriber]) {
+      expect(await entriesOf(userId)).toMatchObject([{ expiresAt: after30Days(paidAt) }]);
+    }
+  });
+
+  test('never lies beyond the last year that every client can read', async () => {
+    const { fake, deliver } = stage;
+    const userId = newUser();
+    const event = fake.completeSession(
+      fake.createSession({ userId, lines: [{ price: 'days' }] }).id,
+    );
+    expect(await deliver({ ...event, created: 253_402_300_799 })).toBe('done');
+    expect(await entriesOf(userId)).toMatchObject([{ expiresAt: 253_402_300_799_000 }]);
   });
 
   test('with the period is the end of the invoice line’s, in both shapes', async () => {

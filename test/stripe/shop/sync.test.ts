@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { PACK, PLAN, type Shop, startShop } from '../../support/shop.ts';
+import { CREDITS, PACK, PLAN, type Shop, startShop } from '../../support/shop.ts';
+import { type Prices, publishPrices } from '../../support/stripe.ts';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -80,6 +81,22 @@ test('what was not paid gives nothing: an open, an expired and a free session', 
   shop.fake.paySession(free, { coupon });
   expect(await statusOf('fay', free)).toBe('nothing');
   expect(await shop.onRecord('fay')).toEqual({ balance: 0, entries: 0 });
+});
+
+test('days are counted from the payment, not from when its checkout was opened', async () => {
+  const { fake, database } = shop;
+  const price = 'price_30_days';
+  const prices: Prices = new Map([[price, { expires: '30 days' }]]);
+  await publishPrices(database, new Map([...CREDITS, ...prices]));
+  const untilMidnight = 86_400 - (fake.now() % 86_400);
+  fake.advance(untilMidnight + 86_400 - 3_600);
+  const { id } = fake.createSession({ userId: 'fox', lines: [{ price }] });
+  fake.advance(7_200);
+  fake.paySession(id);
+  expect(await statusOf('fox', id)).toBe('granted');
+  const { body } = await shop.call('GET', '/api/v1/me/credits/entries', { as: 'fox' });
+  const days = Math.floor(fake.now() / 86_400) + 31;
+  expect(body.data[0].expires_at).toBe(new Date(days * 86_400_000).toISOString());
 });
 
 test('what was refunded before it was granted is taken back at once', async () => {
