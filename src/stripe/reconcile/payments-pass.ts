@@ -1,6 +1,7 @@
-import { interpret, type Payment } from '../fulfil/interpret.ts';
-import type { Told } from '../fulfil/process.ts';
+import { interpret } from '../fulfil/interpret.ts';
+import type { Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';
+import type { Told } from '../shapes/event.ts';
 import { at, idOf, type Json, wholeNumber } from '../shapes/json.ts';
 import type { Evidence, PaymentEvidence } from './evidence.ts';
 import type { Finding } from './report.ts';

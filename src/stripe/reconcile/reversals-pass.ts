@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { readClawBacks } from '../../ledger/claw-backs.ts';
-import type { Told } from '../fulfil/process.ts';
+import type { Told } from '../shapes/event.ts';
 import { at, idOf, isObject, type Json, wholeNumber } from '../shapes/json.ts';
 import {
   isDisputeLiveNow,

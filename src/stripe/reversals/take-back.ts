@@ -4,7 +4,7 @@ import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import type { Payments } from '../payments/payments.ts';
-import type { StripeEvent } from '../shapes/event.ts';
+import type { Told } from '../shapes/event.ts';
 import { at, idOf, isObject, type Json } from '../shapes/json.ts';
 import {
   isDisputeLiveNow,
@@ -25,8 +25,6 @@ export interface TakeBackOptions {
 /** How the statement calls what moved the credits. */
 const REASONS = { refund: 'Refund', dispute: 'Dispute', credit_note: 'Credit note' } as const;
 
-/** Null for the id when the API told it, not an event. */
-type Told = Pick<StripeEvent, 'type' | 'created'> & { readonly id: string | null };
 type Found =
   | { readonly kind: 'payment'; readonly payment: KnownPayment }
   | { readonly kind: 'verdict'; readonly verdict: Verdict };
