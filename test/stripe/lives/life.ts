@@ -12,7 +12,8 @@ export const PLAN = { price: 'price_plan', credits: 1000 } as const;
 /** What somebody may tell Purser: Stripe by its events, or a buyer who returns from the checkout. */
 interface News {
   readonly events: Happening['events'];
-  readonly session: string | null;
+  /** Whose buyer may return, and whether credits are owed for it. */
+  readonly session: { readonly id: string; readonly owed: boolean } | null;
 }
 
 /** One customer's life at the fake Stripe, beside a model of what it should come to. */
@@ -75,7 +76,8 @@ export function createLife(options: LifeOptions): Life {
         ...{ paid: cents, charged: cents, intent: textOf(session['payment_intent']) },
       });
     }
-    return { events: [...paid.events, ...(ended?.events ?? [])], session: id };
+    const events = [...paid.events, ...(ended?.events ?? [])];
+    return { events, session: { id, owed: how !== 'declined' } };
   }
 
   /** What a subscription's invoice is worth: its whole period, or nothing beside prorations. */
@@ -116,7 +118,7 @@ export function createLife(options: LifeOptions): Life {
     const { id } = fake.createSession({ ...about, mode: 'subscription', lines });
     const happening = fake.paySession(id);
     subscriptions.push({ id: String(happening.object['subscription']), quantity });
-    return { ...billed(happening, granted), session: id };
+    return { ...billed(happening, granted), session: { id, owed: !trial } };
   }
 
   function change({ which, ...step }: StepOf<'change'>): News {

@@ -79,7 +79,11 @@ export async function live(
       const event = fake.inShape({ id }, shape);
       if (throwDice() >= lost) waiting.push((one) => one.deliver(event));
     }
-    if (session !== null && throwDice() < 50) waiting.push((one) => one.sync(userId, session));
+    if (session === null || throwDice() < 50) return;
+    waiting.push(async (one) => {
+      const status = await one.sync(userId, session.id);
+      expect(status === 'granted', `${session.id}: ${status}`).toBe(session.owed);
+    });
   }
 
   async function passOn(chance: number): Promise<void> {
