@@ -3,9 +3,9 @@ import type { Report } from '../../src/stripe/reconcile/report.ts';
 import type { StripeStage } from './stripe.ts';
 
 /** What compares the fake Stripe of a stage with its ledger. */
-export function reconcilerOf({ db, receiver, app }: StripeStage) {
+export function reconcilerOf({ db, receiver, app, livemode }: StripeStage) {
   const { processing } = receiver;
-  return createReconciler({ pool: db.pool, processing, livemode: false, log: app.log });
+  return createReconciler({ pool: db.pool, processing, livemode, log: app.log });
 }
 
 /** One run, a dry one unless something else is said. */
