@@ -126,7 +126,8 @@ export function createEvidence(pool: Pool) {
            FROM stripe_reversals r
            JOIN stripe_payment_aliases a ON a.alias = r.payment_name
            JOIN stripe_payments p ON p.payment = a.payment
-          WHERE greatest(r.recorded_at, r.decided_at, p.recorded_at) >= $1 AND p.payment > $2
+          WHERE greatest(r.recorded_at, r.decided_at, r.asked_at, p.recorded_at) >= $1
+            AND p.payment > $2
           ORDER BY p.payment
           LIMIT ${BATCH}`,
         [since, after],

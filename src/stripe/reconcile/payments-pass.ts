@@ -84,10 +84,10 @@ async function comparePayments(
 }
 
 /** An object of the API's, to be carried out like the one in an event of this type. */
-export function tellOf(object: Json, type: string, created = 0): Told {
+export function tellOf(object: Json, type: string): Told {
   const mode = at(object, 'livemode');
   const livemode = typeof mode === 'boolean' ? mode : null;
-  return { id: null, type, livemode, account: null, created, object };
+  return { id: null, type, livemode, account: null, created: 0, object };
 }
 
 /** Carries it out as if it were delivered. */

@@ -3,10 +3,9 @@ import { readClawBacks } from '../../ledger/claw-backs.ts';
 import type { Told } from '../fulfil/process.ts';
 import { at, idOf, isObject, type Json, wholeNumber } from '../shapes/json.ts';
 import {
-  isDisputeLiveNow,
   type Reversal,
   readCreditNote,
-  readDispute,
+  readDisputeNow,
   readRefund,
 } from '../shapes/reversal-shapes.ts';
 import type { Read } from '../shapes/shapes.ts';
@@ -50,10 +49,7 @@ export async function compareReversals(
 ): Promise<void> {
   const { what, count } = LISTS[kind];
   const params = createdSince(since);
-  // What is told at this moment outranks every event that Stripe created before.
-  let asked = seconds();
   const pages = readPages(run, what, (client, page) => {
-    asked = seconds();
     const all = { ...params, ...page };
     if (kind === 'refund') return client.refunds.list(all, PATIENTLY);
     return kind === 'dispute'
@@ -62,7 +58,7 @@ export async function compareReversals(
   });
   for await (const page of pages) {
     run.counts[count] += page.length;
-    await compareAll(run, evidence, page, kind, asked);
+    await compareAll(run, evidence, page, kind);
     for (const object of page) compared.add(idOf(object) ?? '');
   }
 }
@@ -75,14 +71,13 @@ export async function compareUnended(
   for (const { id, kind } of await evidence.unended(MAX_UNENDED)) {
     if (compared.has(id)) continue;
     await run.step();
-    const asked = seconds();
     const answer = await run.processing.api.ask(async (client) =>
       kind === 'refund' ? client.refunds.retrieve(id) : client.disputes.retrieve(id),
     );
     // One that Stripe does not know any more stays as it is.
     if (answer.kind === 'unusable') continue;
     const object = asJson(answerOf(`${kind} ${id}`, answer));
-    if (isObject(object)) await compareAll(run, evidence, [object], kind as Kind, asked);
+    if (isObject(object)) await compareAll(run, evidence, [object], kind as Kind);
   }
 }
 
@@ -105,33 +100,26 @@ async function compareAll(
   evidence: Evidence,
   objects: readonly Json[],
   kind: Kind,
-  asked: number,
 ): Promise<void> {
   const filed = await evidence.filed(objects.map((object) => idOf(object) ?? ''));
   for (const object of objects) {
-    const told = tellReversal(object, kind, asked);
-    const read = readReversal(told, kind);
+    const read = readReversal(object, kind);
     if (!read.ok || read.value === null) continue;
     const reversal = read.value;
     if (differs(reversal, filed.get(reversal.id)) === null) continue;
-    await run.suspect(differing(run, evidence, told, reversal));
+    await run.suspect(differing(run, evidence, tellReversal(object, reversal), reversal));
   }
 }
 
+function readReversal(object: Json, kind: Kind): Read<Reversal | null> {
+  if (kind === 'refund') return readRefund(object, 'refund.updated');
+  return kind === 'dispute' ? readDisputeNow(object) : readCreditNote(object);
+}
+
 /** As an event that tells what the object says now. */
-function tellReversal(object: Json, kind: Kind, asked: number): Told {
-  return tellOf(object, typeOf(object, kind), asked);
-}
-
-function typeOf(object: Json, kind: Kind): string {
-  if (kind === 'refund') return 'refund.updated';
-  if (kind === 'credit_note') return 'credit_note.updated';
-  return `charge.dispute.${isDisputeLiveNow(object) ? 'funds_withdrawn' : 'funds_reinstated'}`;
-}
-
-function readReversal({ object, type }: Told, kind: Kind): Read<Reversal | null> {
-  if (kind === 'refund') return readRefund(object, type);
-  return kind === 'dispute' ? readDispute(object, type) : readCreditNote(object);
+function tellReversal(object: Json, { kind, live }: Reversal): Told {
+  if (kind !== 'dispute') return tellOf(object, `${kind}.updated`);
+  return tellOf(object, `charge.dispute.${live ? 'funds_withdrawn' : 'funds_reinstated'}`);
 }
 
 /** What is not on file as Stripe has it; null when it is. */
@@ -194,8 +182,4 @@ function unsettled({ processing }: Run, pool: Pool, payment: string): Suspect {
       return 'settled by what is on file';
     },
   };
-}
-
-function seconds(): number {
-  return Math.floor(Date.now() / 1000);
 }
