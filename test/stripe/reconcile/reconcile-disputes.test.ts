@@ -1,16 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { verifyLedger } from '../../../src/ledger/verify.ts';
-import { buyPack, fresh, reconcileOn } from '../../support/reconcile.ts';
-import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
+import { describe, expect, test } from 'vitest';
+import { buyPack, fresh, reconcileOn, stage, useReconcileStage } from '../../support/reconcile.ts';
 
-let stage: StripeStage;
-beforeEach(async () => {
-  stage = await startStripeStage();
-});
-afterEach(async () => {
-  expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
-  await stage.close();
-});
+useReconcileStage();
 
 const APPLY = { apply: true };
 const MINUTE = 60;
