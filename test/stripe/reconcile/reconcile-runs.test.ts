@@ -1,18 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { verifyLedger } from '../../../src/ledger/verify.ts';
+import { describe, expect, test } from 'vitest';
 import { isInOrder } from '../../../src/stripe/reconcile/report.ts';
 import { createSchedule } from '../../../src/stripe/reconcile/schedule.ts';
-import { buyPack, reconcileOn, reconcilerOf } from '../../support/reconcile.ts';
-import { type StripeStage, startStripeStage, until } from '../../support/stripe.ts';
+import {
+  buyPack,
+  reconcileOn,
+  reconcilerOf,
+  stage,
+  useReconcileStage,
+} from '../../support/reconcile.ts';
+import { type StripeStage, until } from '../../support/stripe.ts';
 
-let stage: StripeStage;
-beforeEach(async () => {
-  stage = await startStripeStage();
-});
-afterEach(async () => {
-  expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
-  await stage.close();
-});
+useReconcileStage();
 
 const APPLY = { apply: true, since: null };
 const HOUR = 3_600_000;
