@@ -13,7 +13,7 @@ import type { PaymentRecords } from '../payments/payment-records.ts';
 import type { Users } from '../payments/users.ts';
 import type { TakeBack } from '../reversals/take-back.ts';
 import type { Told } from '../shapes/event.ts';
-import { at, idOf } from '../shapes/json.ts';
+import { at, idOf, type Json } from '../shapes/json.ts';
 import { ENDS_OF_SLOW_PAYMENT, interpret } from './interpret.ts';
 import type { Link } from './interpretation.ts';
 import { createPay, type Pay, type PayOptions } from './pay.ts';
@@ -93,9 +93,8 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
           return parked(`unpaid: ${answer.reason}`, [ended], FOR_BUYER);
       }
     }
-    if (at(event.object, 'payment_intent', 'status') === 'canceled') {
-      return { state: 'ignored', reason: 'its payment was canceled' };
-    }
+    const why = whyNotPaid(event.object);
+    if (why !== null) return { state: 'ignored', reason: why };
     const reason = 'unpaid: waits for checkout.session.async_payment_succeeded or _failed';
     return parked(reason, [ended], FOR_BUYER);
   }
@@ -121,6 +120,19 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
   }
 
   return { fulfil, appraise, userOf };
+}
+
+/** Why a completed session will not be paid any more; null when it may be, or nobody was asked. */
+function whyNotPaid(session: Json): string | null {
+  switch (at(session, 'payment_intent', 'status')) {
+    case 'canceled':
+      return 'its payment was canceled';
+    // To complete it the buyer had named a method, which has failed since; the buyer must order anew.
+    case 'requires_payment_method':
+      return 'its payment failed';
+    default:
+      return null;
+  }
 }
 
 /** The session of which this tells that its slow payment has ended: by an event, or as it is now. */

@@ -81,7 +81,9 @@ test('an unpaid session of which nothing more is heard stays in sight', async ()
   const { fake, deliver, stored } = stage;
   const { id } = fake.createSession({ userId: 'eli', lines: [PACK] });
   const completed = fake.completeSession(id, 'unpaid');
+  const before = fake.requests();
   expect(await deliver(completed)).toBe('parked');
+  expect(fake.requests()).toBe(before);
   expect(await stored(completed)).toMatchObject({
     reason: 'unpaid: waits for checkout.session.async_payment_succeeded or _failed',
     waits_for: [`slow_payment:${id}`],
@@ -118,6 +120,28 @@ test('a manual capture, which no event of the session tells, is granted once it 
   const { entries } = await stage.ledger.entries('ella', { limit: 10, before: null });
   expect(entries).toMatchObject([{ delta: 100, grantKey: captured.id }]);
 });
+
+test.each([
+  ['succeeded', 'done', null, 100],
+  ['failed', 'ignored', 'its payment failed', 0],
+] as const)(
+  'a slow payment that %s is noticed, though no event of it comes',
+  async (end, ...then) => {
+    const [state, reason, balance] = then;
+    const { fake, deliver, stored, balanceOf } = stage;
+    const userId = `edda_${end}`;
+    const { id } = fake.createSession({ userId, lines: [PACK] });
+    const completed = fake.completeSession(id, 'unpaid');
+    expect(await deliver(completed)).toBe('parked');
+    fake.settleSession(id, end);
+    const { receiver } = await stage.restart();
+    await receiver.start();
+    await until(async () => (await stored(completed))?.state !== 'parked');
+    await receiver.stop();
+    expect(await stored(completed)).toMatchObject({ state, reason });
+    expect(await balanceOf(userId)).toBe(balance);
+  },
+);
 
 test('an unpaid session is asked of Stripe again when that can be reached', async () => {
   const { fake, deliver, stored, balanceOf } = stage;
