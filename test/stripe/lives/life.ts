@@ -168,13 +168,15 @@ export function createLife(options: LifeOptions): Life {
     return newsOf({ events });
   }
 
-  function credit({ which, percent }: StepOf<'credit'>): News {
+  function credit({ which, percent, ...step }: StepOf<'credit'>): News {
     const of = pick(payments, which);
     if (of.invoice === null) throw new Refusal('it has no invoice');
     const amount = shareOf(of.paid, percent);
-    const plan = { amount, outOfBand: amount };
-    const { object, events } = fake.issueCreditNote(of.invoice, plan);
-    of.back.set(object.id, amount);
+    const outOfBand = Math.floor((amount * step.outOfBand) / 100);
+    const { object, events } = fake.issueCreditNote(of.invoice, { amount, outOfBand });
+    of.back.set(object.id, outOfBand);
+    const { refund } = fake.store.need('credit_note', object.id);
+    if (refund) of.back.set(refund.id, refund.amount);
     return newsOf({ events });
   }
 

@@ -36,7 +36,7 @@ export const step = fc.oneof(
     atOnce: fc.constantFrom('won', 'lost', null),
   }),
   kind(4, 'move dispute', { which, how: fc.constantFrom('escalate', 'won', 'lost') }),
-  kind(1, 'credit', { which, percent }),
+  kind(3, 'credit', { which, percent, outOfBand: fc.integer({ min: 0, max: 100 }) }),
   kind(4, 'spend', { amount: fc.integer({ min: 1, max: 900 }) }),
   kind(2, 'wait', { days: fc.integer({ min: 1, max: 20 }) }),
 );
