@@ -5,7 +5,10 @@
 const ERRORS = {
   invalid_request: [400, 'The request is not valid.'],
   invalid_json: [400, 'The body is not valid JSON.'],
-  invalid_signature: [400, 'The Stripe-Signature header does not match the body.'],
+  invalid_signature: [
+    400,
+    'The Stripe-Signature header is missing, not of this body, or more than 5 minutes off.',
+  ],
   invalid_event: [400, 'The signed body is not a Stripe event.'],
   unauthorized: [401, 'A valid Bearer session token is required.'],
   insufficient_credits: [402, 'The account has not enough credits.'],

@@ -10,7 +10,7 @@ import { createGuard } from './auth/guard.ts';
 import type { Config } from './config/config.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
-import { toPurserError } from './db/sqlstate.ts';
+import { isUnavailable, toPurserError } from './db/sqlstate.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { withPlainErrors } from './log.ts';
 import { checkStripeAccount } from './stripe/api/account.ts';
@@ -52,7 +52,7 @@ export interface Parts {
 
 /** Puts the parts together; each gets only the values it needs. */
 export async function assemble(config: Config, output: FastifyBaseLogger): Promise<Parts> {
-  const log = withPlainErrors(output);
+  const log = withPlainErrors(output, isUnavailable);
   const { databaseUrl: url, auth, stripe } = config;
   const onError = ({ message: reason }: Error) =>
     log.warn({ reason }, 'an idle database connection broke');

@@ -1,8 +1,6 @@
-import { userInfo } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { createPool } from '../db/pool.ts';
-import { isStorable } from '../db/text.ts';
 import {
   ignoreEvent,
   type Progress,
@@ -12,6 +10,7 @@ import {
 } from '../stripe/inbox/inbox-desk.ts';
 import { type Command, UsageError } from './command.ts';
 import { databaseUrl } from './database-url.ts';
+import { noteOf } from './note.ts';
 import { formatTable, printable } from './table.ts';
 
 /** The most events that one command names, and that `--parked` retries at once. */
@@ -22,7 +21,6 @@ const PATIENCE = 5_000;
 const LOOK_EVERY = 200;
 /** The most events of which each is told. */
 const TOLD = 50;
-const WHY_LENGTH = 500;
 
 export const retryCommand: Command = {
   summary: 'attempt events again, now',
@@ -84,13 +82,6 @@ async function withPool<T>(
 ): Promise<T> {
   const pool = createPool({ url: await databaseUrl(options), size: 1, onError: () => {} });
   return work(pool).finally(() => pool.end());
-}
-
-/** What an event keeps of who did something by hand, and why. */
-function noteOf(what: string, why: string, by = userInfo().username): string {
-  const isFit = why.trim() !== '' && why.length <= WHY_LENGTH && isStorable(why + by);
-  if (!isFit) throw new UsageError(`--why is a text of up to ${WHY_LENGTH} characters.`);
-  return `${what} by ${by}: ${why}`;
 }
 
 /** Does something about each event; says of those that refuse it why. */

@@ -11,6 +11,7 @@ import { createReconciler } from '../stripe/reconcile/reconcile.ts';
 import { type Counts, isInOrder, type Report } from '../stripe/reconcile/report.ts';
 import { type Command, UsageError } from './command.ts';
 import { databaseUrl } from './database-url.ts';
+import { acceptObject } from './reconcile-accept.ts';
 import { formatReport, reportAsJson } from './reconcile-report.ts';
 import { type StripeAccess, stripeAccess } from './stripe-access.ts';
 import { readSince } from './times.ts';
@@ -21,6 +22,7 @@ export const reconcileCommand: Command = {
   summary: 'compare Stripe with the ledger; with --apply repair what is off',
   help: [
     'Usage: purser reconcile [--since <age or moment>] [--apply] [--json] [--folder <path>]',
+    '       purser reconcile --accept <object> --why <text> [--by <name>] [--folder <path>]',
     '',
     'Looks for events of Stripe that never arrived, payments without credits, credits without a',
     'payment, and refunds and disputes that are not on file or not settled. Goes back to the last',
@@ -31,13 +33,22 @@ export const reconcileCommand: Command = {
     'webhook, and looked at again; credits without a payment are only told. A running server does',
     'the same every RECONCILE_EVERY_MINUTES. --json prints the report as one JSON document.',
     '',
+    'What could not be repaired is looked at by every run, until it is in order, or until --accept',
+    'says that it shall stay as it is; who said so (the user of this machine, unless --by names',
+    'another), when and why is kept.',
+    '',
     'Exits with 0 when everything is in order, or was repaired; with 1 when something is off, or',
     'when not everything could be looked at.',
   ].join('\n'),
-  options: ['since', 'folder'],
+  options: ['since', 'accept', 'why', 'by', 'folder'],
   flags: ['apply', 'json'],
   async run({ options, flags }) {
-    const since = sinceOf(options['since'], Date.now());
+    const { since: asked, accept, why, by } = options;
+    const isRun = asked !== undefined || flags.size > 0;
+    if (accept !== undefined && isRun) throw new UsageError('--accept goes without a run.');
+    if (accept !== undefined) return acceptObject(accept, options);
+    if (why !== undefined || by !== undefined) throw new UsageError('--why belongs to --accept.');
+    const since = sinceOf(asked, Date.now());
     const access = await stripeAccess(options as Options);
     const url = await databaseUrl(options as Options);
     const pool = createPool({ url, size: 5, onError: () => {} });

@@ -187,7 +187,7 @@ async function withConnection(
     const client = new pg.Client({ connectionString: database, connectionTimeoutMillis: 30_000 });
     client.on('error', ignore);
     try {
-      await client.connect();
+      await client.connect().catch(refuseToGoOn);
       await work(client);
     } finally {
       await client.end().catch(ignore);
@@ -204,4 +204,15 @@ async function withConnection(
     client.off('error', ignore);
     client.release(failed);
   }
+}
+
+/** Says what to look at where Node and Postgres only say what happened. */
+function refuseToGoOn(cause: unknown): never {
+  // Every address of a name refused the connection; the text of the error itself is then empty.
+  const errors: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
+  const reasons = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+  throw new Error(
+    `There is no connection to the database: ${reasons.join('; ')}. Look at DATABASE_URL.`,
+    { cause },
+  );
 }

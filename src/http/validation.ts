@@ -83,9 +83,12 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
     case 'maximum':
       return `must be at most ${params['limit']}`;
     case 'minLength':
+    case 'minItems':
       return 'must not be empty';
     case 'maxLength':
       return `must have at most ${params['limit']} characters`;
+    case 'maxItems':
+      return `must have at most ${params['limit']} items`;
     case 'pattern':
       return PATTERNS[String(schema)] ?? 'has characters that are not allowed here';
     default:

@@ -97,10 +97,42 @@ describe('exit code 1', () => {
   });
 });
 
+test('--accept ends what nothing shall be done about, and keeps who said so and why', async () => {
+  const { session } = buyPack({ fake }, { price: 'price_unknown' });
+  fake.advance(31 * 86_400);
+  const accept = () => reconcile('--accept', session, '--why', 'a gift', '--by', 'alice');
+  expect(await accept()).toMatchObject({
+    ...{ code: 1, stdout: '' },
+    stderr: `${session}: no run with --apply has left anything about it.\n`,
+  });
+  expect(await reconcile('--apply')).toMatchObject({ code: 1 });
+  expect(await accept()).toMatchObject({
+    code: 0,
+    stdout: `${session} is accepted.\n`,
+    stderr: '',
+  });
+  expect(await database.sql('SELECT object, note FROM stripe_findings')).toEqual([
+    { object: session, note: 'accepted by alice: a gift' },
+  ]);
+  for (const args of [['--apply'], []]) {
+    const { code, stdout } = await reconcile(...args);
+    expect(stdout).toContain('Stripe and the ledger agree.');
+    expect(code).toBe(0);
+  }
+  // What was accepted stays so, whatever becomes possible.
+  await publishPrices(database, new Map([['price_unknown', 100]]));
+  expect(await reconcile('--apply')).toMatchObject({ code: 0 });
+  expect(await balances()).toEqual([]);
+});
+
 test('exit code 2, with the usage, for what it does not understand', async () => {
   const wrong = [
     ...['yesterday', '7', '2026-13-01', '2099-01-01'].map((since) => ['--since', since]),
-    ...[['--since'], ['--repair'], ['everything']],
+    ...[['--since'], ['--repair'], ['everything'], ['--why', 'a gift'], ['--accept', 'cs_1']],
+    ...[
+      ['--accept', 'cs_1', '--why', ' '],
+      ['--accept', 'cs_1', '--why', 'a gift', '--apply'],
+    ],
   ];
   const ended = await Promise.all(wrong.map((args) => reconcile(...args)));
   for (const { code, stdout, stderr } of ended) {

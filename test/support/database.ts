@@ -39,6 +39,26 @@ export async function holdAccount(
   };
 }
 
+/**
+ * From here on no row gets into `table` by a commit that a crash of the database could undo. Only
+ * new connections are told to wait for the disk: this Postgres as a whole does not, for speed.
+ */
+export async function refuseForgetfulCommits({ sql }: TestDatabase, table: string): Promise<void> {
+  // Deferred, because what is set when the transaction commits is what counts.
+  await sql(`
+    DO $$ BEGIN
+      EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database());
+    END $$;
+    CREATE FUNCTION refuse_forgetful_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF current_setting('synchronous_commit') <> 'on' THEN
+        RAISE EXCEPTION 'a crash could undo this commit';
+      END IF;
+      RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER refuse_forgetful_commit AFTER INSERT ON ${table}
+      DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_forgetful_commit()`);
+}
+
 async function createDatabase(template: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   // Measured: 20 to 250 ms, as fast as a file of the disk is made; `wal_log` is never faster.

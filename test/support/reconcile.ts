@@ -1,11 +1,26 @@
+import { afterEach, beforeEach, expect } from 'vitest';
+import { verifyLedger } from '../../src/ledger/verify.ts';
 import { createReconciler, type ReconcileOptions } from '../../src/stripe/reconcile/reconcile.ts';
 import type { Report } from '../../src/stripe/reconcile/report.ts';
-import type { StripeStage } from './stripe.ts';
+import { type StripeStage, startStripeStage } from './stripe.ts';
+
+export let stage: StripeStage;
+/** Gives each test a stage of its own, and verifies its ledger at the end. */
+export function useReconcileStage(): void {
+  beforeEach(async () => {
+    stage = await startStripeStage();
+  });
+  afterEach(async () => {
+    expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
+    expect(stage.ledger.counts.lockViolations).toBe(0);
+    await stage.close();
+  });
+}
 
 /** What compares the fake Stripe of a stage with its ledger. */
-export function reconcilerOf({ db, receiver, app }: StripeStage) {
+export function reconcilerOf({ db, receiver, app, livemode }: StripeStage) {
   const { processing } = receiver;
-  return createReconciler({ pool: db.pool, processing, livemode: false, log: app.log });
+  return createReconciler({ pool: db.pool, processing, livemode, log: app.log });
 }
 
 /** One run, a dry one unless something else is said. */

@@ -2,6 +2,7 @@ import { type FastifyInstance, fastify, type InjectOptions } from 'fastify';
 import { Stripe } from 'stripe';
 import { expect } from 'vitest';
 import { type FakeStripe, startFakeStripe } from '../../packages/fake-stripe/src/fake-stripe.ts';
+import { createGuard } from '../../src/auth/guard.ts';
 import { ErrorBody } from '../../src/envelope.ts';
 import { handleError } from '../../src/http/error-handler.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
@@ -14,6 +15,8 @@ import {
   type StripeReceiver,
   type StripeReceiverOptions,
 } from '../../src/stripe/receive/receiver.ts';
+import { syncCheckoutSessionRoute } from '../../src/stripe/shop/routes/sync-checkout-session.ts';
+import { createSync, type SyncStatus } from '../../src/stripe/shop/sync.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 export const SECRET = 'whsec_test_current';
@@ -73,8 +76,11 @@ export interface StripeStage {
   readonly ledger: Ledger;
   readonly app: FastifyInstance;
   readonly receiver: StripeReceiver;
+  readonly livemode: boolean;
   /** Signs and posts an event; expects 200 and returns the state that was answered. */
   readonly deliver: (event: AnyEvent) => Promise<string>;
+  /** Asks for a session as its buyer does who returns to the shop; expects 200. */
+  readonly sync: (userId: string, session: string) => Promise<SyncStatus>;
   /** The stored event. */
   readonly stored: (event: { readonly id: string }) => Promise<StoredEvent | undefined>;
   /** Another server on the same database, as after a restart with other settings. */
@@ -85,12 +91,18 @@ export interface StripeStage {
 
 type StageOptions = Partial<Omit<StripeReceiverOptions, 'catalogue'>> & {
   readonly apiTimeout?: number;
+  /** Stripe's clock, in seconds since 1970. */
+  readonly now?: () => number;
   /** Published before the server starts, as the only prices of the environment. */
   readonly catalogue?: Prices;
 };
 
 export async function startStripeStage(options: StageOptions = {}): Promise<StripeStage> {
-  const [db, fake] = await Promise.all([createTestDatabase(), startFakeStripe()]);
+  const { livemode = false, now } = options;
+  const [db, fake] = await Promise.all([
+    createTestDatabase(),
+    startFakeStripe({ livemode, ...(now && { now }) }),
+  ]);
   const stages: StripeStage[] = [];
   const shared = {
     db,
@@ -112,7 +124,7 @@ export async function startStripeStage(options: StageOptions = {}): Promise<Stri
 
 async function buildStage(
   shared: Pick<StripeStage, 'db' | 'fake' | 'close' | 'restart'>,
-  { apiTimeout = 5_000, catalogue = PRICES, ...options }: StageOptions,
+  { apiTimeout = 5_000, livemode = false, catalogue = PRICES, ...options }: StageOptions,
 ): Promise<StripeStage> {
   const { db, fake } = shared;
   const ledger = createLedger({ url: db.url, pool: db.pool });
@@ -125,12 +137,12 @@ async function buildStage(
     url: db.url,
     ledger,
     client: createStripeClient({
-      secretKey: 'sk_test_1',
+      secretKey: livemode ? 'sk_live_1' : 'sk_test_1',
       apiBase: parseApiBase(fake.url),
       timeout: apiTimeout,
     }),
     secrets: [SECRET, PREVIOUS_SECRET],
-    livemode: false,
+    livemode,
     trustsReference: false,
     retentionDays: 90,
     catalogue: createCatalogue(db.pool),
@@ -139,17 +151,30 @@ async function buildStage(
     ...options,
   });
   await app.register(receiver.routes);
+  const sync = createSync(receiver.processing);
+  await app.register(async (behindGuard) => {
+    behindGuard.decorateRequest('identity');
+    behindGuard.addHook('onRequest', believe);
+    await behindGuard.register(syncCheckoutSessionRoute({ sync, balance: ledger.balance }));
+  });
   return {
     ...shared,
-    ledger,
-    app,
-    receiver,
+    ...{ ledger, app, receiver, livemode },
     async deliver(event) {
       const response = await app.inject(delivery(JSON.stringify(event)));
       expect(response.statusCode, response.body).toBe(200);
       const { data } = response.json();
       expect(data.id).toBe(event.id);
       return data.state;
+    },
+    async sync(userId, session) {
+      const response = await app.inject({
+        method: 'POST',
+        url: `/api/v1/checkout-sessions/${session}/sync`,
+        headers: { authorization: userId },
+      });
+      expect(response.statusCode, response.body).toBe(200);
+      return response.json().data.status;
     },
     stored: async ({ id }) => {
       const [row] = await db.sql<StoredEvent & Record<string, unknown>>(
@@ -163,6 +188,9 @@ async function buildStage(
     balanceOf: async (userId) => (await ledger.balance(userId)).balance,
   };
 }
+
+/** Takes everybody for who they say they are. */
+const believe = createGuard(async ([userId = '']) => ({ kind: 'user', userId }));
 
 /** A signed request of Stripe's; every part may be replaced. */
 export function delivery(

@@ -3,7 +3,7 @@ import { matches } from './api/events.ts';
 import { type DeliveryOptions, deliver } from './deliver.ts';
 import { type DeliveryPlan, inPlannedOrder } from './delivery-plan.ts';
 import { type EventLog, type LoggedEvent, renderEvent, type StripeEvent } from './events.ts';
-import type { Shape } from './objects/object.ts';
+import type { Shape, View } from './objects/object.ts';
 
 /** Where events are posted to. */
 interface WebhookEndpoint extends DeliveryOptions {
@@ -48,12 +48,12 @@ export interface Deliveries {
   readonly stop: () => void;
 }
 
-export function createDeliveries(log: EventLog, baseUrl: () => string): Deliveries {
+export function createDeliveries(log: EventLog, viewIn: (shape: Shape) => View): Deliveries {
   let queues: Queue[] = [];
   const stopping = new AbortController();
 
   const inShape = (event: LoggedEvent, { shape = 'current' }: WebhookEndpoint) =>
-    renderEvent(event, { shape, baseUrl: baseUrl() });
+    renderEvent(event, viewIn(shape));
 
   log.listen((event) => {
     for (const queue of queues) {

@@ -72,7 +72,7 @@ export function renderEvent(event: LoggedEvent, view: View): StripeEvent {
       object,
       ...(before && { previous_attributes: previousAttributes(render(before, view), object) }),
     },
-    livemode: false,
+    livemode: view.livemode,
     pending_webhooks: 1,
     request: { id: null, idempotency_key: null },
     type,

@@ -7,7 +7,7 @@ import { createFaults, type Fault } from './faults.ts';
 import { keepIn } from './keep.ts';
 import { createLife, createShortcuts, type Life, type Shortcuts } from './life/life.ts';
 import { renewDue } from './life/subscriptions.ts';
-import type { Shape } from './objects/object.ts';
+import type { Shape, View } from './objects/object.ts';
 import { answerPage } from './pages/pages.ts';
 import { type Reply, serve } from './server.ts';
 import { openShop } from './shop.ts';
@@ -21,6 +21,8 @@ export interface FakeStripeOptions {
   readonly now?: () => number;
   /** The shape in which the Events API shows events: that of the account's own API version. */
   readonly accountShape?: Shape;
+  /** Whether it is a Stripe of live mode, which takes live keys only. */
+  readonly livemode?: boolean;
   /** Whether it has the products of a small shop for credits. */
   readonly shop?: boolean;
   /** Where it keeps what it knows between two runs; only in memory when it is left out. */
@@ -53,17 +55,18 @@ export interface FakeStripe extends Life, Shortcuts, Pick<Deliveries, 'send' | '
 }
 
 export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<FakeStripe> {
-  const { port = 0, now, accountShape = 'current', shop = false, file } = options;
+  const { port = 0, now, accountShape = 'current', livemode = false } = options;
+  const { shop = false, file } = options;
   let url = '';
   let requests = 0;
-  const baseUrl = () => url;
-  const world = createWorld(now);
+  const viewIn = (shape: Shape): View => ({ shape, baseUrl: url, livemode });
+  const world = createWorld(livemode ? 'live' : 'test', now);
   const keeper = file === undefined ? null : await keepIn(file, world);
   if (shop) openShop(world);
-  const life = createLife(world, baseUrl);
-  const shortcuts = createShortcuts(world, life, baseUrl);
-  const deliveries = createDeliveries(world.events, baseUrl);
-  const answerApi = createApi({ world, baseUrl, accountShape });
+  const life = createLife(world, viewIn);
+  const shortcuts = createShortcuts(world, life, viewIn);
+  const deliveries = createDeliveries(world.events, viewIn);
+  const answerApi = createApi({ world, viewIn, accountShape });
   const stopping = new AbortController();
   const faults = createFaults(stopping.signal);
   const parts = { world, life, shortcuts, deliveries };
@@ -79,7 +82,7 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
   const server = await serve(port, answer);
   url = server.url;
   const since = (mark: number, shape: Shape = 'current') =>
-    world.events.since(mark).map((event) => renderEvent(event, { shape, baseUrl: url }));
+    world.events.since(mark).map((event) => renderEvent(event, viewIn(shape)));
 
   return {
     ...life,
@@ -97,7 +100,7 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
     inShape({ id }, shape) {
       const event = world.events.get(id);
       if (!event) throw new Error(`there is no event ${id}`);
-      return renderEvent(event, { shape, baseUrl: url });
+      return renderEvent(event, viewIn(shape));
     },
     setFault: faults.set,
     requests: () => requests,

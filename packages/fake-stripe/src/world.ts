@@ -9,6 +9,7 @@ export interface World {
   readonly store: Store;
   readonly events: EventLog;
   readonly clock: Clock;
+  readonly mode: 'live' | 'test';
   /** In seconds since 1970. */
   readonly now: () => number;
   /** Never one twice, not even across fakes and processes. */
@@ -28,7 +29,7 @@ export interface World {
   readonly tell: (record: AnyRecord, type: string) => void;
 }
 
-export function createWorld(baseClock?: () => number): World {
+export function createWorld(mode: World['mode'], baseClock?: () => number): World {
   const store = createStore();
   const events = createEventLog();
   const clock = createClock(baseClock);
@@ -42,6 +43,7 @@ export function createWorld(baseClock?: () => number): World {
     store,
     events,
     clock,
+    mode,
     now: clock.now,
     newId,
     create(record, ...types) {

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type FakeStripe, startFakeStripe } from '../src/fake-stripe.ts';
 import type { StripeObject } from '../src/objects/object.ts';
-import { idIn, named } from './support.ts';
+import { clientOf, idIn, named } from './support.ts';
 
 let fake: FakeStripe;
 beforeAll(async () => {
@@ -108,4 +108,25 @@ test('both shapes say the same amounts, with discounts and taxes', () => {
     expect(object).toMatchObject({ subtotal: 1400, total: 1430, amount_paid: 1430 });
   }
   expect([acacia['tax'], current['total_taxes']]).toMatchObject([130, [{ amount: 130 }]]);
+});
+
+test('a Stripe of live mode says so wherever it says a mode, and takes live keys only', async () => {
+  const live = await startFakeStripe({ livemode: true });
+  onTestFinished(() => live.stop());
+  const session = live.createSession({ userId: 'ada', lines: [{ price: 'price_pack' }] });
+  expect(session.id).toMatch(/^cs_live_/);
+  const events = [
+    ...live.paySession(session.id).events,
+    ...live.subscribe({ price: 'price_plan' }).events,
+  ];
+  for (const { id } of events) {
+    for (const shape of ['current', 'acacia'] as const) {
+      const told = JSON.stringify(live.inShape({ id }, shape));
+      expect(told).toContain('"livemode":true');
+      expect(told).not.toContain('"livemode":false');
+    }
+  }
+  const ask = (key: string) => clientOf(live, { key }).checkout.sessions.listLineItems(session.id);
+  expect((await ask('sk_live_1')).data).toMatchObject([{ price: { livemode: true } }]);
+  await expect(ask('sk_test_1')).rejects.toMatchObject({ statusCode: 401 });
 });

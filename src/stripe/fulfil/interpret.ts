@@ -1,4 +1,4 @@
-import type { StripeEvent } from '../shapes/event.ts';
+import type { Told } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import {
   isReversal,
@@ -9,88 +9,18 @@ import {
   readRefund,
   readRefundedCharge,
 } from '../shapes/reversal-shapes.ts';
-import {
-  ids,
-  type Line,
-  type Money,
-  type Read,
-  readInvoice,
-  readSession,
-  type Session,
-} from '../shapes/shapes.ts';
-import type { Purchase } from './grants.ts';
+import { ids, type Read, readInvoice, readSession, type Session } from '../shapes/shapes.ts';
+import type { Interpretation } from './interpretation.ts';
 import { paymentTime } from './payment-time.ts';
 
-/** What an event asks for, before anything has been looked up. */
-export type Intent =
-  | { readonly kind: 'ignore'; readonly reason: string }
-  | { readonly kind: 'park'; readonly reason: string }
-  /** A slow payment, whose end another event tells. */
-  | { readonly kind: 'unpaid'; readonly session: string }
-  | { readonly kind: 'link'; readonly link: Link }
-  | { readonly kind: 'pay'; readonly payment: Payment }
-  /** Further names of a payment, granted or not. */
-  | { readonly kind: 'names'; readonly payment: Pick<NamedPayment, 'key' | 'aliases'> }
-  | { readonly kind: 'reversal'; readonly reversal: Reversal }
-  /** A credit note that must be asked for: it does not tell what it gives beside its refund. */
-  | { readonly kind: 'credit_note'; readonly id: string }
-  | { readonly kind: 'refunded_charge'; readonly charge: RefundedCharge }
-  | { readonly kind: 'forget'; readonly customer: string };
-
-/** Whose customer and subscription they are, as a checkout in subscription mode tells. */
-export interface Link {
-  readonly session: string;
-  /** Null when the session names none; its purchase intent may. */
-  readonly userId: string | null;
-  readonly reference: string | null;
-  readonly subscription: string | null;
-  readonly customer: string | null;
-}
-
-/** A charge, with its refunds when the event holds them all. */
-interface RefundedCharge {
-  readonly id: string;
-  readonly refunds: readonly Json[] | null;
-}
-
-/** A payment by all of its names, and what was paid. */
-export interface NamedPayment {
-  readonly key: string;
-  readonly aliases: readonly string[];
-  readonly money: Money;
-}
-
-/** A payment that has arrived, to be turned into credits under its grant key. */
-export interface Payment extends Purchase, NamedPayment {
-  /** The purchase intent that it may be the end of, by its own id or by its session's. */
-  readonly intent: string | null;
-  /** Whether a coupon took something off, or may have. */
-  readonly discounted: boolean;
-  /** Null when only the intent, the subscription or the customer can tell. */
-  readonly userId: string | null;
-  /** A session's `client_reference_id`: whose it is only when that is trusted. */
-  readonly reference: string | null;
-  readonly subscription: string | null;
-  readonly customer: string | null;
-  /** Null when they must be fetched: a session comes without, an invoice with the first few. */
-  readonly lines: readonly Line[] | null;
-}
-
-/** What is read of an event; of an object that the API gave there is no more than that. */
-type Told = Pick<StripeEvent, 'type' | 'account' | 'created' | 'object'> & {
-  readonly id: string | null;
-  /** Null where the object says none, as a refund of the API: it is of the key's mode. */
-  readonly livemode: boolean | null;
-};
-
-const ignore = (reason: string): Intent => ({ kind: 'ignore', reason });
-const park = (reason: string): Intent => ({ kind: 'park', reason });
+const ignore = (reason: string): Interpretation => ({ kind: 'ignore', reason });
+const park = (reason: string): Interpretation => ({ kind: 'park', reason });
 
 /**
  * What to do about an event: the table of what grants, as code. Pure.
  * @param livemode the mode of the configured key: a test event must never give real credits
  */
-export function interpret(event: Told, livemode: boolean): Intent {
+export function interpret(event: Told, livemode: boolean): Interpretation {
   if (event.account !== null) return ignore('it happened in a Connect account');
   if (event.livemode !== null && event.livemode !== livemode) {
     return ignore(`it is a ${mode(event.livemode)} event, but the key is for ${mode(livemode)}`);
@@ -120,7 +50,7 @@ export const ENDS_OF_SLOW_PAYMENT: readonly string[] = [
   'checkout.session.async_payment_failed',
 ];
 
-function ofSession(event: Told): Intent {
+function ofSession(event: Told): Interpretation {
   const read = readSession(event.object);
   if (!read.ok) return park(read.problem);
   const session = read.value;
@@ -135,7 +65,7 @@ function ofSession(event: Told): Intent {
   }
 }
 
-function ofPayment(session: Session, userId: string | null, event: Told): Intent {
+function ofPayment(session: Session, userId: string | null, event: Told): Interpretation {
   const { id: key, aliases, customer, reference, paymentStatus, money, discounted } = session;
   const { type } = event;
   const paidAt = paymentTime(event);
@@ -176,7 +106,7 @@ function ofPayment(session: Session, userId: string | null, event: Told): Intent
 function ofSubscription(
   { id: session, customer, subscription, reference }: Session,
   userId: string | null,
-): Intent {
+): Interpretation {
   return { kind: 'link', link: { session, userId, reference, subscription, customer } };
 }
 
@@ -193,7 +123,7 @@ const RECURRING = [
  */
 const STARTS_PERIOD: readonly (string | null)[] = ['subscription_create', 'subscription_cycle'];
 
-function ofInvoice(event: Told): Intent {
+function ofInvoice(event: Told): Interpretation {
   const read = readInvoice(event.object);
   if (!read.ok) return park(read.problem);
   const invoice = read.value;
@@ -249,7 +179,7 @@ function subscriptionTerms(billingReason: string | null, intent: string | null) 
 }
 
 /** How a renewal's payment intent becomes known: from basil on invoice.paid names none. */
-function ofInvoicePayment(object: Json): Intent {
+function ofInvoicePayment(object: Json): Interpretation {
   const key = idOf(at(object, 'invoice'));
   const aliases = ids(at(object, 'payment', 'payment_intent'), at(object, 'payment', 'charge'));
   if (key === null || !key.startsWith('in_')) return park('it names no usable invoice');
@@ -257,13 +187,13 @@ function ofInvoicePayment(object: Json): Intent {
   return { kind: 'names', payment: { key, aliases } };
 }
 
-function ofDeletedCustomer(object: Json): Intent {
+function ofDeletedCustomer(object: Json): Interpretation {
   const customer = idOf(object);
   return customer === null ? park('the customer has no usable id') : { kind: 'forget', customer };
 }
 
 /** Refunds, disputes and credit notes, in old and new endpoint versions. */
-function ofReversal({ type, object }: Told): Intent {
+function ofReversal({ type, object }: Told): Interpretation {
   if (type === 'charge.refunded') {
     const read = readRefundedCharge(object);
     return read.ok ? { kind: 'refunded_charge', charge: read.value } : park(read.problem);

@@ -1,5 +1,5 @@
-import { LAST_SECOND } from '../shapes/event.ts';
-import { at, type Json, wholeNumber } from '../shapes/json.ts';
+import { LAST_SECOND, type Told } from '../shapes/event.ts';
+import { at, wholeNumber } from '../shapes/json.ts';
 
 /**
  * When a payment was made, in seconds since 1970, by Stripe's word alone: so it is the same for
@@ -11,12 +11,7 @@ export function paymentTime({
   id,
   created,
   object,
-}: {
-  /** Of the event; null when the API told of the object. */
-  readonly id: string | null;
-  readonly created: number;
-  readonly object: Json;
-}): number | null {
+}: Pick<Told, 'id' | 'created' | 'object'>): number | null {
   return (
     readSecond(at(object, 'status_transitions', 'paid_at')) ??
     (id === null ? null : created) ??

@@ -13,7 +13,8 @@ import { createPurchaseIntents, type PurchaseIntents } from '../payments/purchas
 import { createUsers, type Users } from '../payments/users.ts';
 import { createReversals } from '../reversals/reversals.ts';
 import { createTakeBack, type TakeBack } from '../reversals/take-back.ts';
-import { type Attempt, createAttempt, createFulfilment, type Fulfilment } from './process.ts';
+import { type Attempt, createAttempt } from './attempt.ts';
+import { createFulfilment, type Fulfilment } from './fulfil.ts';
 import { createSold } from './sold.ts';
 
 export interface ProcessingOptions {
@@ -24,7 +25,7 @@ export interface ProcessingOptions {
   readonly client: Stripe;
   /** The mode of the client's key; see `livemodeOf`. */
   readonly livemode: boolean;
-  /** See `ProcessOptions`. */
+  /** See `PayOptions`. */
   readonly trustsReference: boolean;
   readonly catalogue: Pick<Catalogue, 'find' | 'findVersions'>;
   readonly log: FastifyBaseLogger;
@@ -57,7 +58,7 @@ export function createProcessing(options: ProcessingOptions): Processing {
   const intents = createPurchaseIntents(pool, session, livemode);
   const sold = createSold(intents, catalogue);
   const parts = { inbox, users, payments, records, takeBack, api, post, sold };
-  const fulfilment = createFulfilment({ ...parts, livemode, trustsReference, log });
-  const attempt = createAttempt({ inbox, log }, fulfilment);
+  const fulfilment = createFulfilment({ ...parts, livemode, trustsReference });
+  const attempt = createAttempt({ inbox, fulfil: fulfilment.fulfil, log });
   return { ...fulfilment, inbox, api, users, records, intents, takeBack, attempt };
 }

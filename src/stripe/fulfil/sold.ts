@@ -2,7 +2,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { PublishedTerms } from '../catalogue/terms.ts';
 import type { IntentItem, PurchaseIntent, PurchaseIntents } from '../payments/purchase-intents.ts';
 import type { Line } from '../shapes/shapes.ts';
-import type { Payment } from './interpret.ts';
+import type { Payment } from './interpretation.ts';
 
 /** What was sold, as far as Purser itself opened the checkout. */
 export interface Sold {

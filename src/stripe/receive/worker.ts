@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Attempt } from '../fulfil/process.ts';
+import type { Attempt } from '../fulfil/attempt.ts';
 import type { Inbox } from '../inbox/inbox.ts';
 
 export interface WorkerOptions {

@@ -1,53 +1,21 @@
 import { PurserError } from '../../errors.ts';
 import { readEvent, type StripeEvent } from '../shapes/event.ts';
 import { idOf, type Json } from '../shapes/json.ts';
-import type { Evidence } from './evidence.ts';
 import type { Finding } from './report.ts';
-import { createdSince, PATIENTLY, type Run, readPages, type Suspect } from './run.ts';
-
-/**
- * The types that matter, at most the 20 that Stripe's list takes. Without charge.refunded and
- * charge.refund.updated of old endpoints: refund.* tell the same.
- */
-const TYPES = [
-  'checkout.session.completed',
-  'checkout.session.async_payment_succeeded',
-  'checkout.session.async_payment_failed',
-  'invoice.paid',
-  'invoice_payment.paid',
-  'customer.deleted',
-  'refund.created',
-  'refund.updated',
-  'refund.failed',
-  'charge.dispute.created',
-  'charge.dispute.updated',
-  'charge.dispute.closed',
-  'charge.dispute.funds_withdrawn',
-  'charge.dispute.funds_reinstated',
-  'credit_note.created',
-  'credit_note.updated',
-  'credit_note.voided',
-];
+import { type Run, type Suspect, toldOnly } from './run.ts';
 
 /** How many events that are due are attempted at once, and how often; parked ones fall due later. */
 const DUE_AT_ONCE = 10;
 const ROUNDS = 1_000;
 
 /** Finds events that never arrived; stores each as if it were delivered, and carries it out. */
-export async function compareEvents(run: Run, evidence: Evidence, since: Date): Promise<void> {
-  const params = { ...createdSince(since), types: TYPES };
-  const pages = readPages(run, 'events', (client, page) =>
-    client.events.list({ ...params, ...page }, PATIENTLY),
-  );
-  for await (const page of pages) {
-    run.counts.events += page.length;
-    const events = page.map((json) => ({ json, id: idOf(json) ?? '' }));
-    const stored = await evidence.eventsStored(events.map(({ id }) => id));
-    const missing = events.filter(({ id }) => !stored.has(id));
-    // A page is newest first; what comes first finds its ground prepared more often.
-    for (const { id, json } of missing.reverse()) {
-      await run.suspect(missingEvent(run, evidence, json) ?? unreadableEvent(id));
-    }
+export async function compareEvents(run: Run, objects: readonly Json[]): Promise<void> {
+  const events = objects.map((json) => ({ json, id: idOf(json) ?? '' }));
+  const stored = await run.evidence.eventsStored(events.map(({ id }) => id));
+  const missing = events.filter(({ id }) => !stored.has(id));
+  // A page is newest first; what comes first finds its ground prepared more often.
+  for (const { id, json } of missing.reverse()) {
+    await run.suspect(missingEvent(run, json) ?? unreadableEvent(id));
   }
 }
 
@@ -65,7 +33,7 @@ export async function attemptDue({ processing, step }: Run): Promise<void> {
   }
 }
 
-function missingEvent({ processing }: Run, evidence: Evidence, json: Json): Suspect | null {
+function missingEvent({ processing, evidence }: Run, json: Json): Suspect | null {
   const payload = JSON.stringify(json);
   const event = tryToRead(payload);
   if (!event) return null;
@@ -91,12 +59,8 @@ function tryToRead(payload: string): StripeEvent | null {
 /** What no webhook would take either. */
 function unreadableEvent(id: string): Suspect {
   const nothing = { user: null, amount: null, currency: null, credits: null };
-  const finding = { kind: 'event-missing', object: id, ...nothing } as const;
-  return {
-    isOff: async () => true,
-    describe: async () => ({ ...finding, when: new Date(), why: 'it cannot be read' }),
-    repair: null,
-  };
+  const why = 'it cannot be read';
+  return toldOnly({ kind: 'event-missing', object: id, ...nothing, when: new Date(), why });
 }
 
 function describe({ id, type, object, created }: StripeEvent): Finding {

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { type ClawBack, readClawBacks } from '../../ledger/claw-backs.ts';
 import type { State } from '../inbox/inbox.ts';
 
 /** What is known here of a payment that Stripe has. */
@@ -13,6 +14,7 @@ export interface FiledEvidence {
   readonly amount: number;
   readonly currency: string;
   readonly live: boolean;
+  readonly status: string;
 }
 
 /** A payment that granted. */
@@ -79,30 +81,12 @@ export function createEvidence(pool: Pool) {
 
   async function filed(ids: readonly string[]): Promise<ReadonlyMap<string, FiledEvidence>> {
     const { rows } = await pool.query<FiledEvidence & { id: string }>(
-      `SELECT id, amount, currency, live
+      `SELECT id, amount, currency, live, status
          FROM stripe_reversals
         WHERE id = ANY($1::text[])`,
       [ids],
     );
     return new Map(rows.map((row) => [row.id, row]));
-  }
-
-  /**
-   * Refunds and disputes whose end was not told yet, the longest silent first: what became of them
-   * may be lost, however long ago they were created.
-   */
-  async function unended(limit: number): Promise<readonly { id: string; kind: string }[]> {
-    const { rows } = await pool.query<{ id: string; kind: string }>(
-      `SELECT id, kind
-         FROM stripe_reversals
-        WHERE (kind = 'refund' AND status IN ('pending', 'requires_action'))
-           OR (kind = 'dispute' AND status NOT IN ('won', 'lost', 'warning_closed',
-                                                   'charge_refunded', 'prevented'))
-        ORDER BY recorded_at
-        LIMIT $1`,
-      [limit],
-    );
-    return rows;
   }
 
   /** The user whom a payment was granted to, by any of its names. */
@@ -126,7 +110,8 @@ export function createEvidence(pool: Pool) {
            FROM stripe_reversals r
            JOIN stripe_payment_aliases a ON a.alias = r.payment_name
            JOIN stripe_payments p ON p.payment = a.payment
-          WHERE greatest(r.recorded_at, r.decided_at, p.recorded_at) >= $1 AND p.payment > $2
+          WHERE greatest(r.recorded_at, r.decided_at, r.asked_at, p.recorded_at) >= $1
+            AND p.payment > $2
           ORDER BY p.payment
           LIMIT ${BATCH}`,
         [since, after],
@@ -145,14 +130,7 @@ export function createEvidence(pool: Pool) {
   ): AsyncGenerator<readonly GrantEvidence[], void, undefined> {
     for (let after = ''; ; ) {
       const { rows } = await pool.query<GrantEvidence>(
-        `SELECT p.payment, p.user_id AS user, p.amount_paid AS amount, p.currency,
-                p.recorded_at AS when,
-                (SELECT sum(l.delta)::bigint
-                   FROM credit_ledger l
-                  WHERE l.payment = p.payment
-                    AND l.kind NOT IN ('clawback', 'reinstatement')) AS credits
-           FROM stripe_payments p
-          WHERE p.outcome = 'granted' AND p.recorded_at >= $1 AND p.payment > $2
+        `${GRANTED} AND p.recorded_at >= $1 AND p.payment > $2
           ORDER BY p.payment
           LIMIT ${BATCH}`,
         [since, after],
@@ -164,5 +142,30 @@ export function createEvidence(pool: Pool) {
     }
   }
 
-  return { eventsStored, payments, filed, unended, userOf, reversedSince, grantedSince };
+  /** What this payment granted; null when it granted nothing. */
+  async function grantOf(payment: string): Promise<GrantEvidence | null> {
+    const { rows } = await pool.query<GrantEvidence>(`${GRANTED} AND p.payment = $1`, [payment]);
+    return rows[0] ?? null;
+  }
+
+  /** How much is clawed back of each of these payments, and should be, where these differ. */
+  async function unsettled(keys: readonly string[]): Promise<readonly ClawBack[]> {
+    const clawBacks = await readClawBacks(pool, keys);
+    return clawBacks.filter(({ target, booked }) => target !== booked);
+  }
+
+  return {
+    ...{ eventsStored, payments, filed, userOf },
+    ...{ reversedSince, unsettled, grantedSince, grantOf },
+  };
 }
+
+const GRANTED = `
+         SELECT p.payment, p.user_id AS user, p.amount_paid AS amount, p.currency,
+                p.recorded_at AS when,
+                (SELECT sum(l.delta)::bigint
+                   FROM credit_ledger l
+                  WHERE l.payment = p.payment
+                    AND l.kind NOT IN ('clawback', 'reinstatement')) AS credits
+           FROM stripe_payments p
+          WHERE p.outcome = 'granted'`;

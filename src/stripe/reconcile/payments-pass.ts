@@ -1,60 +1,41 @@
-import { interpret, type Payment } from '../fulfil/interpret.ts';
-import type { Told } from '../fulfil/process.ts';
+import { interpret } from '../fulfil/interpret.ts';
+import type { Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';
+import type { Told } from '../shapes/event.ts';
 import { at, idOf, type Json, wholeNumber } from '../shapes/json.ts';
-import type { Evidence, PaymentEvidence } from './evidence.ts';
+import type { PaymentEvidence } from './evidence.ts';
+import { answerOf, asJson } from './objects.ts';
 import type { Finding } from './report.ts';
-import {
-  answerOf,
-  asJson,
-  createdSince,
-  PATIENTLY,
-  type Run,
-  readPages,
-  type Suspect,
-} from './run.ts';
+import type { Run, Suspect } from './run.ts';
 
-/** What a pass over payments needs beside the run. */
-export interface PaymentsOptions {
-  readonly evidence: Evidence;
-  readonly livemode: boolean;
-  readonly since: Date;
-  /** Takes the names of what is paid. */
-  readonly paid: Set<string>;
-}
+const TYPES = { session: 'checkout.session.completed', invoice: 'invoice.paid' } as const;
 
-/** Compares complete checkout sessions. */
-export async function compareSessions(run: Run, options: PaymentsOptions): Promise<void> {
-  const params = { ...createdSince(options.since), status: 'complete' } as const;
-  const pages = readPages(run, 'checkout sessions', (client, page) =>
-    client.checkout.sessions.list({ ...params, ...page }, PATIENTLY),
-  );
-  for await (const page of pages) {
-    run.counts.sessions += page.length;
-    for (const session of page) {
-      if (isPaidSession(session)) addNames(options.paid, session);
-    }
-    await comparePayments(run, options, page, 'checkout.session.completed');
+/** Compares complete checkout sessions, or paid invoices. */
+export async function comparePayments(
+  run: Run,
+  kind: keyof typeof TYPES,
+  objects: readonly Json[],
+): Promise<void> {
+  const paid = objects.filter((object) => isPaid(kind, object));
+  for (const object of paid) addNames(run.paid, object);
+  const known = await run.evidence.payments(objects.map((object) => idOf(object) ?? ''));
+  for (const object of objects) {
+    if (known.get(idOf(object) ?? '')?.recorded) continue;
+    const told = tellOf(object, TYPES[kind]);
+    const asked = interpret(told, run.livemode);
+    if (asked.kind !== 'pay') continue;
+    const { payment } = asked;
+    const isOff = !payment.manual || (await run.processing.appraise(payment)).kind !== 'nothing';
+    if (isOff) await run.suspect(unrecorded(run, told, payment));
+    // Its refund would wait for it.
+    else if (run.apply) await carryOut(run, told);
   }
 }
 
-/** Compares paid invoices. */
-export async function compareInvoices(run: Run, options: PaymentsOptions): Promise<void> {
-  // Without its payments an invoice names no payment intent, and so could not be refunded.
-  const params = { ...createdSince(options.since), expand: ['data.payments'] };
-  const pages = readPages(run, 'invoices', (client, page) =>
-    client.invoices.list({ ...params, ...page, status: 'paid' }, PATIENTLY),
-  );
-  for await (const page of pages) {
-    run.counts.invoices += page.length;
-    for (const invoice of page) addNames(options.paid, invoice);
-    await comparePayments(run, options, page, 'invoice.paid');
-  }
-}
-
-/** A session that is paid, or that costs nothing and so will not be. */
-export function isPaidSession(session: Json): boolean {
-  return ['paid', 'no_payment_required'].includes(String(at(session, 'payment_status')));
+/** Whether an invoice, or a session, is paid; a session also when it costs nothing. */
+export function isPaid(kind: keyof typeof TYPES, object: Json): boolean {
+  if (kind === 'invoice') return at(object, 'status') === 'paid';
+  return ['paid', 'no_payment_required'].includes(String(at(object, 'payment_status')));
 }
 
 function addNames(names: Set<string>, object: Json): void {
@@ -63,31 +44,11 @@ function addNames(names: Set<string>, object: Json): void {
   }
 }
 
-async function comparePayments(
-  run: Run,
-  { evidence, livemode }: PaymentsOptions,
-  objects: readonly Json[],
-  type: string,
-): Promise<void> {
-  const told = objects.map((object) => tellOf(object, type));
-  const known = await evidence.payments(objects.map((object) => idOf(object) ?? ''));
-  for (const one of told) {
-    const intent = interpret(one, livemode);
-    if (known.get(idOf(one.object) ?? '')?.recorded) continue;
-    if (intent.kind !== 'pay') continue;
-    const { payment } = intent;
-    const isOff = !payment.manual || (await run.processing.appraise(payment)).kind !== 'nothing';
-    if (isOff) await run.suspect(unrecorded(run, evidence, one, payment));
-    // Its refund would wait for it.
-    else if (run.apply) await carryOut(run, one);
-  }
-}
-
 /** An object of the API's, to be carried out like the one in an event of this type. */
-export function tellOf(object: Json, type: string, created = 0): Told {
+export function tellOf(object: Json, type: string): Told {
   const mode = at(object, 'livemode');
   const livemode = typeof mode === 'boolean' ? mode : null;
-  return { id: null, type, livemode, account: null, created, object };
+  return { id: null, type, livemode, account: null, created: 0, object };
 }
 
 /** Carries it out as if it were delivered. */
@@ -104,9 +65,9 @@ export function tellVerdict({ state, reason }: Verdict): string {
   return state === 'parked' ? `tried, but ${reason}` : `nothing: ${reason}`;
 }
 
-function unrecorded(run: Run, evidence: Evidence, told: Told, payment: Payment): Suspect {
+function unrecorded(run: Run, told: Told, payment: Payment): Suspect {
   const { key } = payment;
-  const look = async () => (await evidence.payments([key])).get(key);
+  const look = async () => (await run.evidence.payments([key])).get(key);
   return {
     isOff: async () => (await look())?.recorded !== true,
     describe: async () => describe(run, told, payment, (await look())?.event ?? null),

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Pool } from 'pg';
 import type { Processing } from '../fulfil/processing.ts';
+import { compareLeft, compareListed, compareUnended } from './compare.ts';
 import { type Cursor, createCursorStore } from './cursor.ts';
-import { attemptDue, compareEvents } from './events-pass.ts';
+import { attemptDue } from './events-pass.ts';
 import { createEvidence } from './evidence.ts';
+import { createFollowUps } from './follow-ups.ts';
 import { compareGrants } from './grants-pass.ts';
-import { compareInvoices, compareSessions } from './payments-pass.ts';
 import type { Counts, Report } from './report.ts';
-import { compareClawBacks, compareReversals, compareUnended } from './reversals-pass.ts';
+import { compareClawBacks } from './reversals-pass.ts';
 import { createRun, Incomplete, type Run, Stopped } from './run.ts';
 import { movesOf, type Window, windowOf } from './window.ts';
 
@@ -88,16 +89,17 @@ async function compare(
 ) {
   const startedAt = new Date();
   const window = windowOf(cursor, since, startedAt);
+  const { pool, processing, livemode, log } = options;
   const run = createRun({
-    processing: options.processing,
-    log: options.log,
-    ...{ apply, onProgress },
+    ...{ processing, livemode, log, apply, onProgress },
+    evidence: createEvidence(pool),
+    followUps: createFollowUps(pool),
     async step() {
       if (signal?.aborted) throw new Stopped('it was stopped before its end');
       await renew?.();
     },
   });
-  const passes = await runPasses(run, options, window);
+  const passes = await runPasses(run, window);
   const moves = movesOf(cursor, window, passes, startedAt);
   const report: Report = {
     ...{ applied: apply, startedAt, ...window, counts: run.counts },
@@ -107,16 +109,12 @@ async function compare(
   return { report, moves };
 }
 
-/** Both passes: the events first, since they tell more than the objects do. */
-async function runPasses(
-  run: Run,
-  { pool, livemode }: ReconcilerOptions,
-  { eventsSince, objectsSince: since }: Window,
-) {
-  const evidence = createEvidence(pool);
+/**
+ * The events first, since they tell more than the objects do; at the end what was left before, of
+ * which the cursor needs to know nothing.
+ */
+async function runPasses(run: Run, { eventsSince, objectsSince: since }: Window) {
   const problems: string[] = [];
-  const paid = new Set<string>();
-  const options = { pool, evidence, livemode, since, paid, compared: new Set<string>() };
   let stopped = false;
 
   async function pass(work: () => Promise<void>): Promise<void> {
@@ -130,20 +128,19 @@ async function runPasses(
     }
   }
 
-  await pass(() => compareEvents(run, evidence, eventsSince));
+  await pass(() => compareListed(run, 'event', eventsSince));
   const events = problems.length === 0;
   if (run.apply) await pass(() => attemptDue(run));
   const before = problems.length;
-  await pass(() => compareSessions(run, options));
-  await pass(() => compareInvoices(run, options));
-  for (const kind of ['refund', 'dispute', 'credit_note'] as const) {
-    await pass(() => compareReversals(run, options, kind));
+  for (const kind of ['session', 'invoice', 'refund', 'dispute', 'credit_note'] as const) {
+    await pass(() => compareListed(run, kind, since));
   }
-  await pass(() => compareUnended(run, options));
+  await pass(() => compareUnended(run));
   if (run.apply) await pass(() => attemptDue(run));
-  await pass(() => compareClawBacks(run, options));
-  const objects = problems.length === before;
+  await pass(() => compareClawBacks(run, since));
   // When a list is incomplete, asking for each payment that it lacks would be a flood.
-  if (objects) await pass(() => compareGrants(run, options));
-  return { problems, events, objects: objects && problems.length === before && !stopped };
+  if (problems.length === before) await pass(() => compareGrants(run, since));
+  const objects = problems.length === before && !stopped;
+  await pass(() => compareLeft(run));
+  return { problems, events, objects };
 }

@@ -1,137 +1,73 @@
-import type { Pool } from 'pg';
-import { readClawBacks } from '../../ledger/claw-backs.ts';
-import type { Told } from '../fulfil/process.ts';
-import { at, idOf, isObject, type Json, wholeNumber } from '../shapes/json.ts';
+import type { Verdict } from '../inbox/inbox.ts';
+import { API_IS_BACK } from '../inbox/verdicts.ts';
+import type { Told } from '../shapes/event.ts';
+import { at, idOf, type Json, wholeNumber } from '../shapes/json.ts';
 import {
-  isDisputeLiveNow,
   type Reversal,
   readCreditNote,
-  readDispute,
+  readDisputeNow,
   readRefund,
 } from '../shapes/reversal-shapes.ts';
 import type { Read } from '../shapes/shapes.ts';
-import type { Evidence, FiledEvidence } from './evidence.ts';
+import type { FiledEvidence } from './evidence.ts';
 import { carryOut, tellOf, tellVerdict } from './payments-pass.ts';
-import type { Counts, Finding } from './report.ts';
-import {
-  answerOf,
-  asJson,
-  createdSince,
-  PATIENTLY,
-  type Run,
-  readPages,
-  type Suspect,
-} from './run.ts';
-
-export interface ReversalsOptions {
-  readonly pool: Pool;
-  readonly evidence: Evidence;
-  readonly since: Date;
-  /** Takes the ids of what was compared. */
-  readonly compared: Set<string>;
-}
+import type { Finding } from './report.ts';
+import type { Run, Suspect } from './run.ts';
 
 type Kind = Reversal['kind'];
 
-const LISTS = {
-  refund: { what: 'refunds', count: 'refunds' },
-  dispute: { what: 'disputes', count: 'disputes' },
-  credit_note: { what: 'credit notes', count: 'creditNotes' },
-} as const satisfies Record<Kind, { readonly what: string; readonly count: keyof Counts }>;
-
-/** How many of those whose end was not told are asked for one by one. */
-const MAX_UNENDED = 500;
-
-/** Compares the refunds, disputes or credit notes that were created since. */
+/**
+ * Compares refunds, disputes or credit notes.
+ * @param again whether a run before could not carry them out: filed they may be by now
+ */
 export async function compareReversals(
   run: Run,
-  { evidence, since, compared }: ReversalsOptions,
   kind: Kind,
+  objects: readonly Json[],
+  { again = false } = {},
 ): Promise<void> {
-  const { what, count } = LISTS[kind];
-  const params = createdSince(since);
-  // What is told at this moment outranks every event that Stripe created before.
-  let asked = seconds();
-  const pages = readPages(run, what, (client, page) => {
-    asked = seconds();
-    const all = { ...params, ...page };
-    if (kind === 'refund') return client.refunds.list(all, PATIENTLY);
-    return kind === 'dispute'
-      ? client.disputes.list(all, PATIENTLY)
-      : client.creditNotes.list(all, PATIENTLY);
-  });
-  for await (const page of pages) {
-    run.counts[count] += page.length;
-    await compareAll(run, evidence, page, kind, asked);
-    for (const object of page) compared.add(idOf(object) ?? '');
-  }
-}
-
-/** Compares those whose end was never told, however old they are. */
-export async function compareUnended(
-  run: Run,
-  { evidence, compared }: ReversalsOptions,
-): Promise<void> {
-  for (const { id, kind } of await evidence.unended(MAX_UNENDED)) {
-    if (compared.has(id)) continue;
-    await run.step();
-    const asked = seconds();
-    const answer = await run.processing.api.ask(async (client) =>
-      kind === 'refund' ? client.refunds.retrieve(id) : client.disputes.retrieve(id),
-    );
-    // One that Stripe does not know any more stays as it is.
-    if (answer.kind === 'unusable') continue;
-    const object = asJson(answerOf(`${kind} ${id}`, answer));
-    if (isObject(object)) await compareAll(run, evidence, [object], kind as Kind, asked);
+  const filed = await run.evidence.filed(objects.map((object) => idOf(object) ?? ''));
+  for (const object of objects) {
+    const read = readReversal(object, kind);
+    if (!read.ok || read.value === null) continue;
+    const reversal = read.value;
+    const told = tellReversal(object, reversal);
+    const before = filed.get(reversal.id);
+    if (again || differs(reversal, before) !== null) {
+      await run.suspect(differing(run, told, reversal, again));
+    } else if (run.apply && before && before.status !== reversal.status) {
+      // Not off, but as long as its end is not on file it is asked for.
+      await carryOut(run, told);
+    }
+    run.compared.add(reversal.id);
   }
 }
 
 /** Compares what is clawed back with what follows from the refunds and disputes on file. */
-export async function compareClawBacks(
-  run: Run,
-  { pool, evidence, since }: ReversalsOptions,
-): Promise<void> {
-  for await (const payments of evidence.reversedSince(since)) {
+export async function compareClawBacks(run: Run, since: Date): Promise<void> {
+  for await (const payments of run.evidence.reversedSince(since)) {
     await run.step();
     run.counts.payments += payments.length;
-    for (const { payment, target, booked } of await readClawBacks(pool, payments)) {
-      if (target !== booked) await run.suspect(unsettled(run, pool, payment));
-    }
+    await compareClawBacksOf(run, payments);
   }
 }
 
-async function compareAll(
-  run: Run,
-  evidence: Evidence,
-  objects: readonly Json[],
-  kind: Kind,
-  asked: number,
-): Promise<void> {
-  const filed = await evidence.filed(objects.map((object) => idOf(object) ?? ''));
-  for (const object of objects) {
-    const told = tellReversal(object, kind, asked);
-    const read = readReversal(told, kind);
-    if (!read.ok || read.value === null) continue;
-    const reversal = read.value;
-    if (differs(reversal, filed.get(reversal.id)) === null) continue;
-    await run.suspect(differing(run, evidence, told, reversal));
+/** The same, of these payments. */
+export async function compareClawBacksOf(run: Run, payments: readonly string[]): Promise<void> {
+  for (const { payment } of await run.evidence.unsettled(payments)) {
+    await run.suspect(unsettled(run, payment));
   }
+}
+
+function readReversal(object: Json, kind: Kind): Read<Reversal | null> {
+  if (kind === 'refund') return readRefund(object, 'refund.updated');
+  return kind === 'dispute' ? readDisputeNow(object) : readCreditNote(object);
 }
 
 /** As an event that tells what the object says now. */
-function tellReversal(object: Json, kind: Kind, asked: number): Told {
-  return tellOf(object, typeOf(object, kind), asked);
-}
-
-function typeOf(object: Json, kind: Kind): string {
-  if (kind === 'refund') return 'refund.updated';
-  if (kind === 'credit_note') return 'credit_note.updated';
-  return `charge.dispute.${isDisputeLiveNow(object) ? 'funds_withdrawn' : 'funds_reinstated'}`;
-}
-
-function readReversal({ object, type }: Told, kind: Kind): Read<Reversal | null> {
-  if (kind === 'refund') return readRefund(object, type);
-  return kind === 'dispute' ? readDispute(object, type) : readCreditNote(object);
+function tellReversal(object: Json, { kind, live }: Reversal): Told {
+  if (kind !== 'dispute') return tellOf(object, `${kind}.updated`);
+  return tellOf(object, `charge.dispute.${live ? 'funds_withdrawn' : 'funds_reinstated'}`);
 }
 
 /** What is not on file as Stripe has it; null when it is. */
@@ -148,40 +84,48 @@ function differs(
   return isSame || !live ? null : `Stripe says ${amount} ${currency}, on file is ${filed.amount}`;
 }
 
-function differing(run: Run, evidence: Evidence, told: Told, reversal: Reversal): Suspect {
-  const look = async () =>
-    differs(reversal, (await evidence.filed([reversal.id])).get(reversal.id));
+function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Suspect {
+  const { id, kind, names, amount, currency } = reversal;
+  const look = async () => differs(reversal, (await run.evidence.filed([id])).get(id));
+  let isOpen = again;
   return {
-    isOff: async () => (await look()) !== null,
+    isOff: async () => isOpen || (await look()) !== null,
     async describe(): Promise<Finding> {
-      const { id, kind, names, amount, currency } = reversal;
       const found = await look();
       const name = kind === 'credit_note' ? 'credit-note' : kind;
+      const why = found === 'missing' ? 'not on file' : (found ?? 'on file, but not settled');
       return {
         kind: `${name}-${found === 'missing' ? 'missing' : 'differs'}`,
         object: id,
-        user: await evidence.userOf(names),
+        user: await run.evidence.userOf(names),
         ...{ amount, currency, credits: null },
         when: new Date((wholeNumber(at(told.object, 'created')) ?? 0) * 1000),
-        why: found === 'missing' ? `of ${names[0]}: not on file` : `of ${names[0]}: ${found}`,
+        why: `of ${names[0]}: ${why}`,
       };
     },
-    repair: async () => tellVerdict(await carryOut(run, told)),
+    async repair() {
+      const verdict = await carryOut(run, told);
+      isOpen = waitsForStripe(verdict);
+      return tellVerdict(verdict);
+    },
   };
 }
 
-function unsettled({ processing }: Run, pool: Pool, payment: string): Suspect {
-  const look = async () =>
-    (await readClawBacks(pool, [payment])).find(({ target, booked }) => target !== booked);
+/** It is on file, but what it is about could not be asked; whatever else it waits for finds it. */
+function waitsForStripe(verdict: Verdict): boolean {
+  return verdict.state === 'parked' && verdict.waitsFor.includes(API_IS_BACK);
+}
+
+function unsettled({ processing, evidence }: Run, payment: string): Suspect {
+  const look = async () => (await evidence.unsettled([payment]))[0];
   return {
     isOff: async () => (await look()) !== undefined,
     async describe(): Promise<Finding> {
-      const found = await look();
-      const { target = 0, booked = 0 } = found ?? {};
+      const { userId = null, target = 0, booked = 0 } = (await look()) ?? {};
       return {
         kind: 'clawed-back-differs',
         object: payment,
-        user: found?.userId ?? null,
+        user: userId,
         ...{ amount: null, currency: null },
         credits: booked - target,
         when: new Date(),
@@ -194,8 +138,4 @@ function unsettled({ processing }: Run, pool: Pool, payment: string): Suspect {
       return 'settled by what is on file';
     },
   };
-}
-
-function seconds(): number {
-  return Math.floor(Date.now() / 1000);
 }

@@ -1,9 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type Stripe from 'stripe';
 import { toPurserError } from '../../db/sqlstate.ts';
-import { type Answer, AWAY, askForPages, type Bounds } from '../api/api.ts';
 import type { Processing } from '../fulfil/processing.ts';
-import { isObject, type Json } from '../shapes/json.ts';
+import type { Evidence } from './evidence.ts';
+import type { FindingKey, FollowUps } from './follow-ups.ts';
 import { type Counts, type Finding, type Handled, MAX_FINDINGS } from './report.ts';
 
 /** Something that seems off. It is looked at again before it is told, and after it was repaired. */
@@ -22,6 +21,10 @@ export class Stopped extends Error {}
 
 export interface RunOptions {
   readonly processing: Processing;
+  readonly evidence: Evidence;
+  readonly followUps: FollowUps;
+  /** The mode of the key; see `livemodeOf`. */
+  readonly livemode: boolean;
   readonly log: FastifyBaseLogger;
   readonly apply: boolean;
   /** Called before every step; throws `Stopped` when there shall be none. */
@@ -30,14 +33,21 @@ export interface RunOptions {
 }
 
 /** One run of all passes. */
-export interface Run {
-  readonly processing: Processing;
-  readonly apply: boolean;
+export interface Run
+  extends Pick<
+    RunOptions,
+    'processing' | 'evidence' | 'followUps' | 'livemode' | 'apply' | 'step'
+  > {
   readonly counts: Counts;
-  readonly step: () => Promise<void>;
+  /** The names of payments that the lists have shown as paid. */
+  readonly paid: Set<string>;
+  /** The ids of the refunds, disputes and credit notes that were compared. */
+  readonly compared: Set<string>;
+  /** Whether this run has found it to be off. */
+  readonly hasFound: (finding: FindingKey) => boolean;
   /** Looks into a suspicion, and repairs what is off when the run may. */
   readonly suspect: (suspect: Suspect) => Promise<void>;
-  /** What was found, without what is in order by now. */
+  /** What was found, without what is in order by now; what is left is remembered. */
   readonly conclude: () => Promise<Conclusion>;
 }
 
@@ -49,8 +59,10 @@ interface Conclusion {
   readonly left: number;
 }
 
-export function createRun({ processing, log, apply, step, onProgress }: RunOptions): Run {
+export function createRun(options: RunOptions): Run {
+  const { followUps, log, apply, onProgress } = options;
   const listed: { readonly suspect: Suspect; readonly handled: Handled }[] = [];
+  const found = new Set<string>();
   const beyond = { found: 0, repaired: 0 };
   const counts: Counts = {
     events: 0,
@@ -62,18 +74,31 @@ export function createRun({ processing, log, apply, step, onProgress }: RunOptio
     payments: 0,
   };
 
+  async function step(): Promise<void> {
+    onProgress(counts);
+    await options.step();
+  }
+
   async function suspect(one: Suspect): Promise<void> {
     await step();
     if (!(await one.isOff())) return;
     const finding = await one.describe();
+    if (await followUps.isAccepted(finding)) return;
+    found.add(nameOf(finding));
     const done = apply && one.repair ? await repair(finding, one.repair) : null;
-    const repaired = done !== null && !(await one.isOff());
+    const handled = { ...finding, done, repaired: done !== null && !(await one.isOff()) };
+    await remember(handled);
     if (listed.length < MAX_FINDINGS) {
-      listed.push({ suspect: one, handled: { ...finding, done, repaired } });
+      listed.push({ suspect: one, handled });
       return;
     }
     beyond.found += 1;
-    if (repaired) beyond.repaired += 1;
+    if (handled.repaired) beyond.repaired += 1;
+  }
+
+  /** What is left is followed up by the runs to come, wherever the cursor is by then. */
+  async function remember(handled: Handled): Promise<void> {
+    if (apply) await (handled.repaired ? followUps.drop(handled) : followUps.keep(handled));
   }
 
   /** One object that always fails holds up no other; an absence, which would fail all, does. */
@@ -96,63 +121,25 @@ export function createRun({ processing, log, apply, step, onProgress }: RunOptio
   async function conclude(): Promise<Conclusion> {
     const findings: Handled[] = [];
     for (const { suspect: one, handled } of listed) {
-      const isOff = await one.isOff();
-      if (isOff) findings.push({ ...handled, repaired: false });
-      else if (apply) findings.push({ ...handled, repaired: true });
+      const now = { ...handled, repaired: !(await one.isOff()) };
+      if (now.repaired !== handled.repaired) await remember(now);
+      if (apply || !now.repaired) findings.push(now);
     }
-    const found = findings.length + beyond.found;
+    const all = findings.length + beyond.found;
     const repaired = findings.filter((one) => one.repaired).length + beyond.repaired;
-    return { findings, found, repaired, left: found - repaired };
+    return { findings, found: all, repaired, left: all - repaired };
   }
 
   return {
-    ...{ processing, apply, counts, suspect, conclude },
-    async step() {
-      onProgress(counts);
-      await step();
-    },
+    ...options,
+    ...{ counts, paid: new Set<string>(), compared: new Set<string>() },
+    ...{ step, suspect, conclude, hasFound: (finding) => found.has(nameOf(finding)) },
   };
 }
 
-/**
- * How much of one list a run reads. One page at a time, whatever Stripe's rate limit is, and each
- * takes Stripe a good part of a second.
- */
-const BOUNDS: Bounds = { pages: 2_500, time: 3_600_000 };
+const nameOf = ({ kind, object }: FindingKey) => `${kind} ${object}`;
 
-/** A page of a hundred with what is expanded takes longer than one object; nobody waits for it. */
-export const PATIENTLY = { timeout: 20_000 };
-
-type List = Parameters<typeof askForPages<{ readonly id: string }>>[1];
-
-/**
- * The objects of a list, page by page, as the JSON that Stripe sent: a client may have put objects
- * of its own in the place of numbers.
- * @throws Incomplete when not all of it can be had
- */
-export async function* readPages(
-  { processing, step }: Run,
-  what: string,
-  list: List,
-): AsyncGenerator<readonly Json[], void, undefined> {
-  for await (const page of askForPages(processing.api, list, BOUNDS)) {
-    await step();
-    yield answerOf(what, page).map(asJson).filter(isObject);
-  }
-}
-
-/** @throws Incomplete */
-export function answerOf<T>(what: string, answer: Answer<T>): T {
-  if (answer.kind === 'answer') return answer.value;
-  // That Stripe is away is told once, and not of every list.
-  throw new Incomplete(answer === AWAY ? answer.reason : `${what}: ${answer.reason}`);
-}
-
-export function asJson(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value ?? null));
-}
-
-/** What a list is asked for: what was created in seconds since 1970, from then on. */
-export function createdSince(since: Date): { readonly created: Stripe.RangeQueryParam } {
-  return { created: { gte: Math.floor(since.getTime() / 1000) } };
+/** What can only be told: the rules derive nothing to do. */
+export function toldOnly(finding: Finding): Suspect {
+  return { isOff: async () => true, describe: async () => finding, repair: null };
 }

@@ -19,49 +19,72 @@ export function createReversals(pool: Pool, session: BatchSession) {
   });
 
   /**
-   * Files what an event told, whatever the order in which events arrive: an ended refund stays
-   * ended; of a dispute the event that Stripe created last decides.
-   * @param decidedAt `created` of the event, in seconds since 1970
-   * @returns `tie` when two events of the same second decide differently about a dispute
+   * Files what was told, whatever the order in which it arrives: an ended refund stays ended; of a
+   * dispute the event that Stripe created last decides. What the API told has no place in that
+   * order, because no clock of ours says where: a dispute about which it was asked is asked about
+   * again when an event disagrees.
+   * @param decidedAt `created` of the event, in seconds since 1970; null when the API told it
+   * @returns whether only the dispute itself can decide, as Stripe's API shows it now
    */
   async function file(
     { id, kind, names: [name], amount, currency, status, live }: Reversal,
-    decidedAt: number,
-  ): Promise<{ readonly tie: boolean }> {
+    decidedAt: number | null,
+  ): Promise<{ readonly undecided: boolean }> {
     const { rowCount } = await pool.query(
       `INSERT INTO stripe_reversals AS r
-              (id, kind, payment_name, amount, currency, status, live, decided_at)
+              (id, kind, payment_name, amount, currency, status, live, decided_at, asked_at)
        VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, false),
-               CASE WHEN $7::boolean IS NULL THEN to_timestamp(0) ELSE to_timestamp($8) END)
+               to_timestamp(CASE WHEN $7::boolean IS NULL THEN 0 ELSE coalesce($8::float8, 0) END),
+               CASE WHEN $8::float8 IS NULL THEN now() END)
            ON CONFLICT (id) DO UPDATE
           SET amount = excluded.amount, currency = excluded.currency, status = excluded.status,
-              live = excluded.live, decided_at = greatest(r.decided_at, excluded.decided_at)
+              live = excluded.live, decided_at = greatest(r.decided_at, excluded.decided_at),
+              asked_at = coalesce(excluded.asked_at, r.asked_at)
         WHERE CASE r.kind
                 WHEN 'dispute' THEN excluded.decided_at > r.decided_at
-                ELSE r.live AND (NOT excluded.live OR excluded.decided_at >= r.decided_at)
+                                    AND (r.asked_at IS NULL OR r.live = excluded.live)
+                ELSE r.live AND (NOT excluded.live OR $8::float8 IS NULL
+                                 OR excluded.decided_at >= r.decided_at)
               END`,
       [id, kind, name, amount, currency, status, live, decidedAt],
     );
-    if (rowCount === 1 || kind !== 'dispute' || live === null) return { tie: false };
+    if (rowCount === 1 || kind !== 'dispute' || live === null) return { undecided: false };
+    if (decidedAt === null) return { undecided: true };
     const { rows } = await pool.query(
-      'SELECT FROM stripe_reversals WHERE id = $1 AND decided_at = to_timestamp($2) AND live <> $3',
+      `SELECT FROM stripe_reversals
+        WHERE id = $1 AND decided_at <= to_timestamp($2) AND live <> $3`,
       [id, decidedAt, live],
     );
-    return { tie: rows.length > 0 };
+    return { undecided: rows.length > 0 };
+  }
+
+  /** What changes whenever the row of a dispute does. */
+  async function versionOf(id: string): Promise<string | null> {
+    const { rows } = await pool.query<{ version: string }>(
+      'SELECT xmin::text AS version FROM stripe_reversals WHERE id = $1',
+      [id],
+    );
+    return rows[0]?.version ?? null;
   }
 
   /**
-   * What the API says of a dispute on which events of the same second do not agree; unless a later
-   * event has decided meanwhile, of which the answer may not have known.
+   * Files what the API answered about a dispute, unless something was told since its version was
+   * read, of which the answer may not have known.
    */
-  async function decide(id: string, live: boolean, decidedAt: number): Promise<void> {
-    await pool.query(
-      'UPDATE stripe_reversals SET live = $2 WHERE id = $1 AND decided_at = to_timestamp($3)',
-      [id, live, decidedAt],
+  async function decide(
+    { id, amount, currency, status, live }: Reversal,
+    version: string | null,
+  ): Promise<boolean> {
+    const { rowCount } = await pool.query(
+      `UPDATE stripe_reversals
+          SET amount = $3, currency = $4, status = $5, live = $6, asked_at = now()
+        WHERE id = $1 AND xmin = $2::xid`,
+      [id, version, amount, currency, status, live],
     );
+    return rowCount === 1;
   }
 
-  return { file, decide, of };
+  return { file, versionOf, decide, of };
 }
 
 const FIND: BatchStatement = {

@@ -4,12 +4,12 @@ import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import type { Payments } from '../payments/payments.ts';
-import type { StripeEvent } from '../shapes/event.ts';
+import type { Told } from '../shapes/event.ts';
 import { at, idOf, isObject, type Json } from '../shapes/json.ts';
 import {
-  isDisputeLiveNow,
   type Reversal,
   readCreditNote,
+  readDisputeNow,
   readRefund,
 } from '../shapes/reversal-shapes.ts';
 import type { FiledReversal, Reversals } from './reversals.ts';
@@ -22,11 +22,12 @@ export interface TakeBackOptions {
   readonly post: (command: SettlePaymentCommand) => Promise<Outcome>;
 }
 
+/** How often a dispute is asked about, when more is told of it meanwhile. */
+const TIMES = 3;
+
 /** How the statement calls what moved the credits. */
 const REASONS = { refund: 'Refund', dispute: 'Dispute', credit_note: 'Credit note' } as const;
 
-/** Null for the id when the API told it, not an event. */
-type Told = Pick<StripeEvent, 'type' | 'created'> & { readonly id: string | null };
 type Found =
   | { readonly kind: 'payment'; readonly payment: KnownPayment }
   | { readonly kind: 'verdict'; readonly verdict: Verdict };
@@ -43,9 +44,9 @@ export function createTakeBack({ api, payments, records, reversals, post }: Take
     const [reversal] = told;
     if (!reversal) return { state: 'ignored', reason: 'it gives nothing back' };
     for (const one of told) {
-      const { tie } = await reversals.file(one, event.created);
-      const undecided = tie ? await askAboutDispute(one.id, event.created) : null;
-      if (undecided) return undecided;
+      const { undecided } = await reversals.file(one, event.id === null ? null : event.created);
+      const verdict = undecided ? await askAboutDispute(one.id) : null;
+      if (verdict) return verdict;
     }
     if (told.every(({ live }) => live === null)) {
       return { state: 'done', reason: 'it is on file; no money has moved' };
@@ -98,14 +99,19 @@ export function createTakeBack({ api, payments, records, reversals, post }: Take
     return (listed.value as readonly unknown[]).filter(isObject);
   }
 
-  /** Two events of one second disagree: only the dispute itself can tell. Null when it did. */
-  async function askAboutDispute(id: string, decidedAt: number): Promise<Verdict | null> {
-    const asked = await api.ask((client) => client.disputes.retrieve(id));
-    if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
-    if (asked.kind === 'unusable') return parked(asked.reason);
-    const dispute: unknown = asked.value;
-    await reversals.decide(id, isDisputeLiveNow(isObject(dispute) ? dispute : {}), decidedAt);
-    return null;
+  /** Where events cannot be put in order only the dispute itself can tell. Null when it did. */
+  async function askAboutDispute(id: string): Promise<Verdict | null> {
+    for (let time = 0; time < TIMES; time++) {
+      const version = await reversals.versionOf(id);
+      const asked = await api.ask((client) => client.disputes.retrieve(id));
+      if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
+      if (asked.kind === 'unusable') return parked(asked.reason);
+      const dispute: unknown = asked.value;
+      const read = readDisputeNow(isObject(dispute) ? dispute : {});
+      if (!read.ok) return parked(read.problem);
+      if (await reversals.decide(read.value, version)) return null;
+    }
+    return parked('the dispute changes while Stripe is asked about it');
   }
 
   async function findPayment(names: readonly string[]): Promise<Found> {

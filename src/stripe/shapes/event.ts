@@ -15,6 +15,15 @@ export interface StripeEvent {
   readonly object: Json;
 }
 
+/** What Stripe tells of an object: by an event, or by the API, which names no event. */
+export type Told = Omit<StripeEvent, 'id' | 'apiVersion' | 'livemode'> & {
+  readonly id: string | null;
+  /** Null where an object of the API says none: it is of the key's mode. */
+  readonly livemode: boolean | null;
+  /** Whether it was told a while ago, so that the object may have changed since. */
+  readonly stale?: boolean;
+};
+
 /** The end of the year 9999: the last second that every Postgres client can read back. */
 export const LAST_SECOND = 253_402_300_799;
 

@@ -66,8 +66,13 @@ function isDisputeLive(type: string, status: string): boolean | null {
   }
 }
 
-/** Whether a dispute's money is gone, by the dispute as the API shows it now. */
-export function isDisputeLiveNow(dispute: Json): boolean {
+/** Reads a dispute as the API shows it now. */
+export function readDisputeNow(dispute: Json): Read<Reversal> {
+  const read = readDispute(dispute, 'charge.dispute.updated');
+  return read.ok ? { ok: true, value: { ...read.value, live: isDisputeLiveNow(dispute) } } : read;
+}
+
+function isDisputeLiveNow(dispute: Json): boolean {
   const status = at(dispute, 'status');
   if (status === 'lost' || status === 'won') return status === 'lost';
   const moved = at(dispute, 'balance_transactions');

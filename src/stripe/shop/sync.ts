@@ -1,10 +1,11 @@
 import { PurserError } from '../../errors.ts';
 import type { StripeApi } from '../api/api.ts';
 import { fetchSession } from '../api/sessions.ts';
-import type { Fulfilment, Told } from '../fulfil/process.ts';
+import type { Fulfilment } from '../fulfil/fulfil.ts';
 import type { Inbox, Verdict } from '../inbox/inbox.ts';
 import type { PaymentRecords } from '../payments/payment-records.ts';
 import type { PurchaseIntents } from '../payments/purchase-intents.ts';
+import type { Told } from '../shapes/event.ts';
 import { at, idOf, isObject, type Json } from '../shapes/json.ts';
 import { readSession, type Session } from '../shapes/shapes.ts';
 import { answerOf } from './refusals.ts';

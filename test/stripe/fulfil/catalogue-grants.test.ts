@@ -151,11 +151,13 @@ describe('the expiry', () => {
   test('of what reconciling finds is by Stripe’s time, too', async () => {
     const another = await stage.restart({ catalogue: PRICES });
     const { fake } = another;
-    // To the middle of a day, so that it does not end meanwhile.
-    fake.advance(10 * 86_400 + 43_200 - (fake.now() % 86_400));
+    // The checkout is opened in the evening, and paid after midnight.
+    fake.advance(10 * 86_400 + 82_800 - (fake.now() % 86_400));
     const [buyer, subscriber] = [newUser(), newUser()];
     const lines = [{ price: 'days' }];
-    fake.paySession(fake.createSession({ userId: buyer, lines }).id);
+    const { id } = fake.createSession({ userId: buyer, lines });
+    fake.advance(7_200);
+    fake.paySession(id);
     fake.payInvoice({ userId: subscriber, subscription: 'sub_found', lines });
     const paidAt = fake.now();
     await reconcileOn(another, { apply: true });

@@ -66,6 +66,14 @@ test('only the newest attempt ends an event, also when an older one ends beside 
   expect(await stage.stored(event)).toMatchObject({ state: 'done', reason: null, attempts: 3 });
 });
 
+test('the worker leaves an event alone while its delivery attempts it', async () => {
+  await stage.receiver.start();
+  stage.fake.setFault({ kind: 'slow', ms: 500 });
+  const event = purchase(stage, 'lea');
+  expect(await stage.deliver(event)).toBe('done');
+  expect((await stage.stored(event))?.attempts).toBe(1);
+});
+
 test('what wakes an event does not cut the lease of an attempt that holds it', async () => {
   const event = purchase(stage, 'fin');
   await storeOnly(stage, event);

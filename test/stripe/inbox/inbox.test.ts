@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { refuseForgetfulCommits } from '../../support/database.ts';
 import { makeDue, purchase, storeOnly } from '../../support/inbox.ts';
 import { delivery, type StripeStage, startStripeStage, until } from '../../support/stripe.ts';
 
@@ -18,6 +19,11 @@ test('an event that cannot be stored is a 503, so that Stripe sends it again', a
   await stage.db.sql('ALTER TABLE stripe_events_away RENAME TO stripe_events');
   expect(await stage.deliver(event)).toBe('done');
   expect(await stage.balanceOf('ada')).toBe(100);
+});
+
+test('an event that is answered with 200 outlasts a crash of the database', async () => {
+  await refuseForgetfulCommits(stage.db, 'stripe_events');
+  expect(await stage.deliver(purchase(stage, 'abe'))).toBe('done');
 });
 
 test('an event whose grant fails is parked, not done, and grants when the ledger is back', async () => {

@@ -1,74 +1,52 @@
 import type { FakeStripe } from '../../../packages/fake-stripe/src/fake-stripe.ts';
 import type { Happening } from '../../../packages/fake-stripe/src/life/life.ts';
 import { Refusal } from '../../../packages/fake-stripe/src/refusal.ts';
+import type { PaymentModel } from './payment.ts';
+import type { Step, StepOf } from './step.ts';
 
-/** What the customer, the customer's bank or the shop does next; `which` picks among what there is. */
-export type Step =
-  | { readonly do: 'buy'; readonly quantity: number; readonly how: 'card' | 'slow' | 'declined' }
-  | { readonly do: 'subscribe'; readonly quantity: number; readonly trial: boolean }
-  | { readonly do: 'renew' | 'cancel'; readonly which: number }
-  | {
-      readonly do: 'change';
-      readonly which: number;
-      readonly quantity: number;
-      readonly proration: 'create_prorations' | 'always_invoice';
-      readonly resetPeriod: boolean;
-    }
-  | {
-      readonly do: 'refund';
-      readonly which: number;
-      readonly percent: number;
-      readonly pending: boolean;
-    }
-  | {
-      readonly do: 'end refund';
-      readonly which: number;
-      readonly how: 'succeeded' | 'failed' | 'canceled';
-    }
-  | {
-      readonly do: 'dispute';
-      readonly which: number;
-      readonly inquiry: boolean;
-      /** How it ends within the same second; null when it goes on. */
-      readonly atOnce: 'won' | 'lost' | null;
-    }
-  | {
-      readonly do: 'move dispute';
-      readonly which: number;
-      readonly how: 'escalate' | 'won' | 'lost';
-    }
-  | { readonly do: 'credit'; readonly which: number; readonly percent: number }
-  | { readonly do: 'spend'; readonly amount: number }
-  | { readonly do: 'wait'; readonly days: number };
-
-/** Credits and cents of one pack, and of one period of the plan. */
+/** Credits and cents of one pack. */
 export const PACK = { price: 'price_pack', credits: 100, cents: 250 } as const;
-export const PLAN = { price: 'price_plan', credits: 1000, cents: 900 } as const;
+/** Credits of one period of the plan. */
+export const PLAN = { price: 'price_plan', credits: 1000 } as const;
 
-/** A payment as plain arithmetic sees it. */
-interface PaymentModel {
-  readonly granted: number;
-  readonly paid: number;
-  readonly intent: string | null;
-  readonly invoice: string | null;
-  /** Cents that are back, by what took them. */
-  readonly back: Map<string, number>;
+/** What somebody may tell Purser: Stripe by its events, or a buyer who returns from the checkout. */
+interface News {
+  readonly events: Happening['events'];
+  /** Whose buyer may return, and whether credits are owed for it. */
+  readonly session: { readonly id: string; readonly owed: boolean } | null;
 }
 
 /** One customer's life at the fake Stripe, beside a model of what it should come to. */
 export interface Life {
   readonly userId: string;
-  /** Does a step that is not about spending. @returns what Stripe tells of it */
-  readonly live: (step: Step) => Happening['events'];
+  /** Does a step that is not about spending. */
+  readonly live: (step: Exclude<Step, StepOf<'spend'>>) => News;
   readonly payments: readonly PaymentModel[];
 }
 
-export function createLife(fake: FakeStripe, userId: string): Life {
+export interface LifeOptions {
+  readonly fake: FakeStripe;
+  readonly userId: string;
+  /** Stripe's clock, which every life sets to its own time; in seconds since 1970. */
+  readonly clock: { time: number };
+  readonly begins: number;
+  /** Nobody lives beyond it. */
+  readonly ends: number;
+  /** Whether what a period of the plan gave expires with it. */
+  readonly planExpires: boolean;
+}
+
+const NO_NEWS: News = { events: [], session: null };
+const newsOf = ({ events }: Pick<Happening, 'events'>): News => ({ events, session: null });
+
+export function createLife(options: LifeOptions): Life {
+  const { fake, userId, clock, begins, ends, planExpires } = options;
   const payments: PaymentModel[] = [];
   const subscriptions: { readonly id: string; quantity: number }[] = [];
   const refunds: { readonly id: string; readonly amount: number; readonly of: PaymentModel }[] = [];
   const disputes: { readonly id: string; readonly of: PaymentModel }[] = [];
   const customer = `cus_${userId}`;
+  let time = begins;
 
   function pick<T>(from: readonly T[], which: number): T {
     const one = from[which % Math.max(from.length, 1)];
@@ -76,47 +54,75 @@ export function createLife(fake: FakeStripe, userId: string): Life {
     return one;
   }
 
-  function buy({ quantity, how }: Extract<Step, { do: 'buy' }>): Happening['events'] {
+  function pickPaid(which: number): PaymentModel & { readonly intent: string } {
+    const { intent, ...payment } = pick(payments, which);
+    if (intent === null) throw new Refusal('nothing was paid');
+    return { ...payment, intent };
+  }
+
+  function buy({ quantity, how, invoiced }: StepOf<'buy'>): News {
     const lines = [{ price: PACK.price, unitAmount: PACK.cents, quantity }];
-    const session = fake.createSession({ userId, customer, lines });
-    const paid = fake.paySession(session.id, { method: how === 'declined' ? 'slow' : how });
+    const { id } = fake.createSession({ userId, customer, lines, invoiceCreation: invoiced });
+    const paid = fake.paySession(id, { method: how === 'declined' ? 'slow' : how });
     const ended =
-      how === 'card'
-        ? null
-        : fake.endSlowPayment(session.id, how === 'slow' ? 'succeeded' : 'failed');
+      how === 'card' ? null : fake.endSlowPayment(id, how === 'slow' ? 'succeeded' : 'failed');
+    const session = (ended ?? paid).object;
+    const cents = PACK.cents * quantity;
     if (how !== 'declined') {
+      const invoice = textOf(session['invoice']);
       payments.push({
-        ...{ granted: PACK.credits * quantity, paid: PACK.cents * quantity, back: new Map() },
-        ...{ intent: textOf((ended ?? paid).object['payment_intent']), invoice: null },
+        ...{ names: [id, ...(invoice === null ? [] : [invoice])], invoice },
+        ...{ granted: PACK.credits * quantity, expiresAt: null, back: new Map() },
+        ...{ paid: cents, charged: cents, intent: textOf(session['payment_intent']) },
       });
     }
-    return [...paid.events, ...(ended?.events ?? [])];
+    const events = [...paid.events, ...(ended?.events ?? [])];
+    return { events, session: { id, owed: how !== 'declined' } };
   }
 
   /** What a subscription's invoice is worth: its whole period, or nothing beside prorations. */
-  function billed({ events }: Happening, granted: number): Happening['events'] {
+  function billed({ events }: Happening, granted: number): News {
     const invoice = events.find(({ type }) => type === 'invoice.paid')?.data.object;
     const payment = events.find(({ type }) => type === 'invoice_payment.paid')?.data.object;
     if (invoice) {
       payments.push({
-        ...{ granted, paid: Math.max(0, Number(invoice['total'])), back: new Map() },
+        ...{
+          names: [invoice.id],
+          granted,
+          expiresAt: planExpires ? endOfPeriod(invoice.id) : null,
+        },
+        ...{ paid: Math.max(0, Number(invoice['total'])), charged: Number(invoice['amount_paid']) },
         intent: textOf((payment?.['payment'] as { payment_intent?: unknown })?.payment_intent),
-        invoice: invoice.id,
+        ...{ invoice: invoice.id, back: new Map() },
       });
     }
-    return events;
+    return newsOf({ events });
   }
 
-  function subscribe({ quantity, trial }: Extract<Step, { do: 'subscribe' }>) {
+  function endOfPeriod(invoice: string): number | null {
+    const { lines } = fake.store.need('invoice', invoice);
+    const period = lines.find(({ proration }) => !proration);
+    return period ? period.periodEnd * 1000 : null;
+  }
+
+  function subscribe({ quantity, trial, checkout }: StepOf<'subscribe'>): News {
     const { price, credits } = PLAN;
-    const options = { price, quantity, userId, customer, trialDays: trial ? 7 : 0 };
-    const happening = fake.subscribe(options);
-    subscriptions.push({ id: happening.object.id, quantity });
-    return billed(happening, trial ? 0 : credits * quantity);
+    const about = { userId, customer, trialDays: trial ? 7 : 0 };
+    const granted = trial ? 0 : credits * quantity;
+    if (!checkout) {
+      const happening = fake.subscribe({ ...about, price, quantity });
+      subscriptions.push({ id: happening.object.id, quantity });
+      return billed(happening, granted);
+    }
+    const lines = [{ price, quantity }];
+    const { id } = fake.createSession({ ...about, mode: 'subscription', lines });
+    const happening = fake.paySession(id);
+    subscriptions.push({ id: String(happening.object['subscription']), quantity });
+    return { ...billed(happening, granted), session: { id, owed: !trial } };
   }
 
-  function change(step: Extract<Step, { do: 'change' }>) {
-    const subscription = pick(subscriptions, step.which);
+  function change({ which, ...step }: StepOf<'change'>): News {
+    const subscription = pick(subscriptions, which);
     const { quantity, proration, resetPeriod } = step;
     const happening = fake.changeSubscription(subscription.id, {
       ...{ quantity, proration, resetPeriod },
@@ -125,54 +131,64 @@ export function createLife(fake: FakeStripe, userId: string): Life {
     return billed(happening, resetPeriod ? PLAN.credits * quantity : 0);
   }
 
-  function refund({ which, percent, pending }: Extract<Step, { do: 'refund' }>) {
-    const of = pick(payments, which);
-    if (of.intent === null) throw new Refusal('nothing was paid');
-    const amount = Math.max(1, Math.floor((of.paid * percent) / 100));
+  function refund({ which, percent, pending }: StepOf<'refund'>): News {
+    const of = pickPaid(which);
+    const amount = shareOf(of.charged, percent);
     const status = pending ? 'pending' : 'succeeded';
     const { object, events } = fake.refundPayment(of.intent, { amount, status });
     refunds.push({ id: object.id, amount, of });
     of.back.set(object.id, amount);
-    return events;
+    return newsOf({ events });
   }
 
-  function endRefund({ which, how }: Extract<Step, { do: 'end refund' }>) {
+  function endRefund({ which, how }: StepOf<'end refund'>): News {
     const { id, amount, of } = pick(refunds, which);
     const { events } = fake.settleRefund(id, how);
     of.back.set(id, how === 'succeeded' ? amount : 0);
-    return events;
+    return newsOf({ events });
   }
 
-  function dispute({ which, inquiry, atOnce: end }: Extract<Step, { do: 'dispute' }>) {
-    const of = pick(payments, which);
-    if (of.intent === null) throw new Refusal('nothing was paid');
-    const { object, events } = fake.openDispute(of.intent, { inquiry });
+  function dispute({ which, percent, inquiry, atOnce: end }: StepOf<'dispute'>): News {
+    const of = pickPaid(which);
+    const amount = shareOf(of.charged, percent);
+    const { object, events } = fake.openDispute(of.intent, { amount, inquiry });
     disputes.push({ id: object.id, of });
-    of.back.set(object.id, inquiry ? 0 : Number(object['amount']));
-    if (end === null) return events;
-    return [...events, ...moveDispute({ which: disputes.length - 1, how: end })];
+    of.back.set(object.id, inquiry ? 0 : amount);
+    if (end === null) return newsOf({ events });
+    const ended = moveDispute({ which: disputes.length - 1, how: end });
+    return newsOf({ events: [...events, ...ended.events] });
   }
 
-  function moveDispute({ which, how }: Omit<Extract<Step, { do: 'move dispute' }>, 'do'>) {
+  function moveDispute({ which, how }: Pick<StepOf<'move dispute'>, 'which' | 'how'>): News {
     const { id, of } = pick(disputes, which);
     const { object, events } =
       how === 'escalate' ? fake.escalateDispute(id) : fake.closeDispute(id, how);
     const isInquiry = String(object['status']).startsWith('warning_');
     of.back.set(id, how === 'won' || isInquiry ? 0 : Number(object['amount']));
-    return events;
+    return newsOf({ events });
   }
 
-  function credit({ which, percent }: Extract<Step, { do: 'credit' }>) {
+  function credit({ which, percent, ...step }: StepOf<'credit'>): News {
     const of = pick(payments, which);
     if (of.invoice === null) throw new Refusal('it has no invoice');
-    const amount = Math.max(1, Math.floor((of.paid * percent) / 100));
-    const plan = { amount, outOfBand: amount };
-    const { object, events } = fake.issueCreditNote(of.invoice, plan);
-    of.back.set(object.id, amount);
-    return events;
+    const amount = shareOf(of.paid, percent);
+    const outOfBand = Math.floor((amount * step.outOfBand) / 100);
+    const { object, events } = fake.issueCreditNote(of.invoice, { amount, outOfBand });
+    of.back.set(object.id, outOfBand);
+    const { refund } = fake.store.need('credit_note', object.id);
+    if (refund) of.back.set(refund.id, refund.amount);
+    return newsOf({ events });
   }
 
-  function act(step: Step): Happening['events'] {
+  function wait(seconds: number): News {
+    if (time + seconds > ends) throw new Refusal('nobody knows what will be');
+    time += seconds;
+    clock.time = time;
+    return NO_NEWS;
+  }
+
+  function act(step: Parameters<Life['live']>[0]): News {
+    wait(step.pause);
     switch (step.do) {
       case 'buy':
         return buy(step);
@@ -183,7 +199,7 @@ export function createLife(fake: FakeStripe, userId: string): Life {
         return billed(fake.renewSubscription(id), PLAN.credits * quantity);
       }
       case 'cancel':
-        return fake.cancelSubscription(pick(subscriptions, step.which).id).events;
+        return newsOf(fake.cancelSubscription(pick(subscriptions, step.which).id));
       case 'change':
         return change(step);
       case 'refund':
@@ -197,10 +213,7 @@ export function createLife(fake: FakeStripe, userId: string): Life {
       case 'credit':
         return credit(step);
       case 'wait':
-        fake.advance(step.days * 86_400);
-        return [];
-      case 'spend':
-        throw new Error('spending is not Stripe’s business');
+        return wait(step.days * 86_400);
     }
   }
 
@@ -212,19 +225,15 @@ export function createLife(fake: FakeStripe, userId: string): Life {
         return act(step);
       } catch (error) {
         // What Stripe refuses, such as a refund of more than is left, has not happened.
-        if (error instanceof Refusal) return [];
+        if (error instanceof Refusal) return NO_NEWS;
         throw error;
       }
     },
   };
 }
 
-/** Credits that a payment must miss: the share of its money that is back, rounded down. */
-export function missingOf({ granted, paid, back }: PaymentModel): number {
-  if (paid === 0) return 0;
-  const gone = [...back.values()].reduce((sum, amount) => sum + amount, 0);
-  return Math.floor((granted * Math.min(gone, paid)) / paid);
-}
+const shareOf = (cents: number, percent: number) =>
+  Math.max(1, Math.floor((cents * percent) / 100));
 
 function textOf(value: unknown): string | null {
   return typeof value === 'string' ? value : null;

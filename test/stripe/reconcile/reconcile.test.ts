@@ -1,21 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { verifyLedger } from '../../../src/ledger/verify.ts';
+import { describe, expect, test } from 'vitest';
 import { interpret } from '../../../src/stripe/fulfil/interpret.ts';
 import { tellOf } from '../../../src/stripe/reconcile/payments-pass.ts';
 import type { ReconcileOptions } from '../../../src/stripe/reconcile/reconcile.ts';
 import { isInOrder, type Report } from '../../../src/stripe/reconcile/report.ts';
-import { buyPack, fresh, reconcileOn } from '../../support/reconcile.ts';
-import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
+import { buyPack, fresh, reconcileOn, stage, useReconcileStage } from '../../support/reconcile.ts';
 
-let stage: StripeStage;
-beforeEach(async () => {
-  stage = await startStripeStage();
-});
-afterEach(async () => {
-  expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
-  expect(stage.ledger.counts.lockViolations).toBe(0);
-  await stage.close();
-});
+useReconcileStage();
 
 const reconcile = (options?: Partial<ReconcileOptions>) => reconcileOn(stage, options);
 const buy = (options?: Parameters<typeof buyPack>[1]) => buyPack(stage, options);

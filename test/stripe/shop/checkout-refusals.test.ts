@@ -35,6 +35,15 @@ describe('a checkout is refused and opens nothing:', () => {
   });
 
   test.each([
+    ['no items', 0, 'must not be empty'],
+    ['more items than Stripe takes', 21, 'must have at most 20 items'],
+  ])('%s, in words that help', async (_name, count, complaint) => {
+    const items = Array.from({ length: count }, (_, i) => ({ price: `price_${i}` }));
+    const { body } = await shop.open('pat', { items });
+    expect(body.error).toMatchObject({ message: `The field \`items\` ${complaint}.` });
+  });
+
+  test.each([
     ['nobody knows', 'price_unknown'],
     ['an object’s own name', '__proto__'],
     ['gives no credits alone', 'price_fee'],

@@ -1,4 +1,4 @@
-import { type Shape, shapeOf } from '../objects/object.ts';
+import { type Shape, shapeOf, type View } from '../objects/object.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
 import { catalogueRoutes } from './catalogue.ts';
@@ -25,15 +25,13 @@ export interface ApiRequest {
 
 export interface ApiOptions {
   readonly world: World;
-  readonly baseUrl: () => string;
+  readonly viewIn: (shape: Shape) => View;
   /** The shape in which the account's events are kept. */
   readonly accountShape: Shape;
 }
 
-const ACCOUNT = { id: 'acct_sim_1', object: 'account', livemode: false } as const;
-
 const ROUTES: Routes = {
-  'GET account': () => ACCOUNT,
+  'GET account': ({ view: { livemode } }) => ({ id: 'acct_sim_1', object: 'account', livemode }),
   ...catalogueRoutes,
   ...customerRoutes,
   ...eventRoutes,
@@ -43,8 +41,8 @@ const ROUTES: Routes = {
   ...subscriptionRoutes,
 };
 
-/** Stripe's API, as far as a shop for credits uses it; it takes test keys only. */
-export function createApi({ world, baseUrl, accountShape }: ApiOptions) {
+/** Stripe's API, as far as a shop for credits uses it; it takes keys of its own mode only. */
+export function createApi({ world, viewIn, accountShape }: ApiOptions) {
   const idempotency = createIdempotency();
 
   function carryOut(request: ApiRequest): ApiAnswer {
@@ -52,8 +50,8 @@ export function createApi({ world, baseUrl, accountShape }: ApiOptions) {
     const { handler, id } = findRoute(method, url.pathname);
     const call = {
       world,
-      view: { shape: shapeOf(stripeVersion), baseUrl: baseUrl() },
-      accountView: { shape: accountShape, baseUrl: baseUrl() },
+      view: viewIn(shapeOf(stripeVersion)),
+      accountView: viewIn(accountShape),
       form: decodeForm(method === 'POST' ? body : url.search),
       path: url.pathname,
       id,
@@ -63,7 +61,7 @@ export function createApi({ world, baseUrl, accountShape }: ApiOptions) {
 
   return function answerApi(request: ApiRequest): ApiAnswer {
     try {
-      checkKey(request.authorization);
+      checkKey(request.authorization, world.mode);
       const { method, url, body, idempotencyKey } = request;
       const key = method === 'POST' ? idempotencyKey : undefined;
       return idempotency.once(key, `${method} ${url.pathname} ${body}`, () => carryOut(request));
@@ -74,10 +72,10 @@ export function createApi({ world, baseUrl, accountShape }: ApiOptions) {
   };
 }
 
-function checkKey(authorization: string | undefined): void {
+function checkKey(authorization: string | undefined, mode: World['mode']): void {
   const key = /^Bearer (\S+)$/.exec(authorization ?? '')?.[1] ?? '';
-  if (!/^(sk|rk)_test_/.test(key)) {
-    throw new Refusal('This fake takes test keys only.', { status: 401 });
+  if (!key.startsWith(`sk_${mode}_`) && !key.startsWith(`rk_${mode}_`)) {
+    throw new Refusal(`This fake takes ${mode} keys only.`, { status: 401 });
   }
 }
 

@@ -63,7 +63,10 @@ function included(
   if (typeof id !== 'string') return undefined;
   if (object === 'checkout.session' && key === 'line_items') {
     const { lines } = world.store.need('checkout.session', id);
-    return listWithin(`/v1/checkout/sessions/${id}/line_items`, lines.map(renderSessionLine));
+    return listWithin(
+      `/v1/checkout/sessions/${id}/line_items`,
+      lines.map((line) => renderSessionLine(line, view)),
+    );
   }
   if (object === 'invoice' && key === 'payments') {
     const payments = world.store.naming('invoice_payment', 'invoice', id);

@@ -16,7 +16,7 @@ export const invoiceRoutes: Routes = {
   'GET invoices/:id/lines': (call) => {
     checkKnown(call.form, ['limit', 'starting_after', 'ending_before']);
     const { id, lines } = call.world.store.need('invoice', call.id);
-    return page(call, lines, (line) => renderInvoiceLine(line, id, call.view.shape));
+    return page(call, lines, (line) => renderInvoiceLine(line, id, call.view));
   },
   'POST invoices/:id/finalize': (call) => show(call, finalizeInvoice(call.world, call.id)),
   'POST invoices/:id/void': (call) => show(call, voidInvoice(call.world, call.id)),

@@ -36,7 +36,7 @@ export const sessionRoutes: Routes = {
   'GET checkout/sessions/:id/line_items': (call) => {
     checkKnown(call.form, ['limit', 'starting_after', 'ending_before']);
     const { lines } = call.world.store.need('checkout.session', call.id);
-    return page(call, lines, renderSessionLine);
+    return page(call, lines, (line) => renderSessionLine(line, call.view));
   },
   'POST checkout/sessions/:id/expire': (call) => show(call, expireSession(call.world, call.id)),
 };

@@ -1,5 +1,5 @@
 import { renderEvent, type StripeEvent } from '../events.ts';
-import type { Shape, StripeObject } from '../objects/object.ts';
+import type { Shape, StripeObject, View } from '../objects/object.ts';
 import { type AnyRecord, render } from '../objects/render.ts';
 import type { World } from '../world.ts';
 import * as catalogue from './catalogue.ts';
@@ -24,8 +24,8 @@ export interface Happening {
 /** What buyers, banks, the shop's staff and time do. Every function tells what happened. */
 export type Life = ReturnType<typeof createLife>;
 
-export function createLife(world: World, baseUrl: () => string) {
-  const view = () => ({ shape: 'current', baseUrl: baseUrl() }) as const;
+export function createLife(world: World, viewIn: (shape: Shape) => View) {
+  const view = () => viewIn('current');
 
   /** Does it, and gathers what is told meanwhile. */
   function happen(act: () => AnyRecord): Happening {
@@ -110,8 +110,7 @@ export function createLife(world: World, baseUrl: () => string) {
 /** What a test says in one line, with the one event that it is about. */
 export type Shortcuts = ReturnType<typeof createShortcuts>;
 
-export function createShortcuts(world: World, life: Life, baseUrl: () => string) {
-  const renderIn = (shape: Shape) => ({ shape, baseUrl: baseUrl() });
+export function createShortcuts(world: World, life: Life, viewIn: (shape: Shape) => View) {
   const named = ({ events }: Happening, type: string): StripeEvent => {
     const event = events.find((one) => one.type === type);
     if (!event) throw new Error(`nothing told of ${type}`);
@@ -120,7 +119,7 @@ export function createShortcuts(world: World, life: Life, baseUrl: () => string)
   return {
     /** Opens a session whose prices and customer need not have been made. */
     createSession: (options: shortcuts.SessionOptions): StripeObject =>
-      render(shortcuts.createSession(world, options), renderIn('current')),
+      render(shortcuts.createSession(world, options), viewIn('current')),
     /**
      * The buyer pays, promises to (`unpaid`), or has a coupon for all of it. A session that is
      * complete is told of again.
@@ -135,7 +134,7 @@ export function createShortcuts(world: World, life: Life, baseUrl: () => string)
       if (session.status === 'complete') {
         world.tell(session, type);
         const [event] = world.events.since(world.events.length() - 1);
-        if (event) return renderEvent(event, renderIn('current'));
+        if (event) return renderEvent(event, viewIn('current'));
       }
       const coupon = status === 'no_payment_required' ? freeOfCharge(world) : undefined;
       const method = status === 'unpaid' ? 'slow' : 'card';
@@ -150,7 +149,7 @@ export function createShortcuts(world: World, life: Life, baseUrl: () => string)
       shortcuts.payInvoice(world, options);
       const event = world.events.since(mark).find(({ type }) => type === 'invoice.paid');
       if (!event) throw new Error('nothing told of invoice.paid');
-      return renderEvent(event, renderIn(options.shape ?? 'current'));
+      return renderEvent(event, viewIn(options.shape ?? 'current'));
     },
   };
 }

@@ -26,7 +26,7 @@ export type SessionPlan = Pick<SessionRecord, 'mode' | 'lines'> & Partial<Sessio
 export function openSession(world: World, plan: SessionPlan): SessionRecord {
   const now = world.now();
   const setup = plan.mode === 'setup';
-  const id = plan.id ?? world.newId('cs_test');
+  const id = plan.id ?? world.newId(`cs_${world.mode}`);
   const session = world.create<SessionRecord>({
     object: 'checkout.session',
     created: now,

@@ -62,7 +62,7 @@ export function renderCharge(charge: ChargeRecord, view: View): StripeObject {
     failure_message: failure && 'The payment failed.',
     fraud_details: {},
     ...(view.shape === 'acacia' && { invoice: charge.invoice }),
-    livemode: false,
+    livemode: view.livemode,
     metadata,
     on_behalf_of: null,
     order: null,

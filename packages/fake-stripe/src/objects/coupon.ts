@@ -1,4 +1,4 @@
-import type { Metadata, StripeObject } from './object.ts';
+import type { Metadata, StripeObject, View } from './object.ts';
 
 export interface CouponRecord {
   readonly object: 'coupon';
@@ -23,7 +23,7 @@ export interface PromotionCodeRecord {
   readonly metadata: Metadata;
 }
 
-export function renderCoupon(coupon: CouponRecord): StripeObject {
+export function renderCoupon(coupon: CouponRecord, view: View): StripeObject {
   const { object, id, created, name, percentOff, amountOff, currency, metadata } = coupon;
   return {
     id,
@@ -33,7 +33,7 @@ export function renderCoupon(coupon: CouponRecord): StripeObject {
     currency,
     duration: 'once',
     duration_in_months: null,
-    livemode: false,
+    livemode: view.livemode,
     max_redemptions: null,
     metadata,
     name,
@@ -44,7 +44,7 @@ export function renderCoupon(coupon: CouponRecord): StripeObject {
   };
 }
 
-export function renderPromotionCode(promotion: PromotionCodeRecord): StripeObject {
+export function renderPromotionCode(promotion: PromotionCodeRecord, view: View): StripeObject {
   const { object, id, created, active, code, coupon, metadata } = promotion;
   return {
     id,
@@ -54,7 +54,7 @@ export function renderPromotionCode(promotion: PromotionCodeRecord): StripeObjec
     created,
     customer: null,
     expires_at: null,
-    livemode: false,
+    livemode: view.livemode,
     max_redemptions: null,
     metadata,
     promotion: { coupon: coupon.id, type: 'coupon' },

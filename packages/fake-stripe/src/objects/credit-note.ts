@@ -49,11 +49,11 @@ export function renderCreditNote(note: CreditNoteRecord, view: View): StripeObje
     invoice,
     lines: {
       object: 'list',
-      data: note.lines.map(renderLine),
+      data: note.lines.map((line) => renderLine(line, view)),
       has_more: false,
       url: `/v1/credit_notes/${id}/lines`,
     },
-    livemode: false,
+    livemode: view.livemode,
     memo: note.memo,
     metadata: note.metadata,
     number: note.number,
@@ -89,7 +89,7 @@ export function renderCreditNote(note: CreditNoteRecord, view: View): StripeObje
   };
 }
 
-function renderLine(line: CreditNoteLine): StripeObject {
+function renderLine(line: CreditNoteLine, view: View): StripeObject {
   const { id, amount, description, invoiceLine, quantity } = line;
   return {
     id,
@@ -99,7 +99,7 @@ function renderLine(line: CreditNoteLine): StripeObject {
     discount_amount: 0,
     discount_amounts: [],
     invoice_line_item: invoiceLine,
-    livemode: false,
+    livemode: view.livemode,
     pretax_credit_amounts: [],
     quantity,
     tax_rates: [],

@@ -1,4 +1,4 @@
-import type { Metadata, StripeObject } from './object.ts';
+import type { Metadata, StripeObject, View } from './object.ts';
 
 export interface CustomerRecord {
   readonly object: 'customer';
@@ -14,7 +14,7 @@ export interface CustomerRecord {
   readonly deleted: boolean;
 }
 
-export function renderCustomer(customer: CustomerRecord): StripeObject {
+export function renderCustomer(customer: CustomerRecord, view: View): StripeObject {
   const { object, id, created, email, name, phone, description, balance, metadata } = customer;
   return {
     id,
@@ -35,7 +35,7 @@ export function renderCustomer(customer: CustomerRecord): StripeObject {
       footer: null,
       rendering_options: null,
     },
-    livemode: false,
+    livemode: view.livemode,
     metadata,
     name,
     next_invoice_sequence: 1,

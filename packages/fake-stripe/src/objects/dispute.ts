@@ -1,4 +1,4 @@
-import type { Metadata, StripeObject } from './object.ts';
+import type { Metadata, StripeObject, View } from './object.ts';
 
 export interface DisputeRecord {
   readonly object: 'dispute';
@@ -30,7 +30,7 @@ interface DisputeTransaction {
   readonly fee: number;
 }
 
-export function renderDispute(dispute: DisputeRecord): StripeObject {
+export function renderDispute(dispute: DisputeRecord, view: View): StripeObject {
   const { id, object, created, amount, currency, charge, status, transactions } = dispute;
   return {
     id,
@@ -50,7 +50,7 @@ export function renderDispute(dispute: DisputeRecord): StripeObject {
       submission_count: 0,
     },
     is_charge_refundable: status.startsWith('warning_'),
-    livemode: false,
+    livemode: view.livemode,
     metadata: dispute.metadata,
     payment_intent: dispute.paymentIntent,
     payment_method_details: {

@@ -1,4 +1,4 @@
-import type { Metadata, Shape, StripeObject } from './object.ts';
+import type { Metadata, StripeObject, View } from './object.ts';
 import { type PriceRecord, renderPlan, renderPrice } from './price.ts';
 
 /** A line of an invoice. Amounts are in cents. */
@@ -20,9 +20,10 @@ export interface InvoiceLine {
   readonly metadata: Metadata;
 }
 
-export function renderInvoiceLine(line: InvoiceLine, invoice: string, shape: Shape): StripeObject {
+export function renderInvoiceLine(line: InvoiceLine, invoice: string, view: View): StripeObject {
   const { id, amount, description, discount, quantity, metadata, tax } = line;
   const currency = line.price?.currency ?? 'usd';
+  const acacia = view.shape === 'acacia';
   return {
     id,
     object: 'line_item',
@@ -33,26 +34,26 @@ export function renderInvoiceLine(line: InvoiceLine, invoice: string, shape: Sha
     discountable: !line.proration,
     discounts: discount === 0 ? [] : ['di_sim'],
     invoice,
-    livemode: false,
+    livemode: view.livemode,
     metadata,
     period: { end: line.periodEnd, start: line.periodStart },
     pretax_credit_amounts: [],
     quantity,
-    ...(shape === 'acacia' ? ofAcacia(line) : ofToday(line)),
+    ...(acacia ? ofAcacia(line, view) : ofToday(line)),
     subtotal: amount,
-    [shape === 'acacia' ? 'tax_amounts' : 'taxes']:
+    [acacia ? 'tax_amounts' : 'taxes']:
       tax === 0 ? [] : [{ amount: tax, tax_behavior: 'exclusive', taxable_amount: amount }],
   };
 }
 
-function ofAcacia(line: InvoiceLine) {
+function ofAcacia(line: InvoiceLine, view: View) {
   const { id, price, amount, discount, quantity, proration, subscription } = line;
   const isItem = line.subscriptionItem !== null;
   return {
     amount_excluding_tax: amount - discount,
     ...(!isItem && { invoice_item: id.replace(/^il_/, 'ii_') }),
-    plan: price && renderPlan(price),
-    price: price && renderPrice(price),
+    plan: price && renderPlan(price, view),
+    price: price && renderPrice(price, view),
     proration,
     proration_details: { credited_items: null },
     subscription,

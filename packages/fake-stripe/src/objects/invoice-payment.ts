@@ -1,4 +1,4 @@
-import type { StripeObject } from './object.ts';
+import type { StripeObject, View } from './object.ts';
 
 /** What joins an invoice and the payment intent that pays it, from 2025-03-31.basil on. */
 export interface InvoicePaymentRecord {
@@ -14,7 +14,7 @@ export interface InvoicePaymentRecord {
   readonly canceledAt: number | null;
 }
 
-export function renderInvoicePayment(payment: InvoicePaymentRecord): StripeObject {
+export function renderInvoicePayment(payment: InvoicePaymentRecord, view: View): StripeObject {
   const { id, object, created, currency, invoice, amountRequested, status } = payment;
   return {
     id,
@@ -25,7 +25,7 @@ export function renderInvoicePayment(payment: InvoicePaymentRecord): StripeObjec
     currency,
     invoice,
     is_default: true,
-    livemode: false,
+    livemode: view.livemode,
     payment: { payment_intent: payment.paymentIntent, type: 'payment_intent' },
     status,
     status_transitions: { canceled_at: payment.canceledAt, paid_at: payment.paidAt },

@@ -103,9 +103,9 @@ export function renderInvoice(invoice: InvoiceRecord, view: View): StripeObject 
     latest_revision: null,
     lines: listWithin(
       `/v1/invoices/${id}/lines`,
-      lines.map((line) => renderInvoiceLine(line, id, view.shape)),
+      lines.map((line) => renderInvoiceLine(line, id, view)),
     ),
-    livemode: false,
+    livemode: view.livemode,
     metadata: invoice.metadata,
     next_payment_attempt: null,
     number: status === 'draft' ? null : number,

@@ -28,6 +28,7 @@ export interface View {
   readonly shape: Shape;
   /** Where the fake itself is reached, for the pages that it serves. */
   readonly baseUrl: string;
+  readonly livemode: boolean;
 }
 
 /** A list inside an object, with the first ten of its items; the others are to be listed. */

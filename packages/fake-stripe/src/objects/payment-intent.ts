@@ -52,7 +52,7 @@ export function renderPaymentIntent(intent: PaymentIntentRecord, view: View): St
     ...(view.shape === 'acacia' && { invoice: intent.invoice }),
     last_payment_error: failure && { code: failure, type: 'card_error' },
     latest_charge: intent.latestCharge,
-    livemode: false,
+    livemode: view.livemode,
     metadata,
     next_action: null,
     on_behalf_of: null,

@@ -17,7 +17,7 @@ export function renderPortalSession(session: PortalSessionRecord, view: View): S
     created,
     customer,
     flow: null,
-    livemode: false,
+    livemode: view.livemode,
     locale: null,
     on_behalf_of: null,
     return_url: returnUrl,

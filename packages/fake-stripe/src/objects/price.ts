@@ -1,4 +1,4 @@
-import type { Metadata, StripeObject } from './object.ts';
+import type { Metadata, StripeObject, View } from './object.ts';
 
 export interface Recurring {
   readonly interval: 'day' | 'week' | 'month' | 'year';
@@ -21,7 +21,7 @@ export interface PriceRecord {
   readonly lookupKey: string | null;
 }
 
-export function renderPrice(price: PriceRecord): StripeObject {
+export function renderPrice(price: PriceRecord, view: View): StripeObject {
   const { object, id, created, active, currency, unitAmount, product, recurring } = price;
   return {
     id,
@@ -31,7 +31,7 @@ export function renderPrice(price: PriceRecord): StripeObject {
     created,
     currency,
     custom_unit_amount: null,
-    livemode: false,
+    livemode: view.livemode,
     lookup_key: price.lookupKey,
     metadata: price.metadata,
     nickname: price.nickname,
@@ -53,7 +53,7 @@ export function renderPrice(price: PriceRecord): StripeObject {
 }
 
 /** The plan that every recurring price also is, in objects that remember plans. */
-export function renderPlan(price: PriceRecord): StripeObject | null {
+export function renderPlan(price: PriceRecord, view: View): StripeObject | null {
   const { id, active, created, currency, unitAmount, product, recurring, metadata } = price;
   if (!recurring) return null;
   return {
@@ -67,7 +67,7 @@ export function renderPlan(price: PriceRecord): StripeObject | null {
     currency,
     interval: recurring.interval,
     interval_count: recurring.intervalCount,
-    livemode: false,
+    livemode: view.livemode,
     metadata,
     meter: null,
     nickname: price.nickname,

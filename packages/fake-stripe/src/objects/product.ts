@@ -1,4 +1,4 @@
-import type { Metadata, StripeObject } from './object.ts';
+import type { Metadata, StripeObject, View } from './object.ts';
 
 export interface ProductRecord {
   readonly object: 'product';
@@ -11,7 +11,7 @@ export interface ProductRecord {
   readonly metadata: Metadata;
 }
 
-export function renderProduct(product: ProductRecord): StripeObject {
+export function renderProduct(product: ProductRecord, view: View): StripeObject {
   const { object, id, created, updated, active, name, description, metadata } = product;
   return {
     id,
@@ -21,7 +21,7 @@ export function renderProduct(product: ProductRecord): StripeObject {
     default_price: null,
     description,
     images: [],
-    livemode: false,
+    livemode: view.livemode,
     marketing_features: [],
     metadata,
     name,

@@ -52,29 +52,29 @@ export function render(record: AnyRecord, view: View): StripeObject {
     case 'checkout.session':
       return renderSession(record, view);
     case 'coupon':
-      return renderCoupon(record);
+      return renderCoupon(record, view);
     case 'credit_note':
       return renderCreditNote(record, view);
     case 'customer':
-      return renderCustomer(record);
+      return renderCustomer(record, view);
     case 'dispute':
-      return renderDispute(record);
+      return renderDispute(record, view);
     case 'invoice':
       return renderInvoice(record, view);
     case 'invoice_payment':
-      return renderInvoicePayment(record);
+      return renderInvoicePayment(record, view);
     case 'payment_intent':
       return renderPaymentIntent(record, view);
     case 'price':
-      return renderPrice(record);
+      return renderPrice(record, view);
     case 'product':
-      return renderProduct(record);
+      return renderProduct(record, view);
     case 'promotion_code':
-      return renderPromotionCode(record);
+      return renderPromotionCode(record, view);
     case 'refund':
       return renderRefund(record, view);
     case 'setup_intent':
-      return renderSetupIntent(record);
+      return renderSetupIntent(record, view);
     case 'subscription':
       return renderSubscription(record, view);
   }

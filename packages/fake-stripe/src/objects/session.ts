@@ -91,7 +91,7 @@ export function renderSession(session: SessionRecord, view: View): StripeObject 
     expires_at: session.expiresAt,
     invoice: session.invoice,
     invoice_creation: invoiceCreation(session),
-    livemode: false,
+    livemode: view.livemode,
     locale: null,
     metadata: session.metadata,
     mode,
@@ -156,7 +156,7 @@ function invoiceCreation({ mode, invoiceMetadata }: SessionRecord) {
 }
 
 /** A line item of a session, as GET …/line_items lists it. */
-export function renderSessionLine(line: SessionLine): StripeObject {
+export function renderSessionLine(line: SessionLine, view: View): StripeObject {
   const { id, price, description, quantity, discount, tax } = line;
   return {
     id,
@@ -168,7 +168,7 @@ export function renderSessionLine(line: SessionLine): StripeObject {
     currency: price.currency,
     description,
     metadata: {},
-    price: renderPrice(price),
+    price: renderPrice(price, view),
     quantity,
   };
 }

@@ -1,4 +1,4 @@
-import type { StripeObject } from './object.ts';
+import type { StripeObject, View } from './object.ts';
 
 export interface SetupIntentRecord {
   readonly object: 'setup_intent';
@@ -8,7 +8,7 @@ export interface SetupIntentRecord {
   readonly status: 'requires_payment_method' | 'succeeded';
 }
 
-export function renderSetupIntent(intent: SetupIntentRecord): StripeObject {
+export function renderSetupIntent(intent: SetupIntentRecord, view: View): StripeObject {
   const { id, object, created, customer, status } = intent;
   return {
     id,
@@ -16,7 +16,7 @@ export function renderSetupIntent(intent: SetupIntentRecord): StripeObject {
     created,
     customer,
     description: null,
-    livemode: false,
+    livemode: view.livemode,
     metadata: {},
     payment_method: status === 'succeeded' ? 'pm_sim_1' : null,
     payment_method_types: ['card'],

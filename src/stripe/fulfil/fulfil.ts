@@ -1,0 +1,143 @@
+import type { StripeApi } from '../api/api.ts';
+import { fetchSession } from '../api/sessions.ts';
+import type { Inbox, Verdict } from '../inbox/inbox.ts';
+import {
+  API_IS_BACK,
+  FOR_BUYER,
+  FOR_RETURN,
+  parked,
+  slowPaymentEnds,
+  userIsKnown,
+} from '../inbox/verdicts.ts';
+import type { PaymentRecords } from '../payments/payment-records.ts';
+import type { Users } from '../payments/users.ts';
+import type { TakeBack } from '../reversals/take-back.ts';
+import type { Told } from '../shapes/event.ts';
+import { at, idOf, type Json } from '../shapes/json.ts';
+import { ENDS_OF_SLOW_PAYMENT, interpret } from './interpret.ts';
+import type { Link } from './interpretation.ts';
+import { createPay, type Pay, type PayOptions } from './pay.ts';
+
+export interface FulfilmentOptions extends PayOptions {
+  readonly inbox: Inbox;
+  readonly users: Users;
+  readonly records: PaymentRecords;
+  readonly takeBack: TakeBack;
+  readonly api: StripeApi;
+  readonly livemode: boolean;
+}
+
+/** What Stripe tells, turned into credits; the one way in which that happens. */
+export interface Fulfilment extends Pick<Pay, 'appraise' | 'userOf'> {
+  /** Carries out what is told, whoever told it, and however often. */
+  readonly fulfil: (told: Told) => Promise<Verdict>;
+}
+
+/** See `Fulfilment`. What it cannot do yet is a verdict; what fails, such as the ledger, throws. */
+export function createFulfilment(options: FulfilmentOptions): Fulfilment {
+  const { inbox, users, records, takeBack, api, sold, livemode, trustsReference } = options;
+  const { pay, appraise, userOf, learnNames } = createPay(options);
+
+  async function fulfil(told: Told): Promise<Verdict> {
+    const verdict = await judge(told);
+    const session = endedPayment(told);
+    if (session === null || verdict.state === 'parked') return verdict;
+    return { ...verdict, wakes: [...(verdict.wakes ?? []), slowPaymentEnds(session)] };
+  }
+
+  async function judge(event: Told): Promise<Verdict> {
+    const asked = interpret(event, livemode);
+    switch (asked.kind) {
+      case 'ignore':
+        return { state: 'ignored', reason: asked.reason };
+      case 'park':
+        return parked(asked.reason);
+      case 'unpaid':
+        return awaitPayment(event, asked.session);
+      case 'link':
+        return link(asked.link);
+      case 'pay':
+        return pay(event.id, asked.payment);
+      case 'names':
+        return learnNames(asked.payment);
+      case 'reversal':
+        return takeBack.reverse(event, [asked.reversal]);
+      case 'credit_note':
+        return takeBack.reverseCreditNote(event, asked.id);
+      case 'refunded_charge':
+        return takeBack.reverseCharge(event, asked.charge);
+      case 'forget':
+        await users.forget(asked.customer);
+        return { state: 'done' };
+    }
+  }
+
+  /**
+   * The payment's end may have come first, or have been lost; and a manual capture sends no event of
+   * the session. So Stripe is asked for the session, whenever its event is attempted again.
+   */
+  async function awaitPayment(event: Told, session: string): Promise<Verdict> {
+    const end = await inbox.settledType(session, ENDS_OF_SLOW_PAYMENT);
+    if (end !== null) return { state: 'ignored', reason: `it was unpaid; ${end} decided` };
+    const [known] = await records.find([session]);
+    if (known?.record) return { state: 'ignored', reason: 'it was unpaid, and was paid since' };
+    const ended = slowPaymentEnds(session);
+    if (event.stale) {
+      const answer = await fetchSession(api, session);
+      switch (answer.kind) {
+        case 'answer':
+          return judge({ ...event, object: answer.value, stale: false });
+        case 'unreachable':
+          return parked(`unpaid: ${answer.reason}`, [ended, API_IS_BACK], FOR_RETURN);
+        case 'unusable':
+          return parked(`unpaid: ${answer.reason}`, [ended], FOR_BUYER);
+      }
+    }
+    const why = whyNotPaid(event.object);
+    if (why !== null) return { state: 'ignored', reason: why };
+    const reason = 'unpaid: waits for checkout.session.async_payment_succeeded or _failed';
+    return parked(reason, [ended], FOR_BUYER);
+  }
+
+  async function link(told: Link): Promise<Verdict> {
+    const { session, subscription, customer } = told;
+    const named = (await sold.intentOf({ intent: session }))?.userId ?? told.userId;
+    const userId = named ?? (trustsReference ? await referredUser(told) : null);
+    if (userId === null) {
+      return { state: 'ignored', reason: 'it names no user; its invoice decides' };
+    }
+    // Whoever put a name into an address may have the subscription, not the user's portal.
+    const stripeIds = [named && customer, subscription].filter((id) => id !== null);
+    const foreign = await users.link(userId, stripeIds);
+    await inbox.wake(stripeIds.map(userIsKnown));
+    if (foreign.length === 0) return { state: 'done' };
+    return { state: 'done', reason: `another user already owns ${foreign.join(' and ')}` };
+  }
+
+  /** By a reference, unless the customer or the subscription is known already. */
+  async function referredUser({ reference, subscription, customer }: Link) {
+    return (await users.find(subscription, customer)) === null ? reference : null;
+  }
+
+  return { fulfil, appraise, userOf };
+}
+
+/** Why a completed session will not be paid any more; null when it may be, or nobody was asked. */
+function whyNotPaid(session: Json): string | null {
+  switch (at(session, 'payment_intent', 'status')) {
+    case 'canceled':
+      return 'its payment was canceled';
+    // To complete it the buyer had named a method, which has failed since; the buyer must order anew.
+    case 'requires_payment_method':
+      return 'its payment failed';
+    default:
+      return null;
+  }
+}
+
+/** The session of which this tells that its slow payment has ended: by an event, or as it is now. */
+function endedPayment({ id, type, object }: Told): string | null {
+  const ends =
+    id === null ? type.startsWith('checkout.session.') : ENDS_OF_SLOW_PAYMENT.includes(type);
+  return ends ? idOf(object) : null;
+}

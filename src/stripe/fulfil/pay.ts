@@ -1,0 +1,157 @@
+import type { Command, Outcome } from '../../ledger/command.ts';
+import type { Answer, StripeApi } from '../api/api.ts';
+import { fetchCheckout, fetchLines } from '../api/lines.ts';
+import type { Verdict } from '../inbox/inbox.ts';
+import { API_IS_BACK, FOR_RETURN, parked, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
+import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records.ts';
+import type { Payments } from '../payments/payments.ts';
+import type { PurchaseIntent } from '../payments/purchase-intents.ts';
+import type { Users } from '../payments/users.ts';
+import type { TakeBack } from '../reversals/take-back.ts';
+import type { Line } from '../shapes/shapes.ts';
+import { pricesOf, type Worth, worthOf } from './grants.ts';
+import type { NamedPayment, Payment } from './interpretation.ts';
+import { linesOfIntent, type Sold } from './sold.ts';
+
+export interface PayOptions {
+  readonly users: Pick<Users, 'find'>;
+  readonly payments: Payments;
+  readonly records: Pick<PaymentRecords, 'record'>;
+  readonly takeBack: Pick<TakeBack, 'catchUp'>;
+  readonly api: StripeApi;
+  readonly post: (command: Command) => Promise<Outcome>;
+  readonly sold: Sold;
+  /** Whether a `client_reference_id` says whose a payment is, where nothing else does. */
+  readonly trustsReference: boolean;
+}
+
+/** A payment that has arrived, turned into credits. */
+export interface Pay {
+  /** Grants what the payment is worth, or records that it gives nothing; repeats are harmless. */
+  readonly pay: (stripeEventId: string | null, payment: Payment) => Promise<Verdict>;
+  /** What a payment is worth, without any effect. */
+  readonly appraise: (
+    payment: Payment,
+  ) => Promise<Worth | Exclude<Answer<never>, { readonly kind: 'answer' }>>;
+  /** Whose it is; null when nobody knows yet. */
+  readonly userOf: (payment: Payment) => Promise<string | null>;
+  /** Files further names of a payment, granted or not. */
+  readonly learnNames: (payment: Pick<NamedPayment, 'key' | 'aliases'>) => Promise<Verdict>;
+}
+
+export function createPay(options: PayOptions): Pay {
+  const { users, payments, records, takeBack, api, post, sold, trustsReference } = options;
+
+  async function pay(eventId: string | null, payment: Payment): Promise<Verdict> {
+    const intent = await sold.intentOf(payment);
+    const worth = await worthUnder(intent, payment);
+    switch (worth.kind) {
+      case 'unreachable':
+        return parked(worth.reason, [API_IS_BACK], FOR_RETURN);
+      case 'nothing':
+        return giveNothing(payment, worth.reason);
+      case 'unusable':
+        return parked(worth.reason);
+      case 'unknown_price':
+        return parked(`unknown price ${worth.price}`, [priceIsKnown(worth.price)]);
+      case 'grant':
+        return payment.manual
+          ? grantUnlessCheckout(eventId, payment, worth)
+          : grant(eventId, payment, worth);
+    }
+  }
+
+  /** The invoice of a checkout is its receipt: the session grants, and says to whom. */
+  async function grantUnlessCheckout(
+    eventId: string | null,
+    payment: Payment,
+    worth: Extract<Worth, { kind: 'grant' }>,
+  ): Promise<Verdict> {
+    const session = await fetchCheckout(api, payment);
+    if (session.kind === 'unreachable') return parked(session.reason, [API_IS_BACK], FOR_RETURN);
+    if (session.kind === 'unusable') return parked(session.reason);
+    if (session.value === null) return grant(eventId, payment, worth);
+    const aliases = [payment.key, ...payment.aliases];
+    const { wakes } = await learnNames({ key: session.value, aliases });
+    return { state: 'ignored', reason: `the checkout session ${session.value} grants`, wakes };
+  }
+
+  /** Under the terms of its purchase intent, where it has one. */
+  async function worthUnder(intent: PurchaseIntent | null, payment: Payment) {
+    const read = await linesOf(payment, intent);
+    if (read.kind !== 'answer') return read;
+    const terms = await sold.termsOf(pricesOf(read.value), intent);
+    return worthOf(payment, read.value, terms);
+  }
+
+  async function linesOf(
+    payment: Payment,
+    intent: PurchaseIntent | null,
+  ): Promise<Answer<readonly Line[]>> {
+    const known = payment.lines ?? (intent && linesOfIntent(intent, payment));
+    return known ? { kind: 'answer', value: known } : fetchLines(api, payment.key);
+  }
+
+  async function grant(
+    stripeEventId: string | null,
+    payment: Payment,
+    { grants }: Extract<Worth, { kind: 'grant' }>,
+  ): Promise<Verdict> {
+    const { key, aliases, subscription, customer } = payment;
+    const userId = await userOf(payment);
+    if (userId === null) {
+      const stripeIds = [subscription, customer].filter((id) => id !== null);
+      return parked('unknown user', stripeIds.map(userIsKnown));
+    }
+    const grantKey = await payments.claim(key, aliases);
+    const keys = { grantKey, stripeEventId, idempotencyKey: null };
+    const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
+    if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
+    // The user whom the entry names: a replay may have been granted to another one.
+    const { userId: owner } = outcome.entry;
+    const wakes = await record(grantKey, payment, { outcome: 'granted', userId: owner });
+    if (!outcome.replayed) return { state: 'done', wakes };
+    return grantKey === key
+      ? { state: 'done', reason: 'it had been granted before', wakes }
+      : {
+          state: 'ignored',
+          reason: `the same payment as ${grantKey}, which has been granted`,
+          wakes,
+        };
+  }
+
+  async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
+    const owner = await payments.claim(payment.key, payment.aliases);
+    const wakes = await record(owner, payment, { outcome: 'nothing', reason });
+    return { state: 'ignored', reason, wakes };
+  }
+
+  /** Recorded first, then held against the reversals on file; those file first, and then look. */
+  async function record(key: string, { money }: NamedPayment, what: PaymentOutcome) {
+    await records.record(key, money, what);
+    return takeBack.catchUp(key);
+  }
+
+  async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
+    const owner = await payments.claim(key, aliases);
+    return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
+  }
+
+  /** What this server wrote outranks what the seller wrote, and that what a buyer can write. */
+  async function userOf(payment: Payment): Promise<string | null> {
+    const { userId, subscription, customer, reference } = payment;
+    return (
+      (await sold.intentOf(payment))?.userId ??
+      userId ??
+      (await users.find(subscription, customer)) ??
+      (trustsReference ? reference : null)
+    );
+  }
+
+  return {
+    pay,
+    appraise: async (payment) => worthUnder(await sold.intentOf(payment), payment),
+    userOf,
+    learnNames,
+  };
+}

@@ -1,0 +1,98 @@
+import type { Json } from '../shapes/json.ts';
+import { compareEvents } from './events-pass.ts';
+import { compareGrant } from './grants-pass.ts';
+import { askFor, type ObjectKind, readObjects } from './objects.ts';
+import { comparePayments } from './payments-pass.ts';
+import type { Finding } from './report.ts';
+import { compareClawBacksOf, compareReversals } from './reversals-pass.ts';
+import { Incomplete, type Run, toldOnly } from './run.ts';
+
+/** How many open findings, and how many unended reversals, a run asks for one by one. */
+const IN_TURN = 500;
+
+/** Compares all of a kind that Stripe created since. */
+export async function compareListed(run: Run, kind: ObjectKind, since: Date): Promise<void> {
+  for await (const objects of readObjects(run, kind, since)) await compare(run, kind, objects);
+}
+
+async function compare(
+  run: Run,
+  kind: ObjectKind,
+  objects: readonly Json[],
+  options?: { readonly again: boolean },
+): Promise<void> {
+  switch (kind) {
+    case 'event':
+      return compareEvents(run, objects);
+    case 'session':
+    case 'invoice':
+      return comparePayments(run, kind, objects);
+    default:
+      return compareReversals(run, kind, objects, options);
+  }
+}
+
+/** Compares refunds and disputes whose end was never told, however old they are; some at a time. */
+export async function compareUnended(run: Run): Promise<void> {
+  for (const { id, kind } of await run.followUps.unended(IN_TURN)) {
+    if (!run.compared.has(id)) {
+      const answer = await askFor(run, kind, id);
+      // One that Stripe does not know any more stays as it is.
+      if (answer.kind === 'answer') await compare(run, kind, [answer.value]);
+    }
+    if (run.apply) await run.followUps.noteAsked(id);
+  }
+}
+
+/**
+ * Looks again at what runs before could not repair, wherever the cursor is by now.
+ * @throws Incomplete when there is more of it than a run looks at; the rest is the next one's
+ */
+export async function compareLeft(run: Run): Promise<void> {
+  const left = await run.followUps.open(IN_TURN + 1);
+  for (const finding of left.slice(0, IN_TURN)) {
+    if (run.hasFound(finding)) continue;
+    await lookAgain(run, finding);
+    if (run.apply && !run.hasFound(finding)) await run.followUps.drop(finding);
+  }
+  if (left.length > IN_TURN) {
+    throw new Incomplete(
+      `more than ${IN_TURN} findings of earlier runs are open, and not all had their turn`,
+    );
+  }
+}
+
+async function lookAgain(run: Run, finding: Finding): Promise<void> {
+  const { kind, object } = finding;
+  if (kind === 'granted-but-not-paid') return compareGrant(run, object);
+  if (kind === 'clawed-back-differs') return compareClawBacksOf(run, [object]);
+  if (await hasArrived(run, finding)) return;
+  const asked = kindOf(finding);
+  const answer = await askFor(run, asked, object);
+  if (answer.kind === 'answer') return compare(run, asked, [answer.value], { again: true });
+  await run.suspect(toldOnly({ ...finding, why: answer.reason }));
+}
+
+/** Whether it is in order by what is known here, so that Stripe need not be asked. */
+async function hasArrived({ evidence }: Run, { kind, object }: Finding): Promise<boolean> {
+  if (kind === 'event-missing') return (await evidence.eventsStored([object])).has(object);
+  return (await evidence.payments([object])).get(object)?.recorded === true;
+}
+
+function kindOf({ kind, object }: Finding): ObjectKind {
+  switch (kind) {
+    case 'event-missing':
+      return 'event';
+    case 'refund-missing':
+    case 'refund-differs':
+      return 'refund';
+    case 'dispute-missing':
+    case 'dispute-differs':
+      return 'dispute';
+    case 'credit-note-missing':
+    case 'credit-note-differs':
+      return 'credit_note';
+    default:
+      return object.startsWith('cs_') ? 'session' : 'invoice';
+  }
+}

@@ -1,0 +1,102 @@
+import type { Pool } from 'pg';
+import type { Finding, Handled } from './report.ts';
+
+/** Which finding: there may be several about one object. */
+export type FindingKey = Pick<Finding, 'object' | 'kind'>;
+
+/** A refund or dispute whose end was not told yet. */
+export interface Unended {
+  readonly id: string;
+  readonly kind: 'refund' | 'dispute';
+}
+
+/** The SQL of what runs look at one by one, in turn, wherever the cursor is. */
+export type FollowUps = ReturnType<typeof createFollowUps>;
+
+export function createFollowUps(pool: Pool) {
+  /** Findings that were left, those first that were not looked at for longest. */
+  async function open(limit: number): Promise<readonly Finding[]> {
+    const { rows } = await pool.query<Finding>(
+      `SELECT kind, object, user_id AS user, amount, currency, credits, dated_at AS when, why
+         FROM stripe_findings
+        WHERE accepted_at IS NULL
+        ORDER BY looked_at, object
+        LIMIT $1`,
+      [limit],
+    );
+    return rows;
+  }
+
+  /** Remembers what could not be repaired. */
+  async function keep(handled: Handled): Promise<void> {
+    const { kind, object, user, amount, currency, credits, when, why, done } = handled;
+    await pool.query(
+      `INSERT INTO stripe_findings (object, kind, user_id, amount, currency, credits, dated_at, why,
+                                    done)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+           ON CONFLICT (object, kind) DO UPDATE
+          SET user_id = excluded.user_id, amount = excluded.amount, currency = excluded.currency,
+              credits = excluded.credits, why = excluded.why, done = excluded.done,
+              looked_at = now()`,
+      [object, kind, user, amount, currency, credits, when, why, done],
+    );
+  }
+
+  /** Forgets what is in order. */
+  async function drop({ object, kind }: FindingKey): Promise<void> {
+    await pool.query(
+      'DELETE FROM stripe_findings WHERE object = $1 AND kind = $2 AND accepted_at IS NULL',
+      [object, kind],
+    );
+  }
+
+  /** Whether an operator has accepted it, so that it is neither told nor repaired. */
+  async function isAccepted({ object, kind }: FindingKey): Promise<boolean> {
+    const { rowCount } = await pool.query(
+      `SELECT FROM stripe_findings
+        WHERE object = $1 AND kind = $2 AND accepted_at IS NOT NULL`,
+      [object, kind],
+    );
+    return rowCount === 1;
+  }
+
+  /**
+   * Refunds and disputes whose end was not told yet, those first of which Stripe was not asked for
+   * longest: what became of them may be lost, however long ago they were created.
+   */
+  async function unended(limit: number): Promise<readonly Unended[]> {
+    const { rows } = await pool.query<Unended>(
+      `SELECT id, kind
+         FROM stripe_reversals
+        WHERE (kind = 'refund' AND status IN ('pending', 'requires_action'))
+           OR (kind = 'dispute' AND status NOT IN ('won', 'lost', 'warning_closed',
+                                                   'charge_refunded', 'prevented'))
+        ORDER BY asked_at NULLS FIRST, recorded_at, id
+        LIMIT $1`,
+      [limit],
+    );
+    return rows;
+  }
+
+  /** Notes that Stripe was asked about a refund or dispute: the others come first now. */
+  async function noteAsked(id: string): Promise<void> {
+    await pool.query('UPDATE stripe_reversals SET asked_at = now() WHERE id = $1', [id]);
+  }
+
+  return { open, keep, drop, isAccepted, unended, noteAsked };
+}
+
+/**
+ * Accepts what was left about an object, as an operator asks.
+ * @param note who said it, and why
+ * @returns whether anything was left about it
+ */
+export async function acceptFindings(pool: Pool, object: string, note: string): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `UPDATE stripe_findings
+        SET accepted_at = now(), note = $2
+      WHERE object = $1 AND accepted_at IS NULL`,
+    [object, note],
+  );
+  return (rowCount ?? 0) > 0;
+}

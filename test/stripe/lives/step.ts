@@ -1,0 +1,55 @@
+import fc from 'fast-check';
+
+const which = fc.nat(7);
+const quantity = fc.integer({ min: 1, max: 4 });
+const percent = fc.oneof(fc.constant(100), fc.integer({ min: 1, max: 100 }));
+
+/** What the customer, the customer's bank or the shop does next; `which` picks among what there is. */
+export type Step = typeof step extends fc.Arbitrary<infer Any> ? Any : never;
+/** The steps of one kind. */
+export type StepOf<Do extends Step['do']> = Extract<Step, { readonly do: Do }>;
+
+export const step = fc.oneof(
+  kind(4, 'buy', {
+    quantity,
+    how: fc.constantFrom('card', 'card', 'slow', 'declined'),
+    /** Whether Stripe makes an invoice of it, as with invoice_creation. */
+    invoiced: fc.boolean(),
+  }),
+  kind(2, 'subscribe', {
+    quantity,
+    trial: fc.boolean(),
+    /** At the checkout, or by somebody of the shop. */
+    checkout: fc.boolean(),
+  }),
+  kind(3, 'renew', { which }),
+  kind(1, 'cancel', { which }),
+  kind(2, 'change', {
+    ...{ which, quantity, resetPeriod: fc.boolean() },
+    proration: fc.constantFrom('create_prorations', 'always_invoice'),
+  }),
+  kind(4, 'refund', { which, percent, pending: fc.boolean() }),
+  kind(3, 'end refund', { which, how: fc.constantFrom('succeeded', 'failed', 'canceled') }),
+  kind(3, 'dispute', {
+    ...{ which, percent, inquiry: fc.boolean() },
+    /** How it ends within the same second; null when it goes on. */
+    atOnce: fc.constantFrom('won', 'lost', null),
+  }),
+  kind(4, 'move dispute', { which, how: fc.constantFrom('escalate', 'won', 'lost') }),
+  kind(3, 'credit', { which, percent, outOfBand: fc.integer({ min: 0, max: 100 }) }),
+  kind(4, 'spend', { amount: fc.integer({ min: 1, max: 900 }) }),
+  kind(2, 'wait', { days: fc.integer({ min: 1, max: 20 }) }),
+);
+
+function kind<const Do extends string, Fields extends object>(
+  weight: number,
+  what: Do,
+  fields: { readonly [Field in keyof Fields]: fc.Arbitrary<Fields[Field]> },
+) {
+  /** Seconds since the step before: what happens within one is told in no order. */
+  const pause = fc.nat(2);
+  const arbitrary = fc
+    .record<Fields & { readonly pause: number }>({ ...fields, pause } as never)
+    .map((one) => ({ ...one, do: what }));
+  return { weight, arbitrary };
+}
