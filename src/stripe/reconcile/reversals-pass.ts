@@ -48,7 +48,10 @@ export async function compareClawBacks(run: Run, since: Date): Promise<void> {
   for await (const payments of run.evidence.reversedSince(since)) {
     await run.step();
     run.counts.payments += payments.length;
-    await compareClawBacksOf(run, payments);
+    await compareClawBacksOf(
+      run,
+      payments.map(({ payment }) => payment),
+    );
   }
 }
 
