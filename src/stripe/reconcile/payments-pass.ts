@@ -1,11 +1,11 @@
-import { interpret, type Payment } from '../fulfil/interpret.ts';
+import { type Intent, interpret, type Payment } from '../fulfil/interpret.ts';
 import type { Told } from '../fulfil/process.ts';
 import type { Verdict } from '../inbox/inbox.ts';
-import { at, idOf, type Json, wholeNumber } from '../shapes/json.ts';
+import { at, idOf, type Json } from '../shapes/json.ts';
 import type { PaymentEvidence } from './evidence.ts';
 import { answerOf, asJson } from './objects.ts';
-import type { Finding } from './report.ts';
-import type { Run, Suspect } from './run.ts';
+import { type Finding, NOT_KNOWN } from './report.ts';
+import { createdAt, type Run, type Suspect } from './run.ts';
 
 const TYPES = { session: 'checkout.session.completed', invoice: 'invoice.paid' } as const;
 
@@ -23,7 +23,9 @@ export async function comparePayments(
     const told = tellOf(object, TYPES[kind]);
     const intent = interpret(told, run.livemode);
     if (intent.kind === 'pay') {
-      await run.suspect(unrecorded(run, told, intent.payment));
+      await run.suspect(unrecorded(run, told, intent));
+    } else if (intent.kind === 'park' && buys(kind, object)) {
+      await run.suspect(unrecorded(run, told, intent));
     } else if (intent.kind === 'no_credits' && run.apply) {
       // Not off, but its refund would wait for it.
       await carryOut(run, told);
@@ -35,6 +37,11 @@ export async function comparePayments(
 export function isPaid(kind: keyof typeof TYPES, object: Json): boolean {
   if (kind === 'invoice') return at(object, 'status') === 'paid';
   return ['paid', 'no_payment_required'].includes(String(at(object, 'payment_status')));
+}
+
+/** Whether it may give credits, though it cannot be read: of a subscription its invoices do. */
+function buys(kind: keyof typeof TYPES, object: Json): boolean {
+  return isPaid(kind, object) && (kind === 'invoice' || at(object, 'mode') === 'payment');
 }
 
 function addNames(names: Set<string>, object: Json): void {
@@ -64,16 +71,27 @@ export function tellVerdict({ state, reason }: Verdict): string {
   return state === 'parked' ? `tried, but ${reason}` : `nothing: ${reason}`;
 }
 
-function unrecorded(run: Run, told: Told, payment: Payment): Suspect {
-  const { key } = payment;
+/** What a payment asks for, or why that cannot be read. */
+type Asked = Extract<Intent, { readonly kind: 'pay' | 'park' }>;
+
+function unrecorded(run: Run, told: Told, asked: Asked): Suspect {
+  const key = idOf(told.object) ?? '';
   const look = async () => (await run.evidence.payments([key])).get(key);
   return {
     isOff: async () => (await look())?.recorded !== true,
-    describe: async () => describe(run, told, payment, (await look())?.event ?? null),
+    async describe(): Promise<Finding> {
+      const event = (await look())?.event ?? null;
+      const { problems, ...known } = await findOut(run, asked);
+      return {
+        ...{ kind: 'paid-but-not-granted', object: key, ...known },
+        when: createdAt(told.object),
+        why: [whyNot(event), ...problems.filter((one) => one !== event?.reason)].join('; '),
+      };
+    },
     async repair() {
       const verdict = await carryOut(run, told);
-      if (!(await learnUser(run, verdict, payment))) return tellVerdict(verdict);
-      return tellVerdict(await carryOut(run, told));
+      const isLearned = asked.kind === 'pay' && (await learnUser(run, verdict, asked.payment));
+      return tellVerdict(isLearned ? await carryOut(run, told) : verdict);
     },
   };
 }
@@ -92,15 +110,11 @@ async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment):
   return (await carryOut(run, told)).state === 'done';
 }
 
-async function describe(
-  { processing }: Run,
-  { object }: Told,
-  payment: Payment,
-  event: PaymentEvidence['event'],
-): Promise<Finding> {
-  const { key, money, subscription, customer } = payment;
-  const user = payment.userId ?? (await processing.users.find(subscription, customer));
-  const worth = await processing.appraise(payment);
+async function findOut({ processing }: Run, asked: Asked) {
+  if (asked.kind === 'park') return { ...NOT_KNOWN, problems: [asked.reason] };
+  const { money, subscription, customer, userId } = asked.payment;
+  const user = userId ?? (await processing.users.find(subscription, customer));
+  const worth = await processing.appraise(asked.payment);
   const credits =
     worth.kind === 'grant' ? worth.grants.reduce((sum, { amount }) => sum + amount, 0) : null;
   const problems = [
@@ -108,15 +122,7 @@ async function describe(
     ...('reason' in worth ? [worth.reason] : []),
     ...(user === null ? ['unknown user'] : []),
   ];
-  return {
-    kind: 'paid-but-not-granted',
-    object: key,
-    user,
-    ...money,
-    credits: worth.kind === 'nothing' ? 0 : credits,
-    when: new Date((wholeNumber(at(object, 'created')) ?? 0) * 1000),
-    why: [whyNot(event), ...problems.filter((one) => one !== event?.reason)].join('; '),
-  };
+  return { user, ...money, credits: worth.kind === 'nothing' ? 0 : credits, problems };
 }
 
 function whyNot(event: PaymentEvidence['event']): string {
