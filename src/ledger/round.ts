@@ -142,9 +142,12 @@ function createDraft(known: KnownKeys, book: PaymentBook, newId: () => string) {
   }
 
   function post(account: OpenAccount, command: Command): Outcome {
-    const decision = decide(account.account, command, surroundings(command.userId, account.now));
+    const around = surroundings(command.userId, account.now);
+    const decision = decide(account.account, command, around);
     if (!decision.ok) return decision;
     seal(account, decision);
+    // What came too late to be spent expires at once, before a later command of this batch.
+    if (command.kind !== 'debit') seal(account, decideDue(account.account, around));
     book.remember(decision.entries);
     if (decision.entries.length > 0) known.remember(decision.lead);
     return { ok: true, entry: decision.lead, replayed: decision.entries.length === 0 };

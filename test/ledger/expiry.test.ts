@@ -49,6 +49,22 @@ test('an expiry is written even when the command that met it is refused', async 
   expect(await historyOf('bob')).toHaveLength(2);
 });
 
+test('what has expired before it was granted is in the statement at once, and is never spent', async () => {
+  const late = lots([30, { expiresAt: PAST }], [10, {}]);
+  // The first command keeps the lane busy, so that the other two travel in one batch.
+  const [, granted, spent] = await Promise.all(
+    [grant('uma', 5), grant('uma', 1, late), debit('uma', 16)].map((one) => ledger.post(one)),
+  );
+  expect(granted).toMatchObject({ ok: true, entry: { delta: 30 } });
+  expect(spent).toMatchObject({ ok: false, refusal: { balance: 15, available: 15 } });
+  expect(await historyOf('uma')).toEqual([
+    { kind: 'purchase', delta: 5, balance: 5 },
+    { kind: 'purchase', delta: 30, balance: 35 },
+    { kind: 'purchase', delta: 10, balance: 45 },
+    { kind: 'expiry', delta: -30, balance: 15 },
+  ]);
+});
+
 test('what expires soonest is spent first, and what never expires last', async () => {
   await ledger.post(
     grant('cyd', 1, lots([5, { category: 'bonus' }], [5, { expiresAt: FUTURE }], [5, {}])),
