@@ -2,8 +2,8 @@ import { PurserError } from '../errors.ts';
 import { isPassing, isUnavailable, toPurserError } from './sqlstate.ts';
 
 export interface CoalesceOptions<Item> {
-  /** The most items of one batch. */
-  readonly limit: number;
+  /** The most items of one batch; 128 unless it says otherwise. */
+  readonly limit?: number;
   /** What an item weighs, and the most that a batch may weigh; one heavier item goes alone. */
   readonly weight?: { readonly of: (item: Item) => number; readonly most: number };
   /** The most items that wait; further ones are `overloaded` at once. */
@@ -33,7 +33,7 @@ interface Waiting<Item, Result> {
  */
 export function coalesce<Item, Result>(
   run: (items: readonly Item[]) => Promise<readonly Result[]>,
-  { limit, weight, queue = 10_000, wait = 2_000 }: CoalesceOptions<Item>,
+  { limit = 128, weight, queue = 10_000, wait = 2_000 }: CoalesceOptions<Item> = {},
 ): (item: Item) => Promise<Result> {
   const waiting: Waiting<Item, Result>[] = [];
   let running = false;

@@ -1,4 +1,5 @@
 import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
+import { columnsOf } from '../../db/columns.ts';
 import type { StripeEvent } from '../shapes/event.ts';
 import { idOf } from '../shapes/json.ts';
 import type { State } from './inbox.ts';
@@ -51,19 +52,20 @@ export async function storeAll(
   session: BatchSession,
   arrivals: readonly Arrival[],
 ): Promise<readonly Arrived[]> {
-  const column = <T>(read: (arrival: Arrival) => T) => arrivals.map(read);
-  const rows = await session.run<{ id: string; state: State; is_new: boolean }>(STORE, [
-    column(({ event }) => event.id),
-    column(({ event }) => event.type),
-    column(({ event }) => event.apiVersion),
-    column(({ event }) => event.livemode),
-    column(({ event }) => event.account),
-    column(({ event }) => event.created),
-    column(({ event }) => idOf(event.object)),
-    column(({ payload }) => payload),
-    column(({ claimed }) => claimed),
-    column(({ claimed, lease }) => (claimed ? lease : 0)),
-  ]);
+  const columns = columnsOf(
+    arrivals,
+    ({ event }) => event.id,
+    ({ event }) => event.type,
+    ({ event }) => event.apiVersion,
+    ({ event }) => event.livemode,
+    ({ event }) => event.account,
+    ({ event }) => event.created,
+    ({ event }) => idOf(event.object),
+    ({ payload }) => payload,
+    ({ claimed }) => claimed,
+    ({ claimed, lease }) => (claimed ? lease : 0),
+  );
+  const rows = await session.run<{ id: string; state: State; is_new: boolean }>(STORE, columns);
   const found = new Map(rows.map((row) => [row.id, row]));
   return arrivals.map(({ event: { id } }) => {
     const row = found.get(id);
@@ -109,13 +111,14 @@ export async function endAll(
   session: BatchSession,
   endings: readonly Ending[],
 ): Promise<readonly boolean[]> {
-  const column = <T>(read: (ending: Ending) => T) => endings.map(read);
-  const rows = await session.run<{ id: string; attempt: number }>(END, [
-    column(({ id }) => id),
-    column(({ attempt }) => attempt),
-    column(({ state }) => state),
-    column(({ reason }) => reason),
-  ]);
+  const columns = columnsOf(
+    endings,
+    ({ id }) => id,
+    ({ attempt }) => attempt,
+    ({ state }) => state,
+    ({ reason }) => reason,
+  );
+  const rows = await session.run<{ id: string; attempt: number }>(END, columns);
   const ended = new Map(rows.map(({ id, attempt }) => [id, attempt]));
   return endings.map(({ id, attempt }) => ended.get(id) === attempt);
 }

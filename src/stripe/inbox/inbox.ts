@@ -38,8 +38,7 @@ export interface Patience {
 /** How long an attempt may take before somebody else may take the event over, in seconds. */
 const LEASE = 60;
 
-/** The most events of one statement, and the most characters of their payloads together. */
-const BATCH = 128;
+/** The most characters of the payloads of one statement. */
 const BATCH_CHARACTERS = 4 * 1024 * 1024;
 
 function backOff({ first, longest }: Patience, attempt: number): number {
@@ -51,12 +50,9 @@ export type Inbox = ReturnType<typeof createInbox>;
 
 export function createInbox(pool: Pool, session: BatchSession) {
   const storeOne = coalesce((arrivals: readonly Arrival[]) => storeAll(session, arrivals), {
-    limit: BATCH,
     weight: { of: ({ payload }) => payload.length, most: BATCH_CHARACTERS },
   });
-  const endOne = coalesce((endings: readonly Ending[]) => endAll(session, endings), {
-    limit: BATCH,
-  });
+  const endOne = coalesce((endings: readonly Ending[]) => endAll(session, endings));
 
   /**
    * Stores an event, with a lease for the caller: `claim` is null when the event was already

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
+import { columnsOf } from '../../db/columns.ts';
 import type { Money } from '../shapes/shapes.ts';
 
 /** What became of a payment. */
@@ -23,16 +24,11 @@ interface Recording {
   readonly what: PaymentOutcome;
 }
 
-/** The most payments of one statement. */
-const BATCH = 128;
-
 /** The SQL of stripe_payments: what was paid, and what became of it. */
 export type PaymentRecords = ReturnType<typeof createPaymentRecords>;
 
 export function createPaymentRecords(pool: Pool, session: BatchSession) {
-  const recordOne = coalesce((recordings: readonly Recording[]) => recordAll(session, recordings), {
-    limit: BATCH,
-  });
+  const recordOne = coalesce((recordings: readonly Recording[]) => recordAll(session, recordings));
 
   /** Records a payment once. What granted nothing may still grant; the reverse never happens. */
   function record(payment: string, money: Money, what: PaymentOutcome): Promise<void> {
@@ -88,14 +84,15 @@ async function recordAll(
   session: BatchSession,
   recordings: readonly Recording[],
 ): Promise<readonly undefined[]> {
-  const column = <T>(read: (recording: Recording) => T) => recordings.map(read);
-  await session.run(RECORD, [
-    column(({ payment }) => payment),
-    column(({ what }) => (what.outcome === 'granted' ? what.userId : null)),
-    column(({ money }) => money.amount),
-    column(({ money }) => money.currency),
-    column(({ what }) => what.outcome),
-    column(({ what }) => (what.outcome === 'nothing' ? what.reason : null)),
-  ]);
+  const columns = columnsOf(
+    recordings,
+    ({ payment }) => payment,
+    ({ what }) => (what.outcome === 'granted' ? what.userId : null),
+    ({ money }) => money.amount,
+    ({ money }) => money.currency,
+    ({ what }) => what.outcome,
+    ({ what }) => (what.outcome === 'nothing' ? what.reason : null),
+  );
+  await session.run(RECORD, columns);
   return recordings.map(() => undefined);
 }

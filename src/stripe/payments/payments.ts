@@ -9,16 +9,11 @@ interface Naming {
   readonly names: readonly string[];
 }
 
-/** The most payments of one statement; Stripe gives each a handful of names. */
-const BATCH = 128;
-
 /** The SQL of stripe_payment_aliases: one payment, however Stripe names it. */
 export type Payments = ReturnType<typeof createPayments>;
 
 export function createPayments(pool: Pool, session: BatchSession) {
-  const claimOne = coalesce((namings: readonly Naming[]) => claimAll(session, namings), {
-    limit: BATCH,
-  });
+  const claimOne = coalesce((namings: readonly Naming[]) => claimAll(session, namings));
 
   /**
    * Claims all names of a payment, and tells the one key under which it may be granted. Whoever

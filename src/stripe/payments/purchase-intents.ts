@@ -26,9 +26,6 @@ export interface IntentItem {
   readonly amount: number | null;
 }
 
-/** The most names of one statement. */
-const BATCH = 128;
-
 /** The SQL of purchase_intents. */
 export type PurchaseIntents = ReturnType<typeof createPurchaseIntents>;
 
@@ -56,9 +53,7 @@ export function createPurchaseIntents(pool: Pool, batches: BatchSession, livemod
   }
 
   /** By its session or its own id, then the newest; null when Purser did not open the session. */
-  const find = coalesce((names: readonly string[]) => findAll(batches, names, livemode), {
-    limit: BATCH,
-  });
+  const find = coalesce((names: readonly string[]) => findAll(batches, names, livemode));
 
   return { record, find };
 }

@@ -8,16 +8,11 @@ interface Question {
   readonly customer: string | null;
 }
 
-/** The most questions of one statement. */
-const BATCH = 128;
-
 /** The SQL that knows which user a Stripe customer or subscription stands for. */
 export type Users = ReturnType<typeof createUsers>;
 
 export function createUsers(pool: Pool, session: BatchSession) {
-  const findOne = coalesce((questions: readonly Question[]) => findAll(session, questions), {
-    limit: BATCH,
-  });
+  const findOne = coalesce((questions: readonly Question[]) => findAll(session, questions));
 
   /**
    * Remembers the user of a customer and a subscription. The first user of an id stays: a later

@@ -1,7 +1,7 @@
 import { PurserError } from '../../errors.ts';
 import { readEvent, type StripeEvent } from '../shapes/event.ts';
 import { idOf, type Json } from '../shapes/json.ts';
-import type { Finding } from './report.ts';
+import { type Finding, NOT_KNOWN } from './report.ts';
 import { type Run, type Suspect, toldOnly } from './run.ts';
 
 /** How many events that are due are attempted at once, and how often; parked ones fall due later. */
@@ -58,9 +58,8 @@ function tryToRead(payload: string): StripeEvent | null {
 
 /** What no webhook would take either. */
 function unreadableEvent(id: string): Suspect {
-  const nothing = { user: null, amount: null, currency: null, credits: null };
   const why = 'it cannot be read';
-  return toldOnly({ kind: 'event-missing', object: id, ...nothing, when: new Date(), why });
+  return toldOnly({ kind: 'event-missing', object: id, ...NOT_KNOWN, when: new Date(), why });
 }
 
 function describe({ id, type, object, created }: StripeEvent): Finding {
@@ -68,7 +67,7 @@ function describe({ id, type, object, created }: StripeEvent): Finding {
   return {
     kind: 'event-missing',
     object: id,
-    ...{ user: null, amount: null, currency: null, credits: null },
+    ...NOT_KNOWN,
     when: new Date(created * 1000),
     why: `${type}${about === null ? '' : ` of ${about}`} never arrived`,
   };

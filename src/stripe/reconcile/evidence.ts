@@ -102,45 +102,27 @@ export function createEvidence(pool: Pool) {
     return rows[0]?.user_id ?? null;
   }
 
-  /** The keys of payments that have refunds or disputes, one of both known since; in batches. */
-  async function* reversedSince(since: Date): AsyncGenerator<readonly string[], void, undefined> {
-    for (let after = ''; ; ) {
-      const { rows } = await pool.query<{ payment: string }>(
-        `SELECT DISTINCT p.payment
-           FROM stripe_reversals r
-           JOIN stripe_payment_aliases a ON a.alias = r.payment_name
-           JOIN stripe_payments p ON p.payment = a.payment
-          WHERE greatest(r.recorded_at, r.decided_at, r.asked_at, p.recorded_at) >= $1
-            AND p.payment > $2
-          ORDER BY p.payment
-          LIMIT ${BATCH}`,
-        [since, after],
-      );
-      const keys = rows.map(({ payment }) => payment);
-      yield keys;
-      const last = keys.at(-1);
-      if (last === undefined || keys.length < BATCH) return;
-      after = last;
-    }
-  }
-
-  /** What granted since, in batches. */
-  async function* grantedSince(
+  /** Payments in batches, the way the query reads them. */
+  async function* read<Row extends { readonly payment: string }>(
+    query: string,
     since: Date,
-  ): AsyncGenerator<readonly GrantEvidence[], void, undefined> {
+  ): AsyncGenerator<readonly Row[], void, undefined> {
+    const text = `${query} AND p.payment > $2 ORDER BY p.payment LIMIT ${BATCH}`;
     for (let after = ''; ; ) {
-      const { rows } = await pool.query<GrantEvidence>(
-        `${GRANTED} AND p.recorded_at >= $1 AND p.payment > $2
-          ORDER BY p.payment
-          LIMIT ${BATCH}`,
-        [since, after],
-      );
+      const { rows } = await pool.query<Row>(text, [since, after]);
       yield rows;
       const last = rows.at(-1);
       if (!last || rows.length < BATCH) return;
       after = last.payment;
     }
   }
+
+  /** The payments that have refunds or disputes, one of both known since, in batches. */
+  const reversedSince = (since: Date) => read<{ readonly payment: string }>(REVERSED_SINCE, since);
+
+  /** What granted since, in batches. */
+  const grantedSince = (since: Date) =>
+    read<GrantEvidence>(`${GRANTED} AND p.recorded_at >= $1`, since);
 
   /** What this payment granted; null when it granted nothing. */
   async function grantOf(payment: string): Promise<GrantEvidence | null> {
@@ -159,6 +141,13 @@ export function createEvidence(pool: Pool) {
     ...{ reversedSince, unsettled, grantedSince, grantOf },
   };
 }
+
+const REVERSED_SINCE = `
+         SELECT DISTINCT p.payment
+           FROM stripe_reversals r
+           JOIN stripe_payment_aliases a ON a.alias = r.payment_name
+           JOIN stripe_payments p ON p.payment = a.payment
+          WHERE greatest(r.recorded_at, r.decided_at, r.asked_at, p.recorded_at) >= $1`;
 
 const GRANTED = `
          SELECT p.payment, p.user_id AS user, p.amount_paid AS amount, p.currency,

@@ -1,12 +1,12 @@
 import { interpret } from '../fulfil/interpret.ts';
-import type { Payment } from '../fulfil/interpretation.ts';
+import type { Interpretation, Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import type { Told } from '../shapes/event.ts';
-import { at, idOf, type Json, wholeNumber } from '../shapes/json.ts';
+import { at, idOf, type Json } from '../shapes/json.ts';
 import type { PaymentEvidence } from './evidence.ts';
 import { answerOf, asJson } from './objects.ts';
-import type { Finding } from './report.ts';
-import type { Run, Suspect } from './run.ts';
+import { type Finding, NOT_KNOWN } from './report.ts';
+import { createdAt, type Run, type Suspect } from './run.ts';
 
 const TYPES = { session: 'checkout.session.completed', invoice: 'invoice.paid' } as const;
 
@@ -23,12 +23,15 @@ export async function comparePayments(
     if (known.get(idOf(object) ?? '')?.recorded) continue;
     const told = tellOf(object, TYPES[kind]);
     const asked = interpret(told, run.livemode);
-    if (asked.kind !== 'pay') continue;
-    const { payment } = asked;
-    const isOff = !payment.manual || (await run.processing.appraise(payment)).kind !== 'nothing';
-    if (isOff) await run.suspect(unrecorded(run, told, payment));
-    // Its refund would wait for it.
-    else if (run.apply) await carryOut(run, told);
+    if (asked.kind === 'park' && buys(kind, object)) {
+      await run.suspect(unrecorded(run, told, asked));
+    } else if (asked.kind === 'pay') {
+      const { payment } = asked;
+      const isOff = !payment.manual || (await run.processing.appraise(payment)).kind !== 'nothing';
+      if (isOff) await run.suspect(unrecorded(run, told, asked));
+      // Its refund would wait for it.
+      else if (run.apply) await carryOut(run, told);
+    }
   }
 }
 
@@ -36,6 +39,11 @@ export async function comparePayments(
 export function isPaid(kind: keyof typeof TYPES, object: Json): boolean {
   if (kind === 'invoice') return at(object, 'status') === 'paid';
   return ['paid', 'no_payment_required'].includes(String(at(object, 'payment_status')));
+}
+
+/** Whether it may give credits, though it cannot be read: of a subscription its invoices do. */
+function buys(kind: keyof typeof TYPES, object: Json): boolean {
+  return isPaid(kind, object) && (kind === 'invoice' || at(object, 'mode') === 'payment');
 }
 
 function addNames(names: Set<string>, object: Json): void {
@@ -65,16 +73,27 @@ export function tellVerdict({ state, reason }: Verdict): string {
   return state === 'parked' ? `tried, but ${reason}` : `nothing: ${reason}`;
 }
 
-function unrecorded(run: Run, told: Told, payment: Payment): Suspect {
-  const { key } = payment;
+/** What a payment asks for, or why that cannot be read. */
+type Asked = Extract<Interpretation, { readonly kind: 'pay' | 'park' }>;
+
+function unrecorded(run: Run, told: Told, asked: Asked): Suspect {
+  const key = idOf(told.object) ?? '';
   const look = async () => (await run.evidence.payments([key])).get(key);
   return {
     isOff: async () => (await look())?.recorded !== true,
-    describe: async () => describe(run, told, payment, (await look())?.event ?? null),
+    async describe(): Promise<Finding> {
+      const event = (await look())?.event ?? null;
+      const { problems, ...known } = await findOut(run, asked);
+      return {
+        ...{ kind: 'paid-but-not-granted', object: key, ...known },
+        when: createdAt(told.object),
+        why: [whyNot(event), ...problems.filter((one) => one !== event?.reason)].join('; '),
+      };
+    },
     async repair() {
       const verdict = await carryOut(run, told);
-      if (!(await learnUser(run, verdict, payment))) return tellVerdict(verdict);
-      return tellVerdict(await carryOut(run, told));
+      const isLearned = asked.kind === 'pay' && (await learnUser(run, verdict, asked.payment));
+      return tellVerdict(isLearned ? await carryOut(run, told) : verdict);
     },
   };
 }
@@ -93,15 +112,11 @@ async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment):
   return (await carryOut(run, told)).state === 'done';
 }
 
-async function describe(
-  { processing }: Run,
-  { object }: Told,
-  payment: Payment,
-  event: PaymentEvidence['event'],
-): Promise<Finding> {
-  const { key, money } = payment;
-  const user = await processing.userOf(payment);
-  const worth = await processing.appraise(payment);
+async function findOut({ processing }: Run, asked: Asked) {
+  if (asked.kind === 'park') return { ...NOT_KNOWN, problems: [asked.reason] };
+  const { money } = asked.payment;
+  const user = await processing.userOf(asked.payment);
+  const worth = await processing.appraise(asked.payment);
   const credits =
     worth.kind === 'grant' ? worth.grants.reduce((sum, { amount }) => sum + amount, 0) : null;
   const problems = [
@@ -109,15 +124,7 @@ async function describe(
     ...('reason' in worth ? [worth.reason] : []),
     ...(user === null ? ['unknown user'] : []),
   ];
-  return {
-    kind: 'paid-but-not-granted',
-    object: key,
-    user,
-    ...money,
-    credits: worth.kind === 'nothing' ? 0 : credits,
-    when: new Date((wholeNumber(at(object, 'created')) ?? 0) * 1000),
-    why: [whyNot(event), ...problems.filter((one) => one !== event?.reason)].join('; '),
-  };
+  return { user, ...money, credits: worth.kind === 'nothing' ? 0 : credits, problems };
 }
 
 function whyNot(event: PaymentEvidence['event']): string {

@@ -33,6 +33,9 @@ export interface Finding {
   readonly why: string;
 }
 
+/** Of a finding about what cannot be read. */
+export const NOT_KNOWN = { user: null, amount: null, currency: null, credits: null } as const;
+
 /** A finding, and what became of it. */
 export interface Handled extends Finding {
   /** What was done about it; null when nothing was. */

@@ -1,7 +1,7 @@
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK } from '../inbox/verdicts.ts';
 import type { Told } from '../shapes/event.ts';
-import { at, idOf, type Json, wholeNumber } from '../shapes/json.ts';
+import { idOf, type Json } from '../shapes/json.ts';
 import {
   type Reversal,
   readCreditNote,
@@ -11,10 +11,13 @@ import {
 import type { Read } from '../shapes/shapes.ts';
 import type { FiledEvidence } from './evidence.ts';
 import { carryOut, tellOf, tellVerdict } from './payments-pass.ts';
-import type { Finding } from './report.ts';
-import type { Run, Suspect } from './run.ts';
+import { type Finding, NOT_KNOWN } from './report.ts';
+import { createdAt, type Run, type Suspect, toldOnly } from './run.ts';
 
 type Kind = Reversal['kind'];
+
+/** How findings call them. */
+const NAMES = { refund: 'refund', dispute: 'dispute', credit_note: 'credit-note' } as const;
 
 /**
  * Compares refunds, disputes or credit notes.
@@ -29,6 +32,7 @@ export async function compareReversals(
   const filed = await run.evidence.filed(objects.map((object) => idOf(object) ?? ''));
   for (const object of objects) {
     const read = readReversal(object, kind);
+    if (!read.ok) await run.suspect(unreadable(object, kind, read.problem));
     if (!read.ok || read.value === null) continue;
     const reversal = read.value;
     const told = tellReversal(object, reversal);
@@ -48,7 +52,10 @@ export async function compareClawBacks(run: Run, since: Date): Promise<void> {
   for await (const payments of run.evidence.reversedSince(since)) {
     await run.step();
     run.counts.payments += payments.length;
-    await compareClawBacksOf(run, payments);
+    await compareClawBacksOf(
+      run,
+      payments.map(({ payment }) => payment),
+    );
   }
 }
 
@@ -92,14 +99,13 @@ function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Su
     isOff: async () => isOpen || (await look()) !== null,
     async describe(): Promise<Finding> {
       const found = await look();
-      const name = kind === 'credit_note' ? 'credit-note' : kind;
       const why = found === 'missing' ? 'not on file' : (found ?? 'on file, but not settled');
       return {
-        kind: `${name}-${found === 'missing' ? 'missing' : 'differs'}`,
+        kind: `${NAMES[kind]}-${found === 'missing' ? 'missing' : 'differs'}`,
         object: id,
         user: await run.evidence.userOf(names),
         ...{ amount, currency, credits: null },
-        when: new Date((wholeNumber(at(told.object, 'created')) ?? 0) * 1000),
+        when: createdAt(told.object),
         why: `of ${names[0]}: ${why}`,
       };
     },
@@ -109,6 +115,15 @@ function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Su
       return tellVerdict(verdict);
     },
   };
+}
+
+/** What no event could tell either. */
+function unreadable(object: Json, kind: Kind, why: string): Suspect {
+  const about = {
+    kind: `${NAMES[kind]}-missing`,
+    object: idOf(object) ?? 'without an id',
+  } as const;
+  return toldOnly({ ...about, ...NOT_KNOWN, when: createdAt(object), why });
 }
 
 /** It is on file, but what it is about could not be asked; whatever else it waits for finds it. */

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { toPurserError } from '../../db/sqlstate.ts';
 import type { Processing } from '../fulfil/processing.ts';
+import { at, type Json, wholeNumber } from '../shapes/json.ts';
 import type { Evidence } from './evidence.ts';
 import type { FindingKey, FollowUps } from './follow-ups.ts';
 import { type Counts, type Finding, type Handled, MAX_FINDINGS } from './report.ts';
@@ -142,4 +143,9 @@ const nameOf = ({ kind, object }: FindingKey) => `${kind} ${object}`;
 /** What can only be told: the rules derive nothing to do. */
 export function toldOnly(finding: Finding): Suspect {
   return { isOff: async () => true, describe: async () => finding, repair: null };
+}
+
+/** When Stripe created an object. */
+export function createdAt(object: Json): Date {
+  return new Date((wholeNumber(at(object, 'created')) ?? 0) * 1000);
 }

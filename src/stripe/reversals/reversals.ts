@@ -6,17 +6,12 @@ import type { Reversal } from '../shapes/reversal-shapes.ts';
 /** A reversal on file, as far as it matters to the payment it belongs to. */
 export type FiledReversal = Pick<Reversal, 'id' | 'kind'> & { readonly name: string };
 
-/** The most payments that one statement asks for. */
-const BATCH = 128;
-
 /** The SQL of stripe_reversals: refunds, disputes and credit notes as they were last told. */
 export type Reversals = ReturnType<typeof createReversals>;
 
 export function createReversals(pool: Pool, session: BatchSession) {
   /** What is on file about a payment, under any of its names. */
-  const of = coalesce((payments: readonly string[]) => findAll(session, payments), {
-    limit: BATCH,
-  });
+  const of = coalesce((payments: readonly string[]) => findAll(session, payments));
 
   /**
    * Files what was told, whatever the order in which it arrives: an ended refund stays ended; of a

@@ -110,6 +110,35 @@ test('what its event has set right meanwhile is left no more', async () => {
   expect(await stage.db.sql('SELECT FROM stripe_findings')).toEqual([]);
 });
 
+describe('what no rule can read is told, not passed over', () => {
+  test('a paid invoice', async () => {
+    const [userId, subscription, billingReason] = [fresh('user'), fresh('sub'), 'solstice'];
+    const lines = [{ price: 'price_pack' }];
+    const { data } = stage.fake.payInvoice({ userId, subscription, billingReason, lines });
+    forgetEvents();
+    const unknown = 'billing_reason solstice is not known';
+    const why = expect.stringContaining(`its event never arrived; ${unknown}`);
+    const finding = { kind: 'paid-but-not-granted', object: data.object.id, why };
+    expect((await reconcileOn(stage)).findings).toMatchObject([finding]);
+    const done = expect.stringContaining(`tried, but ${unknown}`);
+    expect((await apply()).findings).toMatchObject([{ ...finding, done, repaired: false }]);
+  });
+
+  test('a refund', async () => {
+    const { intent, events } = buyPack(stage);
+    for (const event of events) await stage.deliver(event);
+    const { id } = stage.fake.refundPayment(intent).object;
+    const pondering = { ...stage.fake.store.need('refund', id), status: 'pondering' };
+    stage.fake.store.save(pondering as never);
+    forgetEvents();
+    const why = "the refund's status pondering is not known";
+    const finding = { kind: 'refund-missing', object: id, why, done: null };
+    expect((await apply()).findings).toMatchObject([finding]);
+    await passBy();
+    expect((await apply()).findings).toMatchObject([finding]);
+  });
+});
+
 test('what is gone at Stripe is told until somebody decides', async () => {
   const { session } = buyPack(stage, { price: fresh('price') });
   forgetEvents();
