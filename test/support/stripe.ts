@@ -15,8 +15,8 @@ import {
   type StripeReceiver,
   type StripeReceiverOptions,
 } from '../../src/stripe/receive/receiver.ts';
+import { type CheckoutStatus, createCheckoutSync } from '../../src/stripe/shop/checkout-sync.ts';
 import { syncCheckoutSessionRoute } from '../../src/stripe/shop/routes/sync-checkout-session.ts';
-import { createSync, type SyncStatus } from '../../src/stripe/shop/sync.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 export const SECRET = 'whsec_test_current';
@@ -80,7 +80,7 @@ export interface StripeStage {
   /** Signs and posts an event; expects 200 and returns the state that was answered. */
   readonly deliver: (event: AnyEvent) => Promise<string>;
   /** Asks for a session as its buyer does who returns to the shop; expects 200. */
-  readonly sync: (userId: string, session: string) => Promise<SyncStatus>;
+  readonly sync: (userId: string, session: string) => Promise<CheckoutStatus>;
   /** The stored event. */
   readonly stored: (event: { readonly id: string }) => Promise<StoredEvent | undefined>;
   /** Another server on the same database, as after a restart with other settings. */
@@ -151,7 +151,7 @@ async function buildStage(
     ...options,
   });
   await app.register(receiver.routes);
-  const sync = createSync(receiver.processing);
+  const sync = createCheckoutSync(receiver.processing);
   await app.register(async (behindGuard) => {
     behindGuard.decorateRequest('identity');
     behindGuard.addHook('onRequest', believe);

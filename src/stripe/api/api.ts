@@ -7,10 +7,10 @@ export type Answer<T> =
   /** No answer, an error of Stripe's, too many requests, a refused key: better later. */
   | { readonly kind: 'unreachable'; readonly reason: string }
   /** An answer that will stay the same and that nothing can be made of. */
-  | { readonly kind: 'unusable'; readonly reason: string; readonly refusal?: Refusal };
+  | { readonly kind: 'unusable'; readonly reason: string; readonly refusal?: StripeRefusal };
 
 /** How Stripe refused a request, for who sent it; ids and codes, no texts. */
-interface Refusal {
+interface StripeRefusal {
   readonly status: number;
   /** Such as `invalid_request_error`, `idempotency_error`. */
   readonly type: string | null;
@@ -94,7 +94,10 @@ async function answerTo<T>(question: () => Promise<T>): Promise<Answer<T>> {
   }
 }
 
-function refusalOf(error: InstanceType<typeof Stripe.errors.StripeError>, status: number): Refusal {
+function refusalOf(
+  error: InstanceType<typeof Stripe.errors.StripeError>,
+  status: number,
+): StripeRefusal {
   const { rawType: type, code, param, requestId } = error;
   const textOf = (value: unknown) => (isId(value) ? value : null);
   return {

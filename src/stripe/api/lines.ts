@@ -25,9 +25,12 @@ export async function fetchCheckout(
   return api.ask(async (client) => {
     const paid = (await client.invoicePayments.list({ invoice: key, limit: 1 })).data[0];
     const names = [...aliases, ...ids(at(paid?.payment, 'payment_intent'))];
-    const intent = names.find((name) => name.startsWith('pi_'));
-    if (intent === undefined) return null;
-    const sessions = await client.checkout.sessions.list({ payment_intent: intent, limit: 1 });
+    const paymentIntent = names.find((name) => name.startsWith('pi_'));
+    if (paymentIntent === undefined) return null;
+    const sessions = await client.checkout.sessions.list({
+      payment_intent: paymentIntent,
+      limit: 1,
+    });
     return sessions.data[0]?.id ?? null;
   });
 }

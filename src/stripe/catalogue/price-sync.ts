@@ -7,7 +7,7 @@ import { recordPrices, type StripePrice } from './stripe-prices.ts';
 import type { Terms } from './terms.ts';
 
 /** What the metadata of Stripe's Prices came to. */
-export interface Sync {
+export interface PriceSync {
   readonly changes: readonly Change[];
   /** Prices with metadata that cannot be used; each problem begins with the field. */
   readonly refused: readonly { readonly price: string; readonly problems: readonly string[] }[];
@@ -15,7 +15,7 @@ export interface Sync {
   readonly unchanged: number;
 }
 
-export interface SyncOptions {
+export interface PriceSyncOptions {
   readonly pool: Pool;
   readonly api: StripeApi;
   /** Only says what would change. */
@@ -31,7 +31,11 @@ const BOUNDS = { pages: 100, time: 90_000 } as const;
  * with something that cannot be used is not published, and stays as it was. What Stripe says of
  * amount, currency and name is recorded of all, for display.
  */
-export async function syncPrices({ pool, api, dryRun }: SyncOptions): Promise<Answer<Sync>> {
+export async function syncPrices({
+  pool,
+  api,
+  dryRun,
+}: PriceSyncOptions): Promise<Answer<PriceSync>> {
   const list = await askForAll(
     api,
     (client, page) => client.prices.list({ ...page, active: true, expand: ['data.product'] }),

@@ -3,8 +3,8 @@ import type { Answer, StripeApi } from '../api/api.ts';
 import { fetchCheckout, fetchLines } from '../api/lines.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
+import type { PaymentNames } from '../payments/payment-names.ts';
 import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records.ts';
-import type { Payments } from '../payments/payments.ts';
 import type { PurchaseIntent } from '../payments/purchase-intents.ts';
 import type { Users } from '../payments/users.ts';
 import type { TakeBack } from '../reversals/take-back.ts';
@@ -15,7 +15,7 @@ import { linesOfIntent, type Sold } from './sold.ts';
 
 export interface PayOptions {
   readonly users: Pick<Users, 'find'>;
-  readonly payments: Payments;
+  readonly paymentNames: PaymentNames;
   readonly records: Pick<PaymentRecords, 'record'>;
   readonly takeBack: Pick<TakeBack, 'catchUp'>;
   readonly api: StripeApi;
@@ -40,7 +40,7 @@ export interface Pay {
 }
 
 export function createPay(options: PayOptions): Pay {
-  const { users, payments, records, takeBack, api, post, sold, trustsReference } = options;
+  const { users, paymentNames, records, takeBack, api, post, sold, trustsReference } = options;
 
   async function pay(eventId: string | null, payment: Payment): Promise<Verdict> {
     const intent = await sold.intentOf(payment);
@@ -103,7 +103,7 @@ export function createPay(options: PayOptions): Pay {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
     }
-    const grantKey = await payments.claim(key, aliases);
+    const grantKey = await paymentNames.claim(key, aliases);
     const keys = { grantKey, stripeEventId, idempotencyKey: null };
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
@@ -121,7 +121,7 @@ export function createPay(options: PayOptions): Pay {
   }
 
   async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
-    const owner = await payments.claim(payment.key, payment.aliases);
+    const owner = await paymentNames.claim(payment.key, payment.aliases);
     const wakes = await record(owner, payment, { outcome: 'nothing', reason });
     return { state: 'ignored', reason, wakes };
   }
@@ -133,7 +133,7 @@ export function createPay(options: PayOptions): Pay {
   }
 
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    const owner = await payments.claim(key, aliases);
+    const owner = await paymentNames.claim(key, aliases);
     return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
   }
 

@@ -7,8 +7,8 @@ import { createStripeApi, type StripeApi } from '../api/api.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { createInbox, type Inbox, type Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, wakesOf } from '../inbox/verdicts.ts';
+import { createPaymentNames } from '../payments/payment-names.ts';
 import { createPaymentRecords, type PaymentRecords } from '../payments/payment-records.ts';
-import { createPayments } from '../payments/payments.ts';
 import { createPurchaseIntents, type PurchaseIntents } from '../payments/purchase-intents.ts';
 import { createUsers, type Users } from '../payments/users.ts';
 import { createReversals } from '../reversals/reversals.ts';
@@ -51,16 +51,16 @@ export function createProcessing(options: ProcessingOptions): Processing {
   const inbox = createInbox(pool, session);
   // A few seconds, so that an object which always fails is not retried at every other's success.
   const api = createStripeApi(client, () => inbox.wake([API_IS_BACK], 5));
-  const payments = createPayments(pool, session);
+  const paymentNames = createPaymentNames(pool, session);
   const records = createPaymentRecords(pool, session);
   const users = createUsers(pool, session);
   const takeBack = createTakeBack({
-    ...{ api, payments, records, post },
+    ...{ api, paymentNames, records, post },
     reversals: createReversals(pool, session),
   });
   const intents = createPurchaseIntents(pool, session, livemode);
   const sold = createSold(intents, catalogue);
-  const parts = { inbox, users, payments, records, takeBack, api, post, sold };
+  const parts = { inbox, users, paymentNames, records, takeBack, api, post, sold };
   const fulfilment = createFulfilment({ ...parts, livemode, trustsReference });
   const attempt = createAttempt({ inbox, fulfil: fulfilment.fulfil, log });
 

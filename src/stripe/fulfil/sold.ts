@@ -40,7 +40,7 @@ export function linesOfIntent(
   const { amount, currency } = payment.money;
   if (mode !== 'payment' || adjustable || payment.discounted || money === null) return null;
   if (money.amount !== amount || money.currency !== currency) return null;
-  if (items.some((item) => item.amount === null) || costOf(items) !== amount) return null;
+  if (items.some((item) => item.amount === null) || totalOf(items) !== amount) return null;
   return items.map(({ price, quantity, amount: each }) => ({
     id: null,
     price,
@@ -51,6 +51,6 @@ export function linesOfIntent(
   }));
 }
 
-function costOf(items: readonly IntentItem[]): number {
+function totalOf(items: readonly IntentItem[]): number {
   return items.reduce((sum, { amount, quantity }) => sum + (amount ?? 0) * quantity, 0);
 }

@@ -93,17 +93,17 @@ export async function findEvent(pool: Pool, id: string): Promise<ShownEvent | nu
   return rows[0] ?? null;
 }
 
-/** What became of what was asked for an event: it was done, or the reason why not. */
-export type Refusal = string | null;
-
 export interface RetryRequest {
   readonly id: string;
   /** Said in a settled event until its next attempt; without it one that is done stays done. */
   readonly note: string | null;
 }
 
-/** Makes an event due now. Settled ones are opened again, which the ledger's keys make harmless. */
-export async function retryEvent(pool: Pool, { id, note }: RetryRequest): Promise<Refusal> {
+/**
+ * Makes an event due now. Settled ones are opened again, which the ledger's keys make harmless.
+ * @returns why it cannot be; null when it was done
+ */
+export async function retryEvent(pool: Pool, { id, note }: RetryRequest): Promise<string | null> {
   const { rowCount } = await pool.query(
     `UPDATE stripe_events
         SET next_attempt_at = least(next_attempt_at, now()), settled_at = NULL,
@@ -143,11 +143,14 @@ export async function retryParked(
   return rows;
 }
 
-/** Settles an open event as ignored, whatever attempt is under way. */
+/**
+ * Settles an open event as ignored, whatever attempt is under way.
+ * @returns why it cannot be; null when it was done
+ */
 export async function ignoreEvent(
   pool: Pool,
   { id, note }: { readonly id: string; readonly note: string },
-): Promise<Refusal> {
+): Promise<string | null> {
   const { rowCount } = await pool.query(
     `UPDATE stripe_events
         SET state = 'ignored', reason = $2, waits_for = NULL, next_attempt_at = NULL,

@@ -115,7 +115,7 @@ export async function* readObjects(
   const listed: List = (client, page) => list(client, { ...page, created });
   for await (const page of askForPages(processing.api, listed, BOUNDS)) {
     await step();
-    const objects = answerOf(what, page).map(asJson).filter(isObject);
+    const objects = answerOrIncomplete(what, page).map(asJson).filter(isObject);
     counts[count] += objects.length;
     yield objects;
   }
@@ -134,13 +134,13 @@ export async function askFor(
   const { ask }: Source = SOURCES[kind];
   const answer = await processing.api.ask((client) => ask(client, id));
   if (answer.kind === 'unusable') return answer;
-  const value = asJson(answerOf(id, answer));
+  const value = asJson(answerOrIncomplete(id, answer));
   if (isObject(value)) return { kind: 'answer', value };
   return { kind: 'unusable', reason: "Stripe's answer is no object" };
 }
 
 /** @throws Incomplete */
-export function answerOf<T>(what: string, answer: Answer<T>): T {
+export function answerOrIncomplete<T>(what: string, answer: Answer<T>): T {
   if (answer.kind === 'answer') return answer.value;
   // That Stripe is away is told once, and not of every list.
   throw new Incomplete(answer === AWAY ? answer.reason : `${what}: ${answer.reason}`);

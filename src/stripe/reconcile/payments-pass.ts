@@ -4,7 +4,7 @@ import type { Verdict } from '../inbox/inbox.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import type { PaymentEvidence } from './evidence.ts';
-import { answerOf, asJson } from './objects.ts';
+import { answerOrIncomplete, asJson } from './objects.ts';
 import { type Finding, NOT_KNOWN } from './report.ts';
 import { createdAt, type Run, type Suspect } from './run.ts';
 
@@ -91,7 +91,7 @@ async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment):
   const answer = await run.processing.api.ask((client) =>
     client.checkout.sessions.list({ subscription, limit: 1 }),
   );
-  const [session] = answerOf('checkout sessions', answer).data;
+  const [session] = answerOrIncomplete('checkout sessions', answer).data;
   if (!session) return false;
   const told = tellOf(asJson(session) as Json, 'checkout.session.completed');
   return (await run.processing.carryOut(told)).state === 'done';

@@ -2,8 +2,8 @@ import type { Outcome, SettlePaymentCommand } from '../../ledger/command.ts';
 import { askForAll, type StripeApi } from '../api/api.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, paymentIsKnown } from '../inbox/verdicts.ts';
+import type { PaymentNames } from '../payments/payment-names.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
-import type { Payments } from '../payments/payments.ts';
 import type { Told } from '../shapes/event.ts';
 import { at, idOf, isObject, type Json } from '../shapes/json.ts';
 import {
@@ -16,7 +16,7 @@ import type { FiledReversal, Reversals } from './reversals.ts';
 
 export interface TakeBackOptions {
   readonly api: StripeApi;
-  readonly payments: Payments;
+  readonly paymentNames: PaymentNames;
   readonly records: PaymentRecords;
   readonly reversals: Reversals;
   readonly post: (command: SettlePaymentCommand) => Promise<Outcome>;
@@ -39,7 +39,7 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
  * First the fact is filed, whether or not its payment is known; then the payment is settled by all
  * of its facts together. So it does not matter which comes first, how often, or what fails between.
  */
-export function createTakeBack({ api, payments, records, reversals, post }: TakeBackOptions) {
+export function createTakeBack({ api, paymentNames, records, reversals, post }: TakeBackOptions) {
   async function reverse(event: Told, told: readonly Reversal[]): Promise<Verdict> {
     const [reversal] = told;
     if (!reversal) return { state: 'ignored', reason: 'it gives nothing back' };
@@ -119,7 +119,7 @@ export function createTakeBack({ api, payments, records, reversals, post }: Take
     const looked = known ? { key: known.payment } : await lookUp(names);
     if ('state' in looked) return { kind: 'verdict', verdict: looked };
     // Learns the names that were not known yet, and joins what turns out to be one payment.
-    const owner = await payments.claim(looked.key, names);
+    const owner = await paymentNames.claim(looked.key, names);
     const [payment = { payment: owner, record: null }] = await records.find([owner]);
     return { kind: 'payment', payment };
   }
@@ -132,19 +132,20 @@ export function createTakeBack({ api, payments, records, reversals, post }: Take
     const invoice = names.find((name) => name.startsWith('in_'));
     if (invoice !== undefined) return { key: invoice };
     const asked = await api.ask(async (client) => {
-      const intent =
+      const paymentIntent =
         names.find((name) => name.startsWith('pi_')) ??
         idOf(at(await client.charges.retrieve(names[0] ?? ''), 'payment_intent'));
-      if (intent === null) return null;
+      if (paymentIntent === null) return null;
       const [paid] = (
         await client.invoicePayments.list({
-          payment: { type: 'payment_intent', payment_intent: intent },
+          payment: { type: 'payment_intent', payment_intent: paymentIntent },
           limit: 1,
         })
       ).data;
       if (paid) return idOf(paid.invoice);
-      const [session] = (await client.checkout.sessions.list({ payment_intent: intent, limit: 1 }))
-        .data;
+      const [session] = (
+        await client.checkout.sessions.list({ payment_intent: paymentIntent, limit: 1 })
+      ).data;
       return idOf(session);
     });
     if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);

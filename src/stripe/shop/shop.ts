@@ -5,12 +5,12 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { PriceBook } from '../catalogue/price-book.ts';
 import type { Processing } from '../fulfil/processing.ts';
 import { createCheckout } from './checkout.ts';
+import { createCheckoutSync } from './checkout-sync.ts';
 import { createCustomers } from './customers.ts';
 import { createReturnUrls } from './return-urls.ts';
 import { createCheckoutSessionRoute } from './routes/create-checkout-session.ts';
 import { createPortalSessionRoute } from './routes/create-portal-session.ts';
 import { syncCheckoutSessionRoute } from './routes/sync-checkout-session.ts';
-import { createSync } from './sync.ts';
 
 export interface ShopOptions {
   readonly pool: Pool;
@@ -34,7 +34,7 @@ export function createShop(options: ShopOptions): FastifyPluginAsync {
   const urls = createReturnUrls(frontEnd, origins);
   return async (app) => {
     await app.register(createCheckoutSessionRoute({ open: checkout.open, urls }));
-    await app.register(syncCheckoutSessionRoute({ sync: createSync(processing), balance }));
+    await app.register(syncCheckoutSessionRoute({ sync: createCheckoutSync(processing), balance }));
     await app.register(createPortalSessionRoute({ api, customers, urls }));
   };
 }

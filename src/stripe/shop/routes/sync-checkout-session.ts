@@ -5,11 +5,11 @@ import { PurserError } from '../../../errors.ts';
 import type { Balance } from '../../../ledger/read.ts';
 import { balanceFields, error, NoQuery } from '../../../operation.ts';
 import { isObject } from '../../shapes/json.ts';
-import type { SyncStatus } from '../sync.ts';
+import type { CheckoutStatus } from '../checkout-sync.ts';
 import { inTime, stripeErrors } from './shared.ts';
 
 export interface SyncCheckoutSessionOptions {
-  readonly sync: (userId: string, session: string) => Promise<SyncStatus>;
+  readonly sync: (userId: string, session: string) => Promise<CheckoutStatus>;
   readonly balance: (userId: string) => Promise<Balance>;
 }
 

@@ -10,7 +10,7 @@ import { at, idOf, isObject, type Json } from '../shapes/json.ts';
 import { readSession, type Session } from '../shapes/shapes.ts';
 import { answerOf } from './refusals.ts';
 
-export interface SyncOptions {
+export interface CheckoutSyncOptions {
   readonly api: StripeApi;
   readonly intents: Pick<PurchaseIntents, 'find'>;
   readonly records: Pick<PaymentRecords, 'find'>;
@@ -21,7 +21,7 @@ export interface SyncOptions {
  * What has become of a checkout: its credits are there; they will be, or may still be; or there
  * will be none.
  */
-export type SyncStatus = 'granted' | 'pending' | 'nothing';
+export type CheckoutStatus = 'granted' | 'pending' | 'nothing';
 
 /** What a session id looks like; anything else is asked of nobody. */
 const SESSION_ID = /^cs_[A-Za-z0-9_]{1,252}$/;
@@ -30,9 +30,9 @@ const SESSION_ID = /^cs_[A-Za-z0-9_]{1,252}$/;
  * Fulfils a checkout that the webhook has not told of yet: the session as Stripe knows it now goes
  * through the same door as an event, under the same grant key, so both may come at once.
  */
-export function createSync({ api, intents, records, carryOut }: SyncOptions) {
+export function createCheckoutSync({ api, intents, records, carryOut }: CheckoutSyncOptions) {
   /** @throws PurserError `not_found` for a session that is not this user's, or that nobody knows */
-  async function sync(userId: string, id: string): Promise<SyncStatus> {
+  async function sync(userId: string, id: string): Promise<CheckoutStatus> {
     if (!SESSION_ID.test(id)) throw new PurserError('not_found');
     const intent = await intents.find(id);
     if (intent && intent.userId !== userId) throw new PurserError('not_found');
@@ -59,7 +59,7 @@ export function createSync({ api, intents, records, carryOut }: SyncOptions) {
   }
 
   /** A subscription's first invoice grants, not its checkout. */
-  async function syncInvoice(id: string | null): Promise<SyncStatus> {
+  async function syncInvoice(id: string | null): Promise<CheckoutStatus> {
     if (id === null) return 'pending';
     const known = await outcomeOf(id);
     if (known !== null) return known;
@@ -83,6 +83,6 @@ export function createSync({ api, intents, records, carryOut }: SyncOptions) {
 }
 
 /** Of what left no record: it waits for something, or it is nothing that gives credits. */
-function statusOf({ state }: Verdict): SyncStatus {
+function statusOf({ state }: Verdict): CheckoutStatus {
   return state === 'parked' ? 'pending' : 'nothing';
 }

@@ -10,9 +10,9 @@ interface Naming {
 }
 
 /** The SQL of stripe_payment_aliases: one payment, however Stripe names it. */
-export type Payments = ReturnType<typeof createPayments>;
+export type PaymentNames = ReturnType<typeof createPaymentNames>;
 
-export function createPayments(pool: Pool, session: BatchSession) {
+export function createPaymentNames(pool: Pool, session: BatchSession) {
   const claimOne = coalesce((namings: readonly Naming[]) => claimAll(session, namings));
 
   /**
