@@ -242,4 +242,11 @@ test('credit notes go back as a refund, out of band or as credit, and can be voi
 
   const balance = fake.issueCreditNote(issue().id, { amount: 200, toBalance: 200 });
   expect(typesOf(balance.events)).toContain('customer.updated');
+  const how = 'out_of_band';
+  const uncharged = fake.issueInvoice({
+    customer: 'cus_kim',
+    how,
+    lines: [{ price: 'price_one' }],
+  });
+  expect(() => fake.issueCreditNote(uncharged.object.id)).toThrow(/nothing was charged/);
 });
