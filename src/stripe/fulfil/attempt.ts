@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { PurserError } from '../../errors.ts';
 import type { Claim, Inbox, State, Verdict } from '../inbox/inbox.ts';
-import { FOR_RETURN, parked } from '../inbox/verdicts.ts';
+import { FOR_RETURN, parked, wakesOf } from '../inbox/verdicts.ts';
 import { readEvent } from '../shapes/event.ts';
 import type { Fulfilment } from './fulfil.ts';
 
@@ -27,8 +27,7 @@ export function createAttempt({ inbox, fulfil, log }: AttemptOptions): Attempt {
       const level = state === 'parked' ? 'warn' : 'info';
       const fields = { event: claim.id, attempt: claim.attempt, state, reason: verdict.reason };
       log[level](fields, 'Stripe event');
-      const wakes = verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
-      if (wakes.length > 0) await inbox.wake(wakes);
+      await inbox.wake(wakesOf(verdict));
       return state;
     } catch (error) {
       // The verdict could not be written: the lease runs out, and the event is attempted again.

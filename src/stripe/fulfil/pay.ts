@@ -57,7 +57,7 @@ export function createPay(options: PayOptions): Pay {
       case 'grant':
         return payment.manual
           ? grantUnlessCheckout(eventId, payment, worth)
-          : grant(eventId, payment, worth);
+          : grant(eventId, ofIntent(intent, payment), worth);
     }
   }
 
@@ -98,7 +98,7 @@ export function createPay(options: PayOptions): Pay {
     { grants }: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
     const { key, aliases, subscription, customer } = payment;
-    const userId = await userOf(payment);
+    const userId = await findUser(payment);
     if (userId === null) {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
@@ -137,21 +137,23 @@ export function createPay(options: PayOptions): Pay {
     return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
   }
 
-  /** What this server wrote outranks what the seller wrote, and that what a buyer can write. */
-  async function userOf(payment: Payment): Promise<string | null> {
+  /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */
+  async function findUser(payment: Payment): Promise<string | null> {
     const { userId, subscription, customer, reference } = payment;
     return (
-      (await sold.intentOf(payment))?.userId ??
-      userId ??
-      (await users.find(subscription, customer)) ??
-      (trustsReference ? reference : null)
+      userId ?? (await users.find(subscription, customer)) ?? (trustsReference ? reference : null)
     );
   }
 
   return {
     pay,
     appraise: async (payment) => worthUnder(await sold.intentOf(payment), payment),
-    userOf,
+    userOf: async (payment) => findUser(ofIntent(await sold.intentOf(payment), payment)),
     learnNames,
   };
+}
+
+/** The user of its purchase intent, which this server wrote, outranks all that Stripe tells. */
+function ofIntent(intent: PurchaseIntent | null, payment: Payment): Payment {
+  return { ...payment, userId: intent?.userId ?? payment.userId };
 }

@@ -5,14 +5,15 @@ import type { BatchSession } from '../../db/batch-session.ts';
 import type { Command, Outcome } from '../../ledger/command.ts';
 import { createStripeApi, type StripeApi } from '../api/api.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { createInbox, type Inbox } from '../inbox/inbox.ts';
-import { API_IS_BACK } from '../inbox/verdicts.ts';
+import { createInbox, type Inbox, type Verdict } from '../inbox/inbox.ts';
+import { API_IS_BACK, wakesOf } from '../inbox/verdicts.ts';
 import { createPaymentRecords, type PaymentRecords } from '../payments/payment-records.ts';
 import { createPayments } from '../payments/payments.ts';
 import { createPurchaseIntents, type PurchaseIntents } from '../payments/purchase-intents.ts';
 import { createUsers, type Users } from '../payments/users.ts';
 import { createReversals } from '../reversals/reversals.ts';
 import { createTakeBack, type TakeBack } from '../reversals/take-back.ts';
+import type { Told } from '../shapes/event.ts';
 import { type Attempt, createAttempt } from './attempt.ts';
 import { createFulfilment, type Fulfilment } from './fulfil.ts';
 import { createSold } from './sold.ts';
@@ -40,6 +41,8 @@ export interface Processing extends Fulfilment {
   readonly intents: PurchaseIntents;
   readonly takeBack: TakeBack;
   readonly attempt: Attempt;
+  /** Carries out what the API told, and wakes what waited for it, as an attempt at an event does. */
+  readonly carryOut: (told: Told) => Promise<Verdict>;
 }
 
 export function createProcessing(options: ProcessingOptions): Processing {
@@ -60,5 +63,12 @@ export function createProcessing(options: ProcessingOptions): Processing {
   const parts = { inbox, users, payments, records, takeBack, api, post, sold };
   const fulfilment = createFulfilment({ ...parts, livemode, trustsReference });
   const attempt = createAttempt({ inbox, fulfil: fulfilment.fulfil, log });
-  return { ...fulfilment, inbox, api, users, records, intents, takeBack, attempt };
+
+  async function carryOut(told: Told): Promise<Verdict> {
+    const verdict = await fulfilment.fulfil(told);
+    await inbox.wake(wakesOf(verdict));
+    return verdict;
+  }
+
+  return { ...fulfilment, carryOut, inbox, api, users, records, intents, takeBack, attempt };
 }

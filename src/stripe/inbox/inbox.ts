@@ -154,6 +154,7 @@ export async function wakeWaiting(
   causes: readonly string[],
   within = 0,
 ): Promise<void> {
+  if (causes.length === 0) return;
   await pool.query(
     `UPDATE stripe_events
         SET next_attempt_at = now() + $2 * interval '1 second'

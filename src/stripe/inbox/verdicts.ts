@@ -20,6 +20,11 @@ export function parked(
   return { state: 'parked', reason, waitsFor, patience };
 }
 
+/** What a verdict wakes; nothing while the event itself is parked. */
+export function wakesOf(verdict: Verdict): readonly string[] {
+  return verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
+}
+
 /** What wakes events that wait for Stripe's API. */
 export const API_IS_BACK = 'stripe_api';
 /** What wakes events that wait for a price to enter the catalogue. */

@@ -1,7 +1,7 @@
 import { interpret } from '../fulfil/interpret.ts';
 import type { Interpretation, Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';
-import type { Told } from '../shapes/event.ts';
+import { type Told, tellOf } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import type { PaymentEvidence } from './evidence.ts';
 import { answerOf, asJson } from './objects.ts';
@@ -30,7 +30,7 @@ export async function comparePayments(
       const isOff = !payment.manual || (await run.processing.appraise(payment)).kind !== 'nothing';
       if (isOff) await run.suspect(unrecorded(run, told, asked));
       // Its refund would wait for it.
-      else if (run.apply) await carryOut(run, told);
+      else if (run.apply) await run.processing.carryOut(told);
     }
   }
 }
@@ -50,21 +50,6 @@ function addNames(names: Set<string>, object: Json): void {
   for (const id of [idOf(object), idOf(at(object, 'invoice'))]) {
     if (id !== null) names.add(id);
   }
-}
-
-/** An object of the API's, to be carried out like the one in an event of this type. */
-export function tellOf(object: Json, type: string): Told {
-  const mode = at(object, 'livemode');
-  const livemode = typeof mode === 'boolean' ? mode : null;
-  return { id: null, type, livemode, account: null, created: 0, object };
-}
-
-/** Carries it out as if it were delivered. */
-export async function carryOut({ processing }: Run, told: Told): Promise<Verdict> {
-  const verdict = await processing.fulfil(told);
-  const wakes = verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
-  if (wakes.length > 0) await processing.inbox.wake(wakes);
-  return verdict;
 }
 
 /** What a verdict comes to, in words. */
@@ -91,9 +76,9 @@ function unrecorded(run: Run, told: Told, asked: Asked): Suspect {
       };
     },
     async repair() {
-      const verdict = await carryOut(run, told);
+      const verdict = await run.processing.carryOut(told);
       const isLearned = asked.kind === 'pay' && (await learnUser(run, verdict, asked.payment));
-      return tellVerdict(isLearned ? await carryOut(run, told) : verdict);
+      return tellVerdict(isLearned ? await run.processing.carryOut(told) : verdict);
     },
   };
 }
@@ -109,7 +94,7 @@ async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment):
   const [session] = answerOf('checkout sessions', answer).data;
   if (!session) return false;
   const told = tellOf(asJson(session) as Json, 'checkout.session.completed');
-  return (await carryOut(run, told)).state === 'done';
+  return (await run.processing.carryOut(told)).state === 'done';
 }
 
 async function findOut({ processing }: Run, asked: Asked) {

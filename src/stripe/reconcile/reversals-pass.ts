@@ -1,6 +1,6 @@
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK } from '../inbox/verdicts.ts';
-import type { Told } from '../shapes/event.ts';
+import { type Told, tellOf } from '../shapes/event.ts';
 import { idOf, type Json } from '../shapes/json.ts';
 import {
   type Reversal,
@@ -10,7 +10,7 @@ import {
 } from '../shapes/reversal-shapes.ts';
 import type { Read } from '../shapes/shapes.ts';
 import type { FiledEvidence } from './evidence.ts';
-import { carryOut, tellOf, tellVerdict } from './payments-pass.ts';
+import { tellVerdict } from './payments-pass.ts';
 import { type Finding, NOT_KNOWN } from './report.ts';
 import { createdAt, type Run, type Suspect, toldOnly } from './run.ts';
 
@@ -41,7 +41,7 @@ export async function compareReversals(
       await run.suspect(differing(run, told, reversal, again));
     } else if (run.apply && before && before.status !== reversal.status) {
       // Not off, but as long as its end is not on file it is asked for.
-      await carryOut(run, told);
+      await run.processing.carryOut(told);
     }
     run.compared.add(reversal.id);
   }
@@ -110,7 +110,7 @@ function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Su
       };
     },
     async repair() {
-      const verdict = await carryOut(run, told);
+      const verdict = await run.processing.carryOut(told);
       isOpen = waitsForStripe(verdict);
       return tellVerdict(verdict);
     },
@@ -148,8 +148,7 @@ function unsettled({ processing, evidence }: Run, payment: string): Suspect {
       };
     },
     async repair() {
-      const wakes = await processing.takeBack.catchUp(payment);
-      if (wakes.length > 0) await processing.inbox.wake(wakes);
+      await processing.inbox.wake(await processing.takeBack.catchUp(payment));
       return 'settled by what is on file';
     },
   };

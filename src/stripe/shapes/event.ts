@@ -24,6 +24,13 @@ export type Told = Omit<StripeEvent, 'id' | 'apiVersion' | 'livemode'> & {
   readonly stale?: boolean;
 };
 
+/** An object of the API's, to be carried out like the one in an event of this type. */
+export function tellOf(object: Json, type: string): Told {
+  const mode = at(object, 'livemode');
+  const livemode = typeof mode === 'boolean' ? mode : null;
+  return { id: null, type, livemode, account: null, created: 0, object };
+}
+
 /** The end of the year 9999: the last second that every Postgres client can read back. */
 export const LAST_SECOND = 253_402_300_799;
 

@@ -1,11 +1,11 @@
 import { PurserError } from '../../errors.ts';
 import type { StripeApi } from '../api/api.ts';
 import { fetchSession } from '../api/sessions.ts';
-import type { Fulfilment } from '../fulfil/fulfil.ts';
-import type { Inbox, Verdict } from '../inbox/inbox.ts';
+import type { Processing } from '../fulfil/processing.ts';
+import type { Verdict } from '../inbox/inbox.ts';
 import type { PaymentRecords } from '../payments/payment-records.ts';
 import type { PurchaseIntents } from '../payments/purchase-intents.ts';
-import type { Told } from '../shapes/event.ts';
+import { tellOf } from '../shapes/event.ts';
 import { at, idOf, isObject, type Json } from '../shapes/json.ts';
 import { readSession, type Session } from '../shapes/shapes.ts';
 import { answerOf } from './refusals.ts';
@@ -14,8 +14,7 @@ export interface SyncOptions {
   readonly api: StripeApi;
   readonly intents: Pick<PurchaseIntents, 'find'>;
   readonly records: Pick<PaymentRecords, 'find'>;
-  readonly inbox: Pick<Inbox, 'wake'>;
-  readonly fulfil: Fulfilment['fulfil'];
+  readonly carryOut: Processing['carryOut'];
 }
 
 /**
@@ -31,7 +30,7 @@ const SESSION_ID = /^cs_[A-Za-z0-9_]{1,252}$/;
  * Fulfils a checkout that the webhook has not told of yet: the session as Stripe knows it now goes
  * through the same door as an event, under the same grant key, so both may come at once.
  */
-export function createSync({ api, intents, records, inbox, fulfil }: SyncOptions) {
+export function createSync({ api, intents, records, carryOut }: SyncOptions) {
   /** @throws PurserError `not_found` for a session that is not this user's, or that nobody knows */
   async function sync(userId: string, id: string): Promise<SyncStatus> {
     if (!SESSION_ID.test(id)) throw new PurserError('not_found');
@@ -43,7 +42,7 @@ export function createSync({ api, intents, records, inbox, fulfil }: SyncOptions
     if ((intent?.userId ?? named) !== userId) throw new PurserError('not_found');
     if (session.status === 'open') return 'pending';
     if (session.status === 'expired') return 'nothing';
-    const verdict = await carryOut('checkout.session.completed', object);
+    const verdict = await carryOut(tellOf(object, 'checkout.session.completed'));
     if (session.mode === 'subscription') return syncInvoice(idOf(at(object, 'invoice')));
     return (await outcomeOf(id)) ?? statusOf(verdict);
   }
@@ -70,18 +69,8 @@ export function createSync({ api, intents, records, inbox, fulfil }: SyncOptions
     );
     const object: unknown = answerOf(answer);
     if (!isObject(object) || at(object, 'status') !== 'paid') return 'pending';
-    const verdict = await carryOut('invoice.paid', object);
+    const verdict = await carryOut(tellOf(object, 'invoice.paid'));
     return (await outcomeOf(id)) ?? statusOf(verdict);
-  }
-
-  async function carryOut(type: string, object: Json): Promise<Verdict> {
-    const created = Math.floor(Date.now() / 1000);
-    const livemode = at(object, 'livemode') === true;
-    const told: Told = { id: null, type, account: null, livemode, created, object };
-    const verdict = await fulfil(told);
-    const wakes = verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
-    if (wakes.length > 0) await inbox.wake(wakes);
-    return verdict;
   }
 
   /** What is on record of the payment; null when nothing is yet. */

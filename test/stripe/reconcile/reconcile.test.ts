@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { interpret } from '../../../src/stripe/fulfil/interpret.ts';
-import { tellOf } from '../../../src/stripe/reconcile/payments-pass.ts';
 import type { ReconcileOptions } from '../../../src/stripe/reconcile/reconcile.ts';
 import { isInOrder, type Report } from '../../../src/stripe/reconcile/report.ts';
+import { tellOf } from '../../../src/stripe/shapes/event.ts';
 import { buyPack, fresh, reconcileOn, stage, useReconcileStage } from '../../support/reconcile.ts';
 
 useReconcileStage();
