@@ -1,43 +1,104 @@
-import { type Handled, isInOrder, type Report } from '../stripe/reconcile/report.ts';
-import { formatTable } from './table.ts';
+import {
+  type Counts,
+  type Handled,
+  isInOrder,
+  type Progress,
+  type Report,
+} from '../stripe/reconcile/report.ts';
+import { printable } from './table.ts';
 
-const HEAD = ['what', 'object', 'user', 'amount', 'credits', 'when', 'why', 'done'];
+const INDENT = '    ';
 
-/** The report for a terminal: a table of what was found, then what was looked at, in one line. */
+/** The report for a terminal: what was found, what was looked at, and the verdict at the end. */
 export function formatReport(report: Report): string {
-  const { findings, found, counts, problems } = report;
-  const looked =
-    `Looked at ${counts.events} events since ${minutes(report.eventsSince)}, and at ` +
-    `${counts.sessions} sessions, ${counts.invoices} invoices, ${counts.refunds} refunds, ` +
-    `${counts.disputes} disputes, ${counts.creditNotes} credit notes and ${counts.payments} ` +
-    `payments on record since ${minutes(report.objectsSince)}.`;
+  const { findings, found, counts, problems, applied } = report;
+  const { events, payments, ...objects } = counts;
+  const looked = [
+    `Looked at ${amount(events, 'event')} since ${minutes(report.eventsSince)},`,
+    `at ${listOf(objects).join(', ')}`,
+    `and at ${amount(payments, 'payment')} on record since ${minutes(report.objectsSince)}.`,
+  ];
+  // What is left comes last, where a terminal shows it.
+  const ordered = findings.toSorted((a, b) => Number(b.repaired) - Number(a.repaired));
   return [
-    ...(findings.length > 0 ? [formatTable([HEAD, ...findings.map(rowOf)]), ''] : []),
-    ...(found > findings.length ? [`… and ${found - findings.length} more.`] : []),
-    looked,
-    ...problems.map((problem) => `NOT COMPLETE  ${problem}`),
-    conclusionOf(report),
+    ...ordered.map((finding) => `${formatFinding(finding, applied)}\n`),
+    ...(found > findings.length ? [`… and ${found - findings.length} more.\n`] : []),
+    ...looked,
+    ...problems.map((problem) => printable(`NOT COMPLETE: ${problem}.`)),
+    ...conclusionOf(report),
   ].join('\n');
 }
 
-function rowOf(finding: Handled): readonly string[] {
-  const { kind, object, user, amount, currency, credits, when, why, done, repaired } = finding;
-  const money = amount === null ? '-' : `${amount} ${currency}`;
-  const outcome = done ?? (repaired ? 'in order by now' : '-');
+/** How far a run is, in one line: what it has looked at, and what it has found. */
+export function formatProgress({ counts, found }: Progress): string {
+  const { payments, ...others } = counts;
+  const looked = listOf(others).filter((one) => !one.startsWith('0 '));
+  if (payments > 0) looked.push(`${amount(payments, 'payment')} on record`);
+  return `${looked.join(', ') || 'Asking Stripe'} … ${found > 0 ? `${found} found` : ''}`.trimEnd();
+}
+
+/** What it is about in the first line; below it whose it is, why, and what was done. */
+function formatFinding(finding: Handled, applied: boolean): string {
+  const { kind, object, user, amount: money, currency, credits, when, why } = finding;
+  const about = [
+    ...(user === null ? [] : [`user ${user}`]),
+    ...(money === null ? [] : [`${money} ${currency}`]),
+    ...(credits === null ? [] : [creditsOf(credits)]),
+    minutes(when),
+  ];
+  const lines = [about.join(', '), why, ...(applied ? [outcomeOf(finding)] : [])];
+  return [`${kind}  ${object}`, ...lines.map((line) => `${INDENT}${line}`)]
+    .map(printable)
+    .join('\n');
+}
+
+function creditsOf(credits: number): string {
+  if (credits === 0) return 'no credits';
+  return credits > 0
+    ? `${amount(credits, 'credit')} missing`
+    : `${amount(-credits, 'credit')} too many`;
+}
+
+function outcomeOf({ done, repaired }: Handled): string {
+  if (!repaired) return `NOT REPAIRED: ${done ?? 'somebody has to decide'}`;
+  if (done === null) return 'in order by now';
+  return done === 'done' ? 'repaired' : `repaired: ${done}`;
+}
+
+function conclusionOf(report: Report): readonly string[] {
+  const { applied, found, repaired, left } = report;
+  const isWell = isInOrder(report);
+  if (isWell && found === 0) return ['Stripe and the ledger agree.'];
+  const told = applied ? `${found} found, ${repaired} repaired, ${left} left` : `${found} found`;
   return [
-    ...[kind, object, user ?? '-', money, credits === null ? '-' : String(credits)],
-    ...[minutes(when), why, repaired || done === null ? outcome : `NOT REPAIRED: ${outcome}`],
+    `${isWell ? 'IN ORDER' : 'NOT IN ORDER'}: ${told}.`,
+    ...(!applied && found > 0 ? ['Nothing was written; --apply repairs.'] : []),
+    ...(applied && left > 0
+      ? ['Every run tries again what is left; --accept leaves an object as it is.']
+      : []),
   ];
 }
 
-function conclusionOf(report: Report): string {
-  const { applied, found, repaired, left } = report;
-  if (isInOrder(report) && found === 0) return 'Stripe and the ledger agree.';
-  const what = applied ? `${found} found, ${repaired} repaired, ${left} left` : `${found} found`;
-  const hint = applied || found === 0 ? '' : '; --apply repairs';
-  return `${what}${hint}: ${isInOrder(report) ? 'in order' : 'NOT IN ORDER'}`;
+function listOf({
+  events,
+  sessions,
+  invoices,
+  refunds,
+  disputes,
+  creditNotes,
+}: Partial<Counts>): readonly string[] {
+  const counted = [
+    [events, 'event'],
+    [sessions, 'session'],
+    [invoices, 'invoice'],
+    [refunds, 'refund'],
+    [disputes, 'dispute'],
+    [creditNotes, 'credit note'],
+  ] as const;
+  return counted.flatMap(([count, what]) => (count === undefined ? [] : [amount(count, what)]));
 }
 
+const amount = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
 const minutes = (time: Date) => `${time.toISOString().slice(0, 16)}Z`;
 
 /** The report as one JSON document; the README describes it. */

@@ -8,11 +8,13 @@ import { createStripeClient } from '../stripe/api/client.ts';
 import { createCatalogue } from '../stripe/catalogue/catalogue.ts';
 import { createProcessing } from '../stripe/fulfil/processing.ts';
 import { createReconciler } from '../stripe/reconcile/reconcile.ts';
-import { type Counts, isInOrder, type Report } from '../stripe/reconcile/report.ts';
+import { isInOrder, type Report } from '../stripe/reconcile/report.ts';
 import { type Command, UsageError } from './command.ts';
 import { databaseUrl } from './database-url.ts';
+import { createProgressLine } from './progress-line.ts';
 import { acceptObject } from './reconcile-accept.ts';
-import { formatReport, reportAsJson } from './reconcile-report.ts';
+import { formatProgress, formatReport, reportAsJson } from './reconcile-report.ts';
+import { stopRequested } from './stop-requested.ts';
 import { type StripeAccess, stripeAccess } from './stripe-access.ts';
 import { readSince } from './times.ts';
 
@@ -69,6 +71,10 @@ async function reconcile(
   access: StripeAccess,
   { apply, since }: { readonly apply: boolean; readonly since: Date | null },
 ): Promise<Report> {
+  // At Ctrl-C a run ends at its next step, tells what it has seen, and gives its lease back.
+  const stopping = new AbortController();
+  void stopRequested().then(() => stopping.abort());
+  const line = createProgressLine(process.stderr);
   const client = createStripeClient(access);
   const { livemode, trustsReference } = access;
   // Also when nothing is repaired: what another account has says nothing of this ledger.
@@ -84,20 +90,16 @@ async function reconcile(
   });
   try {
     const reconciler = createReconciler({ pool, processing, livemode, log });
-    const report = await reconciler.run({ apply, since, onProgress: showProgress });
+    const report = await reconciler.run({
+      ...{ apply, since, signal: stopping.signal },
+      onProgress: (progress) => line.show(formatProgress(progress)),
+    });
     if (!report) throw new Error('A run that repairs is under way; wait until it has ended.');
     return report;
   } finally {
-    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+    line.clear();
     await Promise.all([ledger.close(), session.close()]);
   }
-}
-
-function showProgress({ events, sessions, invoices, ...others }: Readonly<Counts>): void {
-  if (!process.stderr.isTTY) return;
-  const rest = Object.values(others).reduce((sum, count) => sum + count, 0);
-  const done = `${events} events, ${sessions} sessions, ${invoices} invoices, ${rest} others`;
-  process.stderr.write(`\r\x1b[K${done} …`);
 }
 
 /** @throws UsageError */

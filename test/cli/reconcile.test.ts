@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startFakeStripe } from '../../packages/fake-stripe/src/fake-stripe.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { makeFolder, runPurser, servePurser } from '../support/process.ts';
+import { makeFolder, runPurser, servePurser, startPurser } from '../support/process.ts';
 import { buyPack } from '../support/reconcile.ts';
-import { publishPrices } from '../support/stripe.ts';
+import { publishPrices, until } from '../support/stripe.ts';
 
 let database: TestDatabase;
 let fake: Awaited<ReturnType<typeof startFakeStripe>>;
@@ -31,7 +31,7 @@ describe('exit code 0', () => {
   test('when nothing is off', async () => {
     const { code, stdout, stderr } = await reconcile();
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/^Looked at 0 events since [\d-]+T[\d:]+Z, and at 0 sessions, .*\n/);
+    expect(stdout).toMatch(/^Looked at 0 events since [\d-]+T[\d:]+Z,\nat 0 sessions, .*\n/);
     expect(stdout).toMatch(/\nStripe and the ledger agree\.\n$/);
   });
 
@@ -40,14 +40,18 @@ describe('exit code 0', () => {
     fake.advance(31 * 86_400);
     const { code, stdout, stderr } = await reconcile('--apply');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const [head, row] = stdout.split('\n').map((line) => line.split(/ {2,}/));
-    expect(head).toEqual(['what', 'object', 'user', 'amount', 'credits', 'when', 'why', 'done']);
-    const when = expect.stringMatching(/^[\d-]+T[\d:]+Z$/);
-    expect(row).toEqual([
-      ...['paid-but-not-granted', session, userId, '100 usd', '100', when],
-      ...['its event never arrived', 'done'],
+    const about = `user ${userId}, 100 usd, 100 credits missing`;
+    expect(
+      stdout
+        .replace(/, [\d-]+T[\d:]+Z\n/, ', <when>\n')
+        .split('\n')
+        .slice(0, 5),
+    ).toEqual([
+      ...[`paid-but-not-granted  ${session}`, `    ${about}, <when>`],
+      ...['    its event never arrived', '    repaired', ''],
     ]);
-    expect(stdout).toContain('1 found, 1 repaired, 0 left: in order');
+    expect(stdout).toContain('at 1 session, 0 invoices,');
+    expect(stdout).toContain('IN ORDER: 1 found, 1 repaired, 0 left.');
     expect(await balances()).toEqual([{ user_id: userId, balance: 100 }]);
   });
 });
@@ -58,7 +62,7 @@ describe('exit code 1', () => {
     const { code, stdout } = await reconcile('--since', '2d');
     expect(code).toBe(1);
     expect(stdout).toContain('event-missing');
-    expect(stdout).toContain('2 found; --apply repairs: NOT IN ORDER');
+    expect(stdout).toContain('NOT IN ORDER: 2 found.\nNothing was written; --apply repairs.');
     expect(await balances()).toEqual([]);
   });
 
@@ -68,18 +72,31 @@ describe('exit code 1', () => {
     const { code, stdout } = await reconcile('--apply');
     expect(code).toBe(1);
     expect(stdout).toContain('NOT REPAIRED: tried, but unknown price price_unknown');
-    expect(stdout).toContain('1 found, 0 repaired, 1 left: NOT IN ORDER');
+    expect(stdout).toContain('NOT IN ORDER: 1 found, 0 repaired, 1 left.');
   });
 
   test('when Stripe is away, in words, and the next run begins where this one did', async () => {
     env['STRIPE_API_BASE'] = 'http://127.0.0.1:1';
     const { code, stdout } = await reconcile('--apply');
     expect(code).toBe(1);
-    expect(stdout).toContain("NOT COMPLETE  Stripe's API cannot be reached\n");
+    expect(stdout).toContain("NOT COMPLETE: Stripe's API cannot be reached.\n");
     const [cursor] = await database.sql(
       'SELECT events_seen_until, objects_seen_until, holder FROM stripe_reconcile',
     );
     expect(cursor).toEqual({ events_seen_until: null, objects_seen_until: null, holder: null });
+  });
+
+  test('when it is stopped, with what it has seen, and the next run need not wait for it', async () => {
+    for (let i = 0; i < 10; i++) buyPack({ fake });
+    fake.setFault({ kind: 'slow', ms: 200 });
+    const asked = fake.requests();
+    const program = startPurser(['reconcile', '--apply'], { env });
+    await until(async () => fake.requests() > asked + 1);
+    const { code, stdout } = await program.stop('SIGINT');
+    expect(code).toBe(1);
+    expect(stdout).toContain('NOT COMPLETE: it was stopped before its end.\n');
+    fake.setFault(null);
+    expect(await reconcile('--apply')).toMatchObject({ code: 0 });
   });
 
   test('when another run repairs at this moment, or the key is of another account', async () => {

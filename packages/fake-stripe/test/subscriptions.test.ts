@@ -215,9 +215,9 @@ test('an invoice by hand belongs to no subscription', () => {
 });
 
 test('credit notes go back as a refund, out of band or as credit, and can be voided', async () => {
-  const issue = () =>
-    fake.issueInvoice({ customer: 'cus_kim', lines: [{ price: 'price_one', unitAmount: 900 }] })
-      .object;
+  const lines = [{ price: 'price_one', unitAmount: 900 }];
+  const issue = (how: 'card' | 'out_of_band' = 'card') =>
+    fake.issueInvoice({ customer: 'cus_kim', lines, how }).object;
   const refunded = fake.issueCreditNote(issue().id, { amount: 300 });
   expect(typesOf(refunded.events)).toEqual([
     'refund.created',
@@ -242,4 +242,6 @@ test('credit notes go back as a refund, out of band or as credit, and can be voi
 
   const balance = fake.issueCreditNote(issue().id, { amount: 200, toBalance: 200 });
   expect(typesOf(balance.events)).toContain('customer.updated');
+  const { id } = issue('out_of_band');
+  expect(() => fake.issueCreditNote(id)).toThrow(/nothing was charged/);
 });

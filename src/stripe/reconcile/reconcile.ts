@@ -8,7 +8,7 @@ import { attemptDue } from './events-pass.ts';
 import { createEvidence } from './evidence.ts';
 import { createFollowUps } from './follow-ups.ts';
 import { compareGrants } from './grants-pass.ts';
-import type { Counts, Report } from './report.ts';
+import type { Progress, Report } from './report.ts';
 import { compareClawBacks } from './reversals-pass.ts';
 import { createRun, Incomplete, type Run, Stopped } from './run.ts';
 import { movesOf, type Window, windowOf } from './window.ts';
@@ -30,7 +30,7 @@ export interface ReconcileOptions {
   readonly every?: number;
   /** Ends the run at the next step. */
   readonly signal?: AbortSignal;
-  readonly onProgress?: (counts: Readonly<Counts>) => void;
+  readonly onProgress?: (progress: Progress) => void;
 }
 
 /** Compares Stripe with the ledger. */

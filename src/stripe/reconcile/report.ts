@@ -56,6 +56,13 @@ export interface Counts {
   payments: number;
 }
 
+/** How far a run is. */
+export interface Progress {
+  readonly counts: Readonly<Counts>;
+  /** How much was off when it was looked at. */
+  readonly found: number;
+}
+
 /** What a run found. */
 export interface Report {
   readonly applied: boolean;

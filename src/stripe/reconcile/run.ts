@@ -4,7 +4,7 @@ import type { Processing } from '../fulfil/processing.ts';
 import { at, type Json, wholeNumber } from '../shapes/json.ts';
 import type { Evidence } from './evidence.ts';
 import type { FindingKey, FollowUps } from './follow-ups.ts';
-import { type Counts, type Finding, type Handled, MAX_FINDINGS } from './report.ts';
+import { type Counts, type Finding, type Handled, MAX_FINDINGS, type Progress } from './report.ts';
 
 /** Something that seems off. It is looked at again before it is told, and after it was repaired. */
 export interface Suspect {
@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly apply: boolean;
   /** Called before every step; throws `Stopped` when there shall be none. */
   readonly step: () => Promise<void>;
-  readonly onProgress: (counts: Readonly<Counts>) => void;
+  readonly onProgress: (progress: Progress) => void;
 }
 
 /** One run of all passes. */
@@ -76,7 +76,7 @@ export function createRun(options: RunOptions): Run {
   };
 
   async function step(): Promise<void> {
-    onProgress(counts);
+    onProgress({ counts, found: found.size });
     await options.step();
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { buyPack, fresh, reconcileOn, stage, useReconcileStage } from '../../support/reconcile.ts';
+import { until } from '../../support/stripe.ts';
 
 useReconcileStage();
 
@@ -17,6 +18,7 @@ async function disputed() {
     return event;
   };
   return {
+    id: object.id,
     balance: () => stage.balanceOf(userId),
     withdrawn: find(opened, 'funds_withdrawn'),
     win: () => find(stage.fake.closeDispute(object.id, 'won').events, 'funds_reinstated'),
@@ -50,6 +52,24 @@ describe('what the API told of a dispute, and events that are delivered later', 
     expect(await balance()).toBe(100);
     expect(await stage.deliver(at(withdrawn, MINUTE))).toBe('done');
     expect(await balance()).toBe(100);
+  });
+
+  test('what is told while Stripe is asked is not undone by its answer', async () => {
+    const { id, balance, withdrawn, win, forget } = await disputed();
+    await stage.deliver(withdrawn);
+    win();
+    forget();
+    // The answer is made before what follows, and comes after it.
+    const path = `/v1/disputes/${id}`;
+    stage.fake.setFault({ kind: 'slow', ms: 1_000, path, after: true, times: 1 });
+    const lists = ['events', 'sessions', 'invoices', 'refunds', 'disputes'];
+    const asked = stage.fake.requests() + lists.length + 1;
+    const running = reconcileOn(stage, APPLY);
+    await until(async () => stage.fake.requests() === asked);
+    stage.fake.store.save({ ...stage.fake.store.need('dispute', id), status: 'lost' });
+    expect(await stage.deliver(at(withdrawn, MINUTE))).toBe('done');
+    await running;
+    expect(await balance()).toBe(0);
   });
 
   test('an event that disagrees waits while Stripe cannot be asked', async () => {

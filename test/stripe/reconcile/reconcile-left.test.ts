@@ -110,6 +110,20 @@ test('what its event has set right meanwhile is left no more', async () => {
   expect(await stage.db.sql('SELECT FROM stripe_findings')).toEqual([]);
 });
 
+test('credits without a payment are told however old they are, until they are paid', async () => {
+  const { session, events } = buyPack(stage);
+  for (const event of events) await stage.deliver(event);
+  const record = stage.fake.store.need('checkout.session', session);
+  stage.fake.store.save({ ...record, paymentStatus: 'unpaid' });
+  const finding = { kind: 'granted-but-not-paid', object: session, why: 'Stripe says unpaid' };
+  expect((await apply()).findings).toMatchObject([finding]);
+  await passBy();
+  expect((await apply()).findings).toMatchObject([finding]);
+  stage.fake.store.save(record);
+  expect(await apply()).toMatchObject({ found: 0 });
+  expect(await stage.db.sql('SELECT FROM stripe_findings')).toEqual([]);
+});
+
 describe('what no rule can read is told, not passed over', () => {
   test('a paid invoice', async () => {
     const [userId, subscription, billingReason] = [fresh('user'), fresh('sub'), 'solstice'];

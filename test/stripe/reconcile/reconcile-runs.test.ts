@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { formatProgress } from '../../../src/cli/reconcile-report.ts';
 import type { Reconciler } from '../../../src/stripe/reconcile/reconcile.ts';
 import { isInOrder } from '../../../src/stripe/reconcile/report.ts';
 import { createSchedule } from '../../../src/stripe/reconcile/schedule.ts';
@@ -89,6 +90,18 @@ test('more than a page of events and of objects is seen to its end', async () =>
   const report = await reconcileOn(stage, APPLY);
   expect(report).toMatchObject({ found: 110, repaired: 110, left: 0 });
   for (const { userId } of bought) expect(await stage.balanceOf(userId)).toBe(100);
+});
+
+test('a run tells how far it is, and what it has found', async () => {
+  buyPack(stage);
+  buyPack(stage, { price: 'price_unknown' });
+  const said: string[] = [];
+  await reconcileOn(stage, { onProgress: (progress) => said.push(formatProgress(progress)) });
+  expect([...new Set(said)]).toEqual([
+    ...['Asking Stripe …', '2 events …', '2 events … 1 found', '2 events … 2 found'],
+    ...['2 events, 2 sessions … 2 found', '2 events, 2 sessions … 3 found'],
+    '2 events, 2 sessions … 4 found',
+  ]);
 });
 
 describe('several runs', () => {

@@ -1,6 +1,7 @@
 import type { CreditNoteLine, CreditNoteRecord } from '../objects/credit-note.ts';
 import { amountDue, type InvoiceRecord, invoiceTotal } from '../objects/invoice.ts';
 import { sum } from '../objects/object.ts';
+import type { RefundRecord } from '../objects/refund.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
 import { markPaid } from './invoices.ts';
@@ -35,10 +36,7 @@ export function issueCreditNote(world: World, invoiceId: string, plan: CreditNot
       param: 'amount',
     });
   }
-  const refund =
-    refunded > 0 && invoice.charge !== null
-      ? refundPayment(world, invoice.charge, { amount: refunded })
-      : null;
+  const refund = refunded > 0 ? refundInvoice(world, invoice, refunded) : null;
   const note = world.create<CreditNoteRecord>(
     {
       object: 'credit_note',
@@ -64,6 +62,12 @@ export function issueCreditNote(world: World, invoiceId: string, plan: CreditNot
   );
   applyToInvoice(world, note, 1);
   return note;
+}
+
+/** Its parts must add up to what the note gives back, so none may be left out. */
+function refundInvoice(world: World, { id, charge }: InvoiceRecord, amount: number): RefundRecord {
+  if (charge !== null) return refundPayment(world, charge, { amount });
+  throw new Refusal(`Nothing can be refunded of invoice ${id}: nothing was charged for it.`);
 }
 
 /** Stripe lets only notes of open invoices be voided; here every note can be, once. */
