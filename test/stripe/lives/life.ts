@@ -70,10 +70,10 @@ export function createLife(options: LifeOptions): Life {
     const cents = PACK.cents * quantity;
     if (how !== 'declined') {
       const invoice = textOf(session['invoice']);
+      const intent = textOf(session['payment_intent']);
       payments.push({
-        ...{ names: [id, ...(invoice === null ? [] : [invoice])], invoice },
-        ...{ granted: PACK.credits * quantity, expiresAt: null, back: new Map() },
-        ...{ paid: cents, charged: cents, intent: textOf(session['payment_intent']) },
+        ...{ names: namesOf(id, invoice, intent), invoice, intent, back: new Map() },
+        ...{ granted: PACK.credits * quantity, expiresAt: null, paid: cents, charged: cents },
       });
     }
     const events = [...paid.events, ...(ended?.events ?? [])];
@@ -84,16 +84,13 @@ export function createLife(options: LifeOptions): Life {
   function billed({ events }: Happening, granted: number): News {
     const invoice = events.find(({ type }) => type === 'invoice.paid')?.data.object;
     const payment = events.find(({ type }) => type === 'invoice_payment.paid')?.data.object;
+    const intent = textOf((payment?.['payment'] as { payment_intent?: unknown })?.payment_intent);
     if (invoice) {
+      const { id, total, amount_paid: charged } = invoice;
       payments.push({
-        ...{
-          names: [invoice.id],
-          granted,
-          expiresAt: planExpires ? endOfPeriod(invoice.id) : null,
-        },
-        ...{ paid: Math.max(0, Number(invoice['total'])), charged: Number(invoice['amount_paid']) },
-        intent: textOf((payment?.['payment'] as { payment_intent?: unknown })?.payment_intent),
-        ...{ invoice: invoice.id, back: new Map() },
+        ...{ names: namesOf(id, intent), invoice: id, intent, back: new Map() },
+        ...{ granted, expiresAt: planExpires ? endOfPeriod(id) : null },
+        ...{ paid: Math.max(0, Number(total)), charged: Number(charged) },
       });
     }
     return newsOf({ events });
@@ -234,6 +231,8 @@ export function createLife(options: LifeOptions): Life {
 
 const shareOf = (cents: number, percent: number) =>
   Math.max(1, Math.floor((cents * percent) / 100));
+
+const namesOf = (...names: readonly (string | null)[]) => names.filter((name) => name !== null);
 
 function textOf(value: unknown): string | null {
   return typeof value === 'string' ? value : null;

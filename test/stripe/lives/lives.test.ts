@@ -6,9 +6,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Entry } from '../../../src/ledger/entry.ts';
 import { verifyLedger } from '../../../src/ledger/verify.ts';
-import { debit } from '../../support/commands.ts';
 import { missingOf } from './payment.ts';
-import { live, openWorld, reconcile, type World, worldOf } from './told.ts';
+import { live, openWorld, reconcile, spend, type World, worldOf } from './told.ts';
 
 const LIVES = Number(process.env['LIVES'] ?? 200);
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
@@ -24,7 +23,7 @@ async function expectAsModelled(
   const { userId, payments } = life;
   // All that is left, so that the ledger says from which lots; or one credit too many.
   const last = Math.max(1, await first.balanceOf(userId));
-  const { ok } = await second.ledger.post(debit(userId, last));
+  const ok = await spend(second, userId, last);
   const { entries, next } = await first.ledger.entries(userId, { limit: 1_000, before: null });
   expect(next).toBeNull();
   for (const payment of payments) {
@@ -36,6 +35,11 @@ async function expectAsModelled(
     expect(ends, `${userId} ${names}`).toEqual(granted > 0 ? [expiresAt] : []);
     const lots = own.filter((entry) => expiresAt !== null && entry.expiresAt === expiresAt);
     expect(usedOf(lots, entries), `${userId} ${names}`).toBeLessThanOrEqual(granted);
+    const known = await first.db.sql(
+      'SELECT DISTINCT payment FROM stripe_payment_aliases WHERE alias = ANY($1::text[])',
+      [names],
+    );
+    expect(known.length, `${userId} ${names} is one payment`).toBe(1);
   }
   const owned = payments.reduce((sum, one) => sum + one.granted - missingOf(one), 0);
   const expired = -sumOf(entries.filter(({ kind }) => kind === 'expiry'));

@@ -1,6 +1,6 @@
 /** A payment as plain arithmetic sees it. */
 export interface PaymentModel {
-  /** Its session and its invoice, as far as it has them: one of them is its grant key. */
+  /** Its session, invoice and payment intent, as far as it has them. */
   readonly names: readonly string[];
   readonly granted: number;
   /** When what is left of it expires, in milliseconds since 1970; null for never. */

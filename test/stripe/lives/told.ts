@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { PurserError } from '../../../src/errors.ts';
 import { debit } from '../../support/commands.ts';
 import { reconcileOn } from '../../support/reconcile.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
@@ -110,8 +112,7 @@ export async function live(
 
   for (const one of steps) {
     if (one.do === 'spend') {
-      const outcome = await server().ledger.post(debit(userId, one.amount));
-      if (outcome.ok) spent += one.amount;
+      if (await spend(server(), userId, one.amount)) spent += one.amount;
     } else {
       hear(life.live(one));
     }
@@ -119,6 +120,26 @@ export async function live(
   }
   await passOn(100);
   return { life, spent };
+}
+
+/**
+ * Spends like a client that asks again, under the same key, when a busy server tells it to.
+ * @returns whether there was enough
+ */
+export async function spend(
+  { ledger }: StripeStage,
+  userId: string,
+  amount: number,
+): Promise<boolean> {
+  const command = debit(userId, amount, { idempotencyKey: randomUUID() });
+  for (let tries = 1; ; tries++) {
+    try {
+      return (await ledger.post(command)).ok;
+    } catch (error) {
+      const isBusy = error instanceof PurserError && error.status === 503;
+      if (!isBusy || tries === 10) throw error;
+    }
+  }
 }
 
 /** Brings what was lost, and waits until nothing is left to do about any event. */
