@@ -86,7 +86,8 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
       const answer = await fetchSession(api, session);
       switch (answer.kind) {
         case 'answer':
-          return judge({ ...event, object: answer.value, stale: false });
+          // Open when its event was created, so paid since; Stripe does not tell when.
+          return judge({ ...event, created: nowInSeconds(), object: answer.value, stale: false });
         case 'unreachable':
           return parked(`unpaid: ${answer.reason}`, [ended, API_IS_BACK], FOR_RETURN);
         case 'unusable':
@@ -121,6 +122,8 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
 
   return { fulfil, appraise, userOf };
 }
+
+const nowInSeconds = () => Math.floor(Date.now() / 1000);
 
 /** Why a completed session will not be paid any more; null when it may be, or nobody was asked. */
 function whyNotPaid(session: Json): string | null {

@@ -2,10 +2,10 @@ import { LAST_SECOND, type Told } from '../shapes/event.ts';
 import { at, wholeNumber } from '../shapes/json.ts';
 
 /**
- * When a payment was made, in seconds since 1970, by Stripe's word alone: so it is the same for
- * every server, whoever tells of the payment and however late. An invoice says it itself. A session
- * does not: there its event counts, else the charge or, when it was not asked for, the object. Null
- * when none of these can be read.
+ * When a payment was made, in seconds since 1970, as nearly as Stripe tells. An invoice says it
+ * itself. A session does not: there its event counts, else the charge or, when it was not asked for,
+ * the object. The charge of a slow payment was made before the money came, so such a payment may be
+ * dated days earlier by a sync or by reconciling than by its event. Null when none can be read.
  */
 export function paymentTime({
   id,

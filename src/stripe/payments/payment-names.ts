@@ -152,7 +152,8 @@ async function takeNames(
  * Makes one payment of `key` and its owners: of the owner that has been granted, else of the first
  * by name, which is the Checkout session (cs_ before in_); of `key` when there is none. A key that
  * owned a name may be under way to the ledger, which `key`, when it is new, cannot; an invoice that
- * turns out to be a session's is a one-off, so that only the session's key can be under way.
+ * turns out to be a session's is a one-off, which is looked up before it grants, so that only the
+ * session's key can be under way.
  */
 async function join(client: PoolClient, key: string, owners: readonly string[]): Promise<string> {
   const { rows } = await client.query<{ payment: string }>(

@@ -148,6 +148,21 @@ describe('the expiry', () => {
     }
   });
 
+  test('of what was authorized long ago and captured since counts from when that was found', async () => {
+    const { fake, deliver, stored, balanceOf } = stage;
+    const userId = newUser();
+    const { id } = fake.createSession({ userId, lines: [{ price: 'days' }], capture: 'manual' });
+    const { object, events } = fake.paySession(id);
+    const completed = events.find(({ type }) => type === 'checkout.session.completed');
+    const told = { ...completed, id: String(completed?.id), created: secondsAgo(32) };
+    expect(await deliver(told)).toBe('parked');
+    fake.capturePayment(String(object['payment_intent']));
+    await until(async () => (await stored(told))?.state === 'done');
+    expect(await balanceOf(userId)).toBe(10);
+    const [entry] = await entriesOf(userId);
+    expect(entry?.expiresAt).toBe(after30Days((entry?.createdAt ?? 0) / 1000));
+  });
+
   test('of what reconciling finds is by Stripe’s time, too', async () => {
     const another = await stage.restart({ catalogue: PRICES });
     const { fake } = another;
