@@ -36,6 +36,8 @@ const LEFT_ALONE = 5_000;
 const BUSY = { kind: 'unreachable', reason: "Stripe's API is still at the same request" } as const;
 /** How often it is asked again; the client waits for half a second between its own two requests. */
 const BUSY_REPEATS = 3;
+/** Stripe is there, but a restricted key may not ask this; what else it asks is answered. */
+const FORBIDDEN = { kind: 'unreachable', reason: "Stripe's API refuses the key: 403" } as const;
 /** Stripe does not answer at all. */
 export const AWAY = { kind: 'unreachable', reason: "Stripe's API cannot be reached" } as const;
 
@@ -51,7 +53,7 @@ export function createStripeApi(client: Stripe, onBack: () => Promise<void>): St
       // A hanging API must not hold every attempt for its whole time-out, one after another.
       if (failures >= FAILURES && Date.now() < askAgainAt) return latest;
       const answer = await answerOnceIdle(() => question(client));
-      if (answer === BUSY) return answer;
+      if (answer === BUSY || answer === FORBIDDEN) return answer;
       if (answer.kind === 'unreachable') {
         failures += 1;
         latest = answer;
@@ -85,8 +87,9 @@ async function answerTo<T>(question: () => Promise<T>): Promise<Answer<T>> {
     const isAnswer = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
     if (statusCode === 409) return BUSY;
     if (!isAnswer || statusCode === 429) return AWAY;
-    if (statusCode === 401 || statusCode === 403) {
-      return { kind: 'unreachable', reason: `Stripe's API refuses the key: ${statusCode}` };
+    if (statusCode === 403) return FORBIDDEN;
+    if (statusCode === 401) {
+      return { kind: 'unreachable', reason: "Stripe's API refuses the key: 401" };
     }
     const detail = isId(code) ? ` ${code}` : '';
     const reason = `Stripe's API answers ${statusCode}${detail}`;

@@ -98,6 +98,16 @@ test('many requests with one key at once do not make Stripe count as away for ot
   expect((await shop.open('gil', { price: PACK })).status).toBe(200);
 });
 
+test('what a restricted key may not ask does not make Stripe count as away for all else', async () => {
+  await shop.opened('gus', { price: PACK });
+  shop.fake.setFault({ kind: 'error', status: 403, path: '/v1/billing_portal/sessions' });
+  for (let i = 0; i < 5; i++) {
+    const { status } = await shop.call('POST', '/api/v1/portal-sessions', { as: 'gus', body: {} });
+    expect(status).toBe(503);
+  }
+  await shop.opened('gus', { price: PACK });
+});
+
 test('what Stripe said of a refusal stays in the log, as codes', async () => {
   await shop.opened('hal', { price: PACK });
   shop.fake.setFault({ kind: 'error', status: 400, path: '/v1/checkout/sessions' });
