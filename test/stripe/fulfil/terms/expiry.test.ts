@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { reconcileOn } from '../../../support/reconcile.ts';
+import { until } from '../../../support/stripe.ts';
+import { buy, entriesOf, newUser, PRICES, renew, stage, useTermsStage } from './harness.ts';
+
+useTermsStage();
+
+describe('the expiry', () => {
+  const DAY = 86_400_000;
+  /** In milliseconds, of what was paid at this second. */
+  const after30Days = (paidAt: number) => (Math.floor((paidAt * 1000) / DAY) + 31) * DAY;
+  const secondsAgo = (days: number) => Math.floor((Date.now() - days * DAY) / 1000);
+
+  /** A session that is told late, of a payment made days ago. */
+  async function buyDaysAgo(days: number) {
+    const { fake, deliver, balanceOf } = stage;
+    const userId = newUser();
+    const { id } = fake.createSession({ userId, lines: [{ price: 'days' }] });
+    const event = { ...fake.completeSession(id), created: secondsAgo(days) };
+    expect(await deliver(event)).toBe('done');
+    const told = {
+      paidAt: event.created,
+      session: id,
+      intent: event.data.object['payment_intent'],
+    };
+    return { ...told, balance: await balanceOf(userId), entries: await entriesOf(userId) };
+  }
+
+  test('after days counts from the payment to the end of that UTC day, however late it is told', async () => {
+    const { paidAt, balance, entries } = await buyDaysAgo(3);
+    expect(entries).toMatchObject([{ delta: 10, expiresAt: after30Days(paidAt) }]);
+    expect(balance).toBe(10);
+  });
+
+  test('of a payment told after its days are over leaves a grant and its expiry', async () => {
+    const { paidAt, balance, entries } = await buyDaysAgo(32);
+    expect(entries).toMatchObject([
+      { kind: 'expiry', delta: -10, balance: 0 },
+      { kind: 'purchase', delta: 10, balance: 10, expiresAt: after30Days(paidAt) },
+    ]);
+    expect(balance).toBe(0);
+  });
+
+  test('of an invoice counts from when it was paid, not from when that was told', async () => {
+    for (const shape of ['current', 'acacia'] as const) {
+      const userId = newUser();
+      const lines = [{ price: 'days' }];
+      const event = stage.fake.payInvoice({ shape, userId, subscription: `sub_${userId}`, lines });
+      const paidAt = secondsAgo(3);
+      const object = { ...event.data.object, status_transitions: { paid_at: paidAt } };
+      expect(await stage.deliver({ ...event, data: { object } })).toBe('done');
+      expect(await entriesOf(userId)).toMatchObject([{ expiresAt: after30Days(paidAt) }]);
+    }
+  });
+
+  test('of what was authorized long ago and captured since counts from when that was found', async () => {
+    const { fake, deliver, stored, balanceOf } = stage;
+    const userId = newUser();
+    const { id } = fake.createSession({ userId, lines: [{ price: 'days' }], capture: 'manual' });
+    const { object, events } = fake.paySession(id);
+    const completed = events.find(({ type }) => type === 'checkout.session.completed');
+    const told = { ...completed, id: String(completed?.id), created: secondsAgo(32) };
+    expect(await deliver(told)).toBe('parked');
+    fake.capturePayment(String(object['payment_intent']));
+    await until(async () => (await stored(told))?.state === 'done');
+    expect(await balanceOf(userId)).toBe(10);
+    const [entry] = await entriesOf(userId);
+    expect(entry?.expiresAt).toBe(after30Days((entry?.createdAt ?? 0) / 1000));
+  });
+
+  test('of what reconciling finds is by Stripe’s time, too', async () => {
+    const another = await stage.restart({ catalogue: PRICES });
+    const { fake } = another;
+    // The checkout is opened in the evening, and paid after midnight.
+    fake.advance(10 * 86_400 + 82_800 - (fake.now() % 86_400));
+    const [buyer, subscriber] = [newUser(), newUser()];
+    const lines = [{ price: 'days' }];
+    const { id } = fake.createSession({ userId: buyer, lines });
+    fake.advance(7_200);
+    fake.paySession(id);
+    fake.payInvoice({ userId: subscriber, subscription: 'sub_found', lines });
+    const paidAt = fake.now();
+    await reconcileOn(another, { apply: true });
+    for (const userId of [buyer, subscriber]) {
+      expect(await entriesOf(userId)).toMatchObject([{ expiresAt: after30Days(paidAt) }]);
+    }
+  });
+
+  test('never lies beyond the last year that every client can read', async () => {
+    const { fake, deliver } = stage;
+    const userId = newUser();
+    const event = fake.completeSession(
+      fake.createSession({ userId, lines: [{ price: 'days' }] }).id,
+    );
+    expect(await deliver({ ...event, created: 253_402_300_799 })).toBe('done');
+    expect(await entriesOf(userId)).toMatchObject([{ expiresAt: 253_402_300_799_000 }]);
+  });
+
+  test('with the period is the end of the invoice line’s, in both shapes', async () => {
+    const { entries, periodEnd } = await renew([{ price: 'period' }]);
+    expect(entries[0]?.expiresAt).toBe(periodEnd);
+  });
+
+  test('with the period is never for what is paid once: it has none', async () => {
+    const { entries } = await buy([{ price: 'period' }]);
+    expect(entries).toMatchObject([{ delta: 10, expiresAt: null }]);
+  });
+
+  test('with a period that cannot be read parks the invoice', async () => {
+    const { fake, deliver, stored } = stage;
+    const event = fake.payInvoice({
+      userId: 'max',
+      subscription: 'sub_max',
+      lines: [{ price: 'period' }],
+    });
+    const [line] = (event.data.object['lines'] as { data: object[] }).data;
+    const object = { ...event.data.object, lines: { data: [{ ...line, period: null }] } };
+    expect(await deliver({ ...event, data: { object } } as never)).toBe('parked');
+    expect((await stored(event))?.reason).toBe('a line has no usable period');
+  });
+});
