@@ -1,10 +1,13 @@
 import { isObject, type Json } from '../shapes/json.ts';
 import type { Answer, StripeApi } from './api.ts';
 
+/** What is expanded of a session: only its charge says when it was paid. */
+export const SESSION_CHARGE = 'payment_intent.latest_charge';
+
 /** Fetches a checkout session as it is now, with its payment intent and the charge of that. */
 export async function fetchSession(api: StripeApi, id: string): Promise<Answer<Json>> {
   const answer = await api.ask((client) =>
-    client.checkout.sessions.retrieve(id, { expand: ['payment_intent.latest_charge'] }),
+    client.checkout.sessions.retrieve(id, { expand: [SESSION_CHARGE] }),
   );
   if (answer.kind !== 'answer') return answer;
   const value: unknown = answer.value;

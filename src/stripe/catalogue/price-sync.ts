@@ -27,9 +27,9 @@ const BOUNDS = { pages: 100, time: 90_000 } as const;
 
 /**
  * Publishes what the metadata of Stripe's active Prices say: `credits`, `credits_category`,
- * `credits_expires`, `credits_trial`, `credits_free`, `credits_manual`. A price without any is none of Purser's; one
- * with something that cannot be used is not published, and stays as it was. What Stripe says of
- * amount, currency and name is recorded of all, for display.
+ * `credits_expires`, `credits_trial`, `credits_free`, `credits_manual`. A price without any is none
+ * of Purser's; one with something that cannot be used is not published, and stays as it was. What
+ * Stripe says of amount, currency and name is recorded of all, for display.
  */
 export async function syncPrices({
   pool,

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { ENDED_DISPUTE, PENDING_REFUND } from '../shapes/reversal-shapes.ts';
 import type { Finding, Handled } from './report.ts';
 
 /** Which finding: there may be several about one object. */
@@ -68,12 +69,11 @@ export function createFollowUps(pool: Pool) {
     const { rows } = await pool.query<Unended>(
       `SELECT id, kind
          FROM stripe_reversals
-        WHERE (kind = 'refund' AND status IN ('pending', 'requires_action'))
-           OR (kind = 'dispute' AND status NOT IN ('won', 'lost', 'warning_closed',
-                                                   'charge_refunded', 'prevented'))
+        WHERE (kind = 'refund' AND status = ANY($2))
+           OR (kind = 'dispute' AND status <> ALL($3))
         ORDER BY asked_at NULLS FIRST, recorded_at, id
         LIMIT $1`,
-      [limit],
+      [limit, PENDING_REFUND, ENDED_DISPUTE],
     );
     return rows;
   }

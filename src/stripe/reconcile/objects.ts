@@ -1,6 +1,7 @@
 /** Stripe's objects and events as reconciliation reads them: in lists, and one by one. */
 import type Stripe from 'stripe';
 import { type Answer, AWAY, askForPages, type Bounds } from '../api/api.ts';
+import { SESSION_CHARGE } from '../api/sessions.ts';
 import { isObject, type Json } from '../shapes/json.ts';
 import type { Counts } from './report.ts';
 import { Incomplete, type Run } from './run.ts';
@@ -51,17 +52,15 @@ const SOURCES = {
     list: ({ events }, params) => events.list({ ...params, types: TYPES }, PATIENTLY),
     ask: ({ events }, id) => events.retrieve(id),
   },
-  // The charge says when a session was paid, which it does not itself.
   session: {
     what: 'checkout sessions',
     count: 'sessions',
     list: ({ checkout }, params) =>
       checkout.sessions.list(
-        { ...params, status: 'complete', expand: ['data.payment_intent.latest_charge'] },
+        { ...params, status: 'complete', expand: [`data.${SESSION_CHARGE}`] },
         PATIENTLY,
       ),
-    ask: ({ checkout }, id) =>
-      checkout.sessions.retrieve(id, { expand: ['payment_intent.latest_charge'] }),
+    ask: ({ checkout }, id) => checkout.sessions.retrieve(id, { expand: [SESSION_CHARGE] }),
   },
   // Without its payments an invoice names no payment intent, and so could not be refunded.
   invoice: {

@@ -26,7 +26,14 @@ const unusable = (problem: string) => ({ ok: false, problem }) as const;
 
 /** These end a refund, whatever was or will be told of it. */
 const ENDED_REFUND = ['failed', 'canceled'];
-const LIVE_REFUND = ['pending', 'requires_action', 'succeeded'];
+/** Of these the end is still to be told. */
+export const PENDING_REFUND: readonly string[] = ['pending', 'requires_action'];
+const LIVE_REFUND = [...PENDING_REFUND, 'succeeded'];
+
+/** These end a dispute without loss. */
+const OVER_DISPUTE = ['won', 'warning_closed', 'charge_refunded', 'prevented'];
+/** Of these nothing more is expected, though what was lost may still be won. */
+export const ENDED_DISPUTE: readonly string[] = [...OVER_DISPUTE, 'lost'];
 
 /**
  * Reads a refund object. `refund.failed` decides by itself: its snapshot may still say succeeded.
@@ -57,9 +64,7 @@ function isDisputeLive(type: string, status: string): boolean | null {
       return false;
     case 'charge.dispute.closed':
       if (status === 'lost') return true;
-      return ['won', 'warning_closed', 'charge_refunded', 'prevented'].includes(status)
-        ? false
-        : null;
+      return OVER_DISPUTE.includes(status) ? false : null;
     default:
       // Opened or changed, an inquiry too: no money has moved.
       return null;
