@@ -61,7 +61,7 @@ export function createClassicLedger(url: string): Ledger {
     },
     async balance(userId) {
       const balance = await sum(pool, userId);
-      return { balance, available: balance, held: 0 };
+      return { balance, available: balance, held: 0, lots: [], holds: [], seq: 0 };
     },
     entries: () => Promise.reject(new Error('statements are not compared')),
     close: () => pool.end(),
@@ -108,7 +108,8 @@ async function debit(client: pg.PoolClient, command: DebitCommand): Promise<Outc
     balance: balance - amount,
     held: 0,
     lot: null,
-    ...{ category: null, expiresAt: null, draws: [], payment: null, reversesSeq: null },
+    ...{ category: null, priority: null, expiresAt: null, draws: [], payment: null },
+    ...{ holdId: null, operation: null, reversesSeq: null },
     leadSeq: null,
     ...{ actor, reason, ref, metadata },
     stripeEventId: null,

@@ -54,6 +54,7 @@ const entryFields = {
   kind: Type.Enum([
     ...['purchase', 'included', 'bonus', 'adjustment', 'debit'],
     ...['expiry', 'clawback', 'reinstatement'],
+    ...['hold', 'capture', 'release', 'reversal'],
   ] as const),
   reason: Type.Union([Type.String(), Type.Null()]),
   ref: Type.Union([Type.String(), Type.Null()]),

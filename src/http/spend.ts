@@ -1,8 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PurserError } from '../errors.ts';
-import type { Refusal } from '../ledger/command.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { bodyErrors, conflictError, idempotencyKey, NoQuery } from '../operation.ts';
+import { toError } from './refusals.ts';
 import { DebitedEnvelope, IdempotencyHeaders, InsufficientCredits, toDebited } from './schemas.ts';
 
 /** What all routes that spend have in common. */
@@ -41,18 +40,9 @@ export async function spend(
     reason,
     ref,
     metadata: null,
+    operation: null,
   });
   if (!outcome.ok) throw toError(outcome.refusal);
   if (outcome.replayed) reply.header('idempotency-replayed', 'true');
   return { data: toDebited(outcome.entry) };
-}
-
-function toError(refusal: Refusal): PurserError {
-  if (refusal.code === 'payment_not_granted') throw new Error('a debit settles no payment');
-  if (refusal.code !== 'insufficient_credits') return new PurserError(refusal.code);
-  const { code, balance, available, required } = refusal;
-  return new PurserError(code, {
-    message: `Not enough credits: ${required} needed, ${available} available.`,
-    fields: { balance, available, required, shortfall: required - available },
-  });
 }

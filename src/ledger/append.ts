@@ -1,6 +1,7 @@
 import type { Session, Statement } from '../db/session.ts';
-import type { State } from './account.ts';
 import type { Entry } from './entry.ts';
+import { toStoredDraw } from './entry-row.ts';
+import type { State } from './state.ts';
 
 /** An entry as it is written: chained, and on the account's last one with the state after it. */
 export interface SealedEntry {
@@ -17,13 +18,15 @@ const APPEND: Statement = {
     INSERT INTO credit_ledger (
            user_id, seq, id, kind, delta, balance, held, lot, draws, lead_seq, actor,
            reason, ref, metadata, note_hash, stripe_event_id, grant_key, idempotency_key,
-           request_hash, created_at, hash, state, category, expires_at, payment, reverses_seq)
+           request_hash, created_at, hash, state, category, expires_at, payment, reverses_seq,
+           priority, hold_id, operation, quantity)
     SELECT * FROM unnest(
            $1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[],
            $7::bigint[], $8::bigint[], $9::jsonb[], $10::bigint[], $11::text[],
            $12::text[], $13::text[], $14::jsonb[], $15::bytea[], $16::text[], $17::text[],
            $18::text[], $19::text[], $20::timestamptz[], $21::bytea[], $22::jsonb[],
-           $23::text[], $24::timestamptz[], $25::text[], $26::bigint[])`,
+           $23::text[], $24::timestamptz[], $25::text[], $26::bigint[],
+           $27::smallint[], $28::text[], $29::text[], $30::numeric[])`,
 };
 
 /**
@@ -42,7 +45,7 @@ export function append(session: Session, sealed: readonly SealedEntry[]) {
     column((e) => e.balance),
     column((e) => e.held),
     column((e) => e.lot),
-    column((e) => e.draws && JSON.stringify(e.draws)),
+    column((e) => e.draws && JSON.stringify(e.draws.map(toStoredDraw))),
     column((e) => e.leadSeq),
     column((e) => e.actor),
     column((e) => e.reason),
@@ -60,6 +63,10 @@ export function append(session: Session, sealed: readonly SealedEntry[]) {
     column((e) => e.expiresAt && toTimestamp(e.expiresAt)),
     column((e) => e.payment),
     column((e) => e.reversesSeq),
+    column((e) => e.priority),
+    column((e) => e.holdId),
+    column((e) => e.operation?.name ?? null),
+    column((e) => e.operation?.quantity ?? null),
   ]);
 }
 

@@ -1,4 +1,4 @@
-import type { Lot } from './account.ts';
+import { type Lot, sumOf } from './account.ts';
 import type { Category, Draw } from './entry.ts';
 
 /** What is spent first among lots that expire together: given credits before bought ones. */
@@ -10,11 +10,15 @@ const BURN_ORDER: Readonly<Record<Category, number>> = {
 };
 
 /** Takes up to `amount` from the lots, in their order. */
-export function drawUpTo(lots: readonly Lot[], amount: number): readonly Draw[] {
+export function drawUpTo(
+  lots: readonly Pick<Lot, 'seq' | 'free'>[],
+  amount: number,
+): readonly Draw[] {
   const draws: Draw[] = [];
   let missing = amount;
   for (const lot of lots) {
     if (missing === 0) break;
+    if (lot.free === 0) continue;
     const taken = Math.min(lot.free, missing);
     draws.push({ lot: lot.seq, amount: taken });
     missing -= taken;
@@ -22,10 +26,22 @@ export function drawUpTo(lots: readonly Lot[], amount: number): readonly Draw[] 
   return draws;
 }
 
-/** What expires soonest first, then given credits before bought ones, then the oldest lot. */
+/** Takes `amount` from lots that must have it, what is spent first first. */
+export function drawInBurnOrder(lots: readonly Lot[], amount: number): readonly Draw[] {
+  const draws = drawUpTo(inBurnOrder(lots), amount);
+  const missing = amount - sumOf(draws);
+  if (missing > 0) throw new Error(`lots hold ${missing} credits fewer than they should`);
+  return draws;
+}
+
+/**
+ * The lowest priority first, then what expires soonest, then given credits before
+ * bought ones, then the oldest lot.
+ */
 export function inBurnOrder(lots: readonly Lot[]): readonly Lot[] {
   const expiry = ({ expiresAt }: Lot) => expiresAt ?? Number.POSITIVE_INFINITY;
   return lots.toSorted((a, b) => {
+    if (a.priority !== b.priority) return a.priority - b.priority;
     if (expiry(a) !== expiry(b)) return expiry(a) < expiry(b) ? -1 : 1;
     return BURN_ORDER[a.category] - BURN_ORDER[b.category] || a.seq - b.seq;
   });

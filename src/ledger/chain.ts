@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Entry, Note } from './entry.ts';
+import { toStoredTerms } from './entry-row.ts';
 
 /** The hash before the first entry of every account: 64 hexadecimal zeros. */
 export const GENESIS = '0'.repeat(64);
@@ -40,17 +41,24 @@ export function canonicalJson(entry: Entry, noteHash: string | null): string {
     category: entry.category ?? undefined,
     created_at: entry.createdAt,
     delta: entry.delta,
-    draws: entry.draws?.map(({ lot, amount }) => ({ amount, lot })),
+    draws: entry.draws?.map(({ lot, amount, reopens }) => ({
+      ...{ amount, lot },
+      reopens: reopens && toStoredTerms(reopens),
+    })),
     expires_at: entry.expiresAt ?? undefined,
     grant_key: entry.grantKey ?? undefined,
     held: entry.held,
+    hold_id: entry.holdId ?? undefined,
     id: entry.id,
     idempotency_key: entry.idempotencyKey ?? undefined,
     kind: entry.kind,
     lead_seq: entry.leadSeq ?? undefined,
     lot: entry.lot ?? undefined,
     note_hash: noteHash ?? undefined,
+    operation: entry.operation?.name,
     payment: entry.payment ?? undefined,
+    priority: entry.priority ?? undefined,
+    quantity: entry.operation?.quantity,
     request_hash: entry.requestHash ?? undefined,
     reverses_seq: entry.reversesSeq ?? undefined,
     seq: entry.seq,

@@ -1,11 +1,8 @@
-import type { Actor, Category, Entry, Note } from './entry.ts';
+import type { Actor, Entry, Note, OperationUse, Terms } from './entry.ts';
 
 /** One lot of credits to open: `amount` whole credits, 1 to `MAX_AMOUNT`. */
-export interface Grant extends Note {
-  readonly category: Category;
+export interface Grant extends Note, Terms {
   readonly amount: number;
-  /** When what is left of it expires, in milliseconds since 1970; null for never. */
-  readonly expiresAt: number | null;
 }
 
 interface CommandBase {
@@ -29,6 +26,47 @@ export interface GrantCommand extends CommandBase {
 export interface DebitCommand extends CommandBase, Note {
   readonly kind: 'debit';
   readonly amount: number;
+  /** What it is for, when the price list said the amount. */
+  readonly operation: OperationUse | null;
+}
+
+/** Reserves `amount` whole credits for at most `seconds`, or is refused like a debit. */
+export interface HoldCommand extends CommandBase, Note {
+  readonly kind: 'hold';
+  /** Unique within the account, for ever; null for one that is made up. */
+  readonly holdId: string | null;
+  readonly amount: number;
+  /** From the moment at which it is opened, by the database's clock. */
+  readonly seconds: number;
+  readonly operation: OperationUse | null;
+}
+
+/** Spends `amount` of what a hold has reserved, all of it by default, and releases the rest. */
+export interface CaptureCommand extends CommandBase, Note {
+  readonly kind: 'capture';
+  readonly holdId: string;
+  readonly amount: number | null;
+  /** Take what exceeds the hold from the free credits, if they suffice. */
+  readonly beyond: boolean;
+}
+
+/** Ends a hold and spends nothing of it. */
+export interface ReleaseCommand extends CommandBase, Note {
+  readonly kind: 'release';
+  readonly holdId: string;
+}
+
+/** Gives back `amount` of what a debit or a capture has taken; by default all that is left of it. */
+export interface ReverseCommand extends CommandBase, Note {
+  readonly kind: 'reverse';
+  /** The `seq` of the debit or capture. */
+  readonly seq: number;
+  readonly amount: number | null;
+}
+
+/** Posts what has become due, and nothing else: it is always refused with `nothing_else_asked`. */
+interface PostDueCommand extends CommandBase {
+  readonly kind: 'post_due';
 }
 
 /**
@@ -44,7 +82,15 @@ export interface SettlePaymentCommand extends CommandBase, Note {
   readonly stripeEventId: string | null;
 }
 
-export type Command = GrantCommand | DebitCommand | SettlePaymentCommand;
+export type Command =
+  | GrantCommand
+  | DebitCommand
+  | HoldCommand
+  | CaptureCommand
+  | ReleaseCommand
+  | ReverseCommand
+  | SettlePaymentCommand
+  | PostDueCommand;
 
 /** Why a command changed nothing. A refusal is a value: it never aborts the batch it travels in. */
 export type Refusal =
@@ -57,7 +103,17 @@ export type Refusal =
   | { readonly code: 'balance_limit' }
   /** The payment to settle has granted nothing to this user. */
   | { readonly code: 'payment_not_granted' }
-  | { readonly code: 'idempotency_conflict' };
+  | { readonly code: 'idempotency_conflict' }
+  /** A grant without a payment opens one lot too many that none of the open ones can take. */
+  | { readonly code: 'too_many_lots'; readonly limit: number }
+  | { readonly code: 'too_many_holds'; readonly limit: number }
+  | { readonly code: 'hold_exists' | 'hold_not_found' }
+  | { readonly code: 'hold_captured' | 'hold_released' | 'hold_expired' }
+  | { readonly code: 'capture_exceeds_hold'; readonly held: number; readonly required: number }
+  | { readonly code: 'entry_not_found' | 'not_reversible' }
+  /** `reversible` is what is left of it. */
+  | { readonly code: 'reversal_exceeds_entry'; readonly reversible: number }
+  | { readonly code: 'nothing_else_asked' };
 
 /** What became of a command, told after the commit. */
 export type Outcome =
@@ -74,5 +130,20 @@ export type Outcome =
 export const MAX_AMOUNT = 1e12;
 /** The most lots that one command may open. */
 export const MAX_GRANTS = 1000;
+/** The longest that a hold may live, in seconds: 30 days. */
+export const MAX_HOLD_SECONDS = 30 * 86_400;
+/** How many lots and holds an account may have open, unless something else is configured. */
+export const DEFAULT_LIMITS: Limits = { openLots: 200, openHolds: 100 };
+
+/** Bounds of what an account has open, so that the state which every transaction writes is small. */
+export interface Limits {
+  /**
+   * From here on a grant joins the newest lot of its terms; one that finds none is refused, unless
+   * it was paid for.
+   */
+  readonly openLots: number;
+  readonly openHolds: number;
+}
+
 /** The largest balance, in credits: beyond 2^53 - 1 JSON numbers are not exact. */
 export const MAX_BALANCE = Number.MAX_SAFE_INTEGER;

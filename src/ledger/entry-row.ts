@@ -1,9 +1,9 @@
-import type { Actor, Category, Draw, Entry, EntryKind } from './entry.ts';
+import type { Actor, Category, Draw, Entry, EntryKind, Terms } from './entry.ts';
 
 /** What to select so that `toEntry` can read the row. */
 export const ENTRY_COLUMNS = `
     user_id, seq, id, kind, delta, balance, held, lot, category, draws, payment, reverses_seq,
-    lead_seq, actor, reason, ref, metadata, stripe_event_id, grant_key, idempotency_key, request_hash,
+    lead_seq, priority, hold_id, operation, quantity::text AS quantity, actor, reason, ref, metadata, stripe_event_id, grant_key, idempotency_key, request_hash,
     floor(extract(epoch FROM expires_at) * 1000)::bigint AS expires_at,
     floor(extract(epoch FROM created_at) * 1000)::bigint AS created_at`;
 
@@ -19,7 +19,11 @@ export interface EntryRow {
   lot: number | null;
   category: Category | null;
   expires_at: number | null;
-  draws: Draw[] | null;
+  priority: number | null;
+  draws: StoredDraw[] | null;
+  hold_id: string | null;
+  operation: string | null;
+  quantity: string | null;
   payment: string | null;
   reverses_seq: number | null;
   lead_seq: number | null;
@@ -46,7 +50,11 @@ export function toEntry(row: EntryRow): Entry {
     lot: row.lot,
     category: row.category,
     expiresAt: row.expires_at,
-    draws: row.draws,
+    priority: row.priority,
+    draws: row.draws?.map(fromStoredDraw) ?? null,
+    holdId: row.hold_id,
+    operation:
+      row.operation === null ? null : { name: row.operation, quantity: row.quantity ?? '' },
     payment: row.payment,
     reversesSeq: row.reverses_seq,
     leadSeq: row.lead_seq,
@@ -60,4 +68,36 @@ export function toEntry(row: EntryRow): Entry {
     requestHash: row.request_hash,
     createdAt: row.created_at,
   };
+}
+
+/** A draw as it is written into the column, and hashed. */
+export interface StoredDraw extends Omit<Draw, 'reopens'> {
+  readonly reopens?: StoredTerms;
+}
+
+/** Members in the order of their names. */
+interface StoredTerms extends Pick<Terms, 'category'> {
+  /** Left out for never. */
+  readonly expires_at?: number;
+  /** Left out for 0. */
+  readonly priority?: number;
+}
+
+export function toStoredDraw({ lot, amount, reopens }: Draw): StoredDraw {
+  return { lot, amount, ...(reopens && { reopens: toStoredTerms(reopens) }) };
+}
+
+export function toStoredTerms({ category, expiresAt, priority }: Terms): StoredTerms {
+  return {
+    category,
+    ...(expiresAt !== null && { expires_at: expiresAt }),
+    ...(priority !== 0 && { priority }),
+  };
+}
+
+function fromStoredDraw(draw: StoredDraw): Draw {
+  const { lot, amount, reopens } = draw;
+  if (!reopens) return { lot, amount };
+  const { category, expires_at: expiresAt = null, priority = 0 } = reopens;
+  return { lot, amount, reopens: { category, expiresAt, priority } };
 }

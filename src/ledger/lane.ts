@@ -11,7 +11,7 @@ import {
   violatedConstraint,
 } from '../db/sqlstate.ts';
 import { PurserError } from '../errors.ts';
-import type { Command, Outcome } from './command.ts';
+import type { Command, Limits, Outcome } from './command.ts';
 import { createLine, type Line } from './line.ts';
 import { type Backlog, createQueue, type Waiting } from './queue.ts';
 import { commitRound, type Plan, planRound, type Verdict, wasCommitted } from './round.ts';
@@ -51,6 +51,7 @@ export interface Lane {
 
 export interface LaneOptions {
   readonly url: string;
+  readonly limits: Limits;
   readonly counts: LaneCounts;
 }
 
@@ -59,7 +60,7 @@ export interface LaneOptions {
  * takes it all, up to a bound, as the next one. No timer, no added latency, and a hot account gets
  * faster as it gets hotter.
  */
-export function createLane({ url, counts }: LaneOptions): Lane {
+export function createLane({ url, limits, counts }: LaneOptions): Lane {
   const queue = createQueue(QUEUE);
   const rounds = createLine();
   const asides = createLine();
@@ -106,7 +107,7 @@ export function createLane({ url, counts }: LaneOptions): Lane {
     try {
       const session = await line.open({ url, prepared });
       const commands = batch.map(({ command }) => command);
-      plan = await planRound(session, commands, { ...how, newId: randomUUID });
+      plan = await planRound(session, commands, { ...how, newId: randomUUID, limits });
       await commitRound(session, plan);
     } catch (error) {
       clearTimeout(timer);

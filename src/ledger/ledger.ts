@@ -1,10 +1,8 @@
 import { crc32 } from 'node:zlib';
 import type pg from 'pg';
 import { toPurserError } from '../db/sqlstate.ts';
-import { isStorable } from '../db/text.ts';
-import { PurserError } from '../errors.ts';
-import { type Command, MAX_AMOUNT, MAX_GRANTS, type Outcome } from './command.ts';
-import type { Note } from './entry.ts';
+import { checkCommand } from './check-command.ts';
+import { type Command, DEFAULT_LIMITS, type Limits, type Outcome } from './command.ts';
 import { createLane, type LaneCounts } from './lane.ts';
 import { type Balance, type EntryPage, readBalance, readEntries } from './read.ts';
 
@@ -37,9 +35,15 @@ export interface LedgerOptions {
    * accounts); more overlap the waits when the database is far away.
    */
   readonly lanes?: number;
+  readonly limits?: Limits;
 }
 
-export function createLedger({ url, pool, lanes: laneCount = 1 }: LedgerOptions): Ledger {
+export function createLedger({
+  url,
+  pool,
+  lanes: laneCount = 1,
+  limits = DEFAULT_LIMITS,
+}: LedgerOptions): Ledger {
   const counts: LaneCounts = {
     rounds: 0,
     commands: 0,
@@ -48,7 +52,7 @@ export function createLedger({ url, pool, lanes: laneCount = 1 }: LedgerOptions)
     unknownCommits: 0,
     lockViolations: 0,
   };
-  const lanes = Array.from({ length: laneCount }, () => createLane({ url, counts }));
+  const lanes = Array.from({ length: laneCount }, () => createLane({ url, limits, counts }));
   return {
     counts,
     async post(command) {
@@ -67,45 +71,4 @@ export function createLedger({ url, pool, lanes: laneCount = 1 }: LedgerOptions)
 
 function rethrow(error: unknown): never {
   throw toPurserError(error);
-}
-
-/** What every caller must obey, whichever door it came through: one bad value fails a batch. */
-function checkCommand(command: Command): void {
-  const notes = command.kind === 'grant' ? command.grants : [command];
-  if (notes.length < 1 || notes.length > MAX_GRANTS) {
-    refuse(`A command has 1 to ${MAX_GRANTS} grants.`);
-  }
-  for (const amount of amountsOf(command)) {
-    if (!Number.isInteger(amount) || amount < 1 || amount > MAX_AMOUNT) {
-      refuse(`An amount is a whole number of credits from 1 to ${MAX_AMOUNT}.`);
-    }
-  }
-  const texts = [command.userId, command.actor, command.idempotencyKey, ...notes.flatMap(textsOf)];
-  if (command.kind === 'grant') texts.push(command.grantKey, command.stripeEventId);
-  if (command.kind === 'settle_payment') texts.push(command.payment, command.stripeEventId);
-  if (!texts.every((text) => text === null || isStorable(text))) {
-    refuse('Text must not hold NUL or lone surrogates.');
-  }
-  if (command.userId.length < 1 || command.userId.length > 255) {
-    refuse('A user id has 1 to 255 characters.');
-  }
-}
-
-function amountsOf(command: Command): readonly number[] {
-  switch (command.kind) {
-    case 'grant':
-      return command.grants.map(({ amount }) => amount);
-    case 'debit':
-      return [command.amount];
-    case 'settle_payment':
-      return [];
-  }
-}
-
-function textsOf({ reason, ref, metadata }: Note): (string | null)[] {
-  return [reason, ref, ...Object.entries(metadata ?? {}).flat()];
-}
-
-function refuse(message: string): never {
-  throw new PurserError('invalid_request', { message });
 }

@@ -1,12 +1,11 @@
-import type { Category, Entry } from './entry.ts';
+import type { Entry, Terms } from './entry.ts';
+import { termsOf } from './evolve.ts';
 
 /** A grant of a payment, and how much of it has been clawed back so far. */
-export interface PaymentGrant {
+export interface PaymentGrant extends Terms {
   readonly userId: string;
   readonly seq: number;
   readonly amount: number;
-  readonly category: Category;
-  readonly expiresAt: number | null;
   /** The lots that took it, and later what of it was reinstated on its terms. */
   readonly lots: readonly number[];
   /** Credits clawed back and not reinstated, from 0 to `amount`. */
@@ -46,9 +45,9 @@ function foldPayment(entries: readonly Entry[], reversed: Reversed): Payment | n
         ...{ ...grant, lots, clawedBack },
         clawedElsewhere: clawedElsewhere(grant, entry),
       });
-    } else if (kind !== 'debit' && kind !== 'expiry') {
+    } else {
       const lots = lot === null ? [] : [lot];
-      const terms = { category: kind, expiresAt };
+      const terms = termsOf(entry);
       const untouched = { clawedBack: 0, clawedElsewhere: 0 };
       grants.set(seq, { userId, seq, amount: delta, ...terms, lots, ...untouched });
     }

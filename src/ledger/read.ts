@@ -1,13 +1,22 @@
 import type pg from 'pg';
-import { available, expiredLots, fromState, type State } from './account.ts';
+import { type Account, available, emptyAccount, type Hold, type Lot } from './account.ts';
+import { inBurnOrder } from './burn-order.ts';
+import { decideDue } from './decide/due.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
+import { fromState, type State } from './state.ts';
 
 /** What a user has, in credits: `available` can be spent, `held` is reserved by open holds. */
 export interface Balance {
   readonly balance: number;
   readonly available: number;
   readonly held: number;
+  /** Open lots, in burn order: what is spent first comes first. */
+  readonly lots: readonly Lot[];
+  /** Open holds, oldest first. */
+  readonly holds: readonly Hold[];
+  /** The number of entries; a later balance has a higher one or the same. */
+  readonly seq: number;
 }
 
 /** A page of a history. */
@@ -18,12 +27,13 @@ export interface EntryPage {
 }
 
 /**
- * The balance after the newest entry, without the lots whose time has come since: the next command
- * will write that down. A user whom nobody knows has 0.
+ * The account after its newest entry, without what has become due since: the next command or the
+ * sweep will write that down. A user whom nobody knows has 0.
  */
 export async function readBalance(pool: pg.Pool, userId: string): Promise<Balance> {
   const { rows } = await pool.query<BalanceRow>({
-    text: `SELECT balance, held, state,
+    text: `SELECT seq, balance, held, state,
+                  floor(extract(epoch FROM created_at) * 1000)::bigint AS updated_at,
                   floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
              FROM credit_ledger
             WHERE user_id = $1
@@ -32,17 +42,25 @@ export async function readBalance(pool: pg.Pool, userId: string): Promise<Balanc
     values: [userId],
   });
   const [newest] = rows;
-  if (!newest) return { balance: 0, available: 0, held: 0 };
-  const { held, state, now } = newest;
-  const expired = state ? expiredLots(fromState(state), now) : [];
-  const balance = expired.reduce((rest, { free }) => rest - free, newest.balance);
-  return { balance, available: available({ balance, held }), held };
+  if (!newest) return toBalance(emptyAccount(userId), 0);
+  const { seq, balance, held, state, updated_at: updatedAt, now } = newest;
+  const holdings = fromState(state ?? { debt: 0, lots: [] });
+  const stored = { userId, seq, balance, held, ...holdings, updatedAt };
+  return toBalance(decideDue(stored, { now, newId: () => '' }).account, seq);
+}
+
+function toBalance(account: Account, seq: number): Balance {
+  const { balance, held, holds } = account;
+  const lots = inBurnOrder(account.lots);
+  return { balance, available: available(account), held, lots, holds, seq };
 }
 
 interface BalanceRow {
+  seq: number;
   balance: number;
   held: number;
   state: State | null;
+  updated_at: number;
   now: number;
 }
 

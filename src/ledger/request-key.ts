@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import type { Command } from './command.ts';
+import type { Command, DebitCommand, Grant } from './command.ts';
+import type { Note } from './entry.ts';
 
 /** What makes two requests the same one: the stored key, and the hash of what was asked. */
 export interface RequestKey {
@@ -24,21 +25,41 @@ export function requestKey(command: Command): RequestKey | null {
 function substance(command: Command): unknown {
   switch (command.kind) {
     case 'debit':
-      return [command.kind, command.amount, command.reason, command.ref, entriesOf(command)];
+      return [command.kind, ...priceOf(command), ...noteOf(command)];
+    case 'hold':
+      return [
+        ...[command.kind, command.holdId, command.seconds],
+        ...[...priceOf(command), ...noteOf(command)],
+      ];
+    case 'capture':
+      return [command.kind, command.holdId, command.amount, command.beyond, ...noteOf(command)];
+    case 'release':
+      return [command.kind, command.holdId, ...noteOf(command)];
+    case 'reverse':
+      return [command.kind, command.seq, command.amount, ...noteOf(command)];
     case 'settle_payment':
       return [command.kind, command.payment];
     case 'grant':
-      return [
-        command.kind,
-        command.grants.map((grant) => [
-          grant.category,
-          grant.amount,
-          grant.reason,
-          grant.ref,
-          entriesOf(grant),
-        ]),
-      ];
+      return [command.kind, command.grants.map(grantSubstance)];
+    case 'post_due':
+      return [command.kind];
   }
+}
+
+/** What an operation costs may change; that the same was asked for does not. */
+function priceOf({ amount, operation }: Pick<DebitCommand, 'amount' | 'operation'>) {
+  return operation ? [[operation.name, operation.quantity]] : [amount];
+}
+
+/** Terms that most grants do not have come last, so that older hashes stay what they are. */
+function grantSubstance(grant: Grant) {
+  const { category, amount, priority, expiresAt } = grant;
+  const terms = priority === 0 && expiresAt === null ? [] : [priority, expiresAt];
+  return [category, amount, ...noteOf(grant), ...terms];
+}
+
+function noteOf(note: Note) {
+  return [note.reason, note.ref, entriesOf(note)];
 }
 
 function entriesOf({ metadata }: { metadata: Readonly<Record<string, string>> | null }) {

@@ -1,15 +1,20 @@
 import { pipelined, type Session } from '../db/session.ts';
 import { SQLSTATE, sqlState } from '../db/sqlstate.ts';
-import { type Account, emptyAccount, toState } from './account.ts';
+import { type Account, dueAt, emptyAccount } from './account.ts';
 import { append, type SealedEntry } from './append.ts';
 import { chainHash, GENESIS, hashNote } from './chain.ts';
-import type { Command, Outcome } from './command.ts';
-import { decide, decideDue, type Surroundings } from './decide.ts';
+import type { Command, Limits, Outcome } from './command.ts';
+import { decide } from './decide/decide.ts';
+import { decideDue } from './decide/due.ts';
+import type { Surroundings } from './decide/posting.ts';
 import type { Entry } from './entry.ts';
+import { createEntryBook, type EntryBook } from './entry-book.ts';
 import { createKnownKeys, type KnownKeys } from './known-keys.ts';
+import { findNamedHolds, findReversible } from './named-entries.ts';
 import { createPaymentBook, type PaymentBook } from './payment.ts';
 import { findPaymentEntries, findReversed } from './payment-entries.ts';
 import { requestKey } from './request-key.ts';
+import { toState } from './state.ts';
 import * as store from './store.ts';
 
 /**
@@ -21,6 +26,8 @@ export type Verdict = Outcome | 'skipped' | 'held';
 /** What a transaction is about to write, and what its callers will hear once it has committed. */
 export interface Plan {
   readonly sealed: readonly SealedEntry[];
+  /** When the sweep must look at which accounts; null for never. */
+  readonly due: readonly { readonly userId: string; readonly dueAt: number | null }[];
   /** In the order of the commands. */
   readonly verdicts: readonly Verdict[];
 }
@@ -29,6 +36,7 @@ export interface RoundOptions {
   /** Wait for accounts that another transaction holds, instead of skipping them. */
   readonly wait: boolean;
   readonly newId: () => string;
+  readonly limits: Limits;
 }
 
 /**
@@ -42,16 +50,21 @@ export async function planRound(
 ): Promise<Plan> {
   const userIds = distinct(commands.map((command) => command.userId));
   const payments = paymentsOf(commands);
-  const [, locked, heads, settled, reversed, ...leads] = await pipelined([
+  const [, locked, heads, settled, reversed, holds, reversible, ...leads] = await pipelined([
     store.begin(session),
     store.lock(session, userIds, options),
     store.load(session, userIds),
     findPaymentEntries(session, payments),
     findReversed(session, payments),
+    findNamedHolds(session, commands),
+    findReversible(session, commands),
     ...findLeads(session, commands),
   ]);
-  const book = createPaymentBook(settled, reversed);
-  const draft = createDraft(createKnownKeys(leads.flat()), book, options.newId);
+  const draft = createDraft(options, {
+    known: createKnownKeys(leads.flat()),
+    payments: createPaymentBook(settled, reversed),
+    named: createEntryBook([...holds, ...reversible]),
+  });
   const newcomers = draft.decideAll(commands, locked, heads);
   if (newcomers.length === 0) return draft.plan(commands, new Set());
   if (!(await makeRows(session, newcomers))) return draft.plan(commands, new Set(newcomers));
@@ -79,9 +92,12 @@ async function makeRows(session: Session, newcomers: readonly string[]): Promise
 }
 
 /** Writes what was planned and commits. When it throws, see `isConnectionError`: the end is open. */
-export async function commitRound(session: Session, { sealed }: Plan): Promise<void> {
-  if (sealed.length === 0) return store.commit(session);
-  await pipelined([append(session, sealed), store.commit(session)]);
+export async function commitRound(session: Session, { sealed, due }: Plan): Promise<void> {
+  await pipelined([
+    ...(sealed.length > 0 ? [append(session, sealed)] : []),
+    ...(due.length > 0 ? [store.scheduleSweep(session, due)] : []),
+    store.commit(session),
+  ]);
 }
 
 /**
@@ -129,37 +145,61 @@ interface OpenAccount {
   account: Account;
   hash: string;
   readonly now: number;
+  /** When the sweep will look at it, as things are. */
+  readonly sweptAt: number | null;
+  /** Whether the sweep has just looked. */
+  swept: boolean;
   readonly sealed: SealedEntry[];
 }
 
+/** What the commands of a round name. */
+interface Books {
+  readonly known: KnownKeys;
+  readonly payments: PaymentBook;
+  readonly named: EntryBook;
+}
+
 /** Collects the decisions of one transaction. */
-function createDraft(known: KnownKeys, book: PaymentBook, newId: () => string) {
+function createDraft({ newId, limits }: RoundOptions, { known, payments, named }: Books) {
   const verdicts: (Outcome | undefined)[] = [];
   const open = new Map<string, OpenAccount>();
 
   function surroundings(userId: string, now: number): Surroundings {
-    return { now, newId, payment: (key) => book.find(userId, key) };
+    return {
+      ...{ now, newId, limits },
+      payment: (key) => payments.find(userId, key),
+      hold: (id) => named.hold(userId, id),
+      entry: (seq) => named.entry(userId, seq),
+      reversing: (seq) => named.reversing(userId, seq),
+    };
   }
 
   function post(account: OpenAccount, command: Command): Outcome {
     const around = surroundings(command.userId, account.now);
     const decision = decide(account.account, command, around);
-    if (!decision.ok) return decision;
+    if (!decision.ok) {
+      if (command.kind === 'post_due') account.swept = true;
+      return decision;
+    }
     seal(account, decision);
     // What came too late to be spent expires at once, before a later command of this batch.
     if (command.kind !== 'debit') seal(account, decideDue(account.account, around));
-    book.remember(decision.entries);
+    payments.remember(decision.entries);
+    named.remember(decision.entries);
     if (decision.entries.length > 0) known.remember(decision.lead);
     return { ok: true, entry: decision.lead, replayed: decision.entries.length === 0 };
   }
 
   /** The account as the round first touches it, with what was due by itself already posted. */
-  function openAccount({ account, hash, now }: store.Head): OpenAccount {
+  function openAccount({ account, hash, now }: store.Head, sweptAt: number | null): OpenAccount {
     const existing = open.get(account.userId);
     if (existing) return existing;
-    const fresh: OpenAccount = { account, hash: hash ?? GENESIS, now, sealed: [] };
+    const chained = { account, hash: hash ?? GENESIS };
+    const fresh: OpenAccount = { ...chained, now, sweptAt, swept: false, sealed: [] };
     open.set(account.userId, fresh);
-    seal(fresh, decideDue(account, surroundings(account.userId, now)));
+    const due = decideDue(account, { now, newId });
+    seal(fresh, due);
+    named.remember(due.entries);
     return fresh;
   }
 
@@ -173,7 +213,7 @@ function createDraft(known: KnownKeys, book: PaymentBook, newId: () => string) {
     /** Decides what is not decided yet; returns the users who need a row before they get entries. */
     decideAll(
       commands: readonly Command[],
-      locked: ReadonlySet<string>,
+      locked: store.Locked,
       heads: ReadonlyMap<string, store.Head>,
     ): readonly string[] {
       const deferred = new Set<string>();
@@ -185,7 +225,7 @@ function createDraft(known: KnownKeys, book: PaymentBook, newId: () => string) {
         if (replay) {
           verdicts[i] = replay;
         } else if (locked.has(userId)) {
-          verdicts[i] = post(openAccount(head), command);
+          verdicts[i] = post(openAccount(head, locked.get(userId) ?? null), command);
         } else if (head.account.seq === 0 && !deferred.has(userId)) {
           const refusal = refuseOrDefer(userId, command);
           if (refusal) verdicts[i] = refusal;
@@ -198,6 +238,7 @@ function createDraft(known: KnownKeys, book: PaymentBook, newId: () => string) {
     plan(commands: readonly Command[], held: ReadonlySet<string>): Plan {
       return {
         sealed: [...open.values()].flatMap(withStateOnTheLast),
+        due: [...open.values()].flatMap(changedSchedule),
         verdicts: commands.map(
           ({ userId }, i) => verdicts[i] ?? (held.has(userId) ? 'held' : 'skipped'),
         ),
@@ -223,6 +264,13 @@ function withStateOnTheLast({ account, sealed }: OpenAccount): readonly SealedEn
   return sealed.map((one, i) =>
     i === sealed.length - 1 ? { ...one, state: toState(account) } : one,
   );
+}
+
+/** Commands only move it earlier, so that a hold and its end cost no update; the sweep moves it on. */
+function changedSchedule({ account, sweptAt, swept }: OpenAccount): Plan['due'] {
+  const next = dueAt(account);
+  const isEarlier = next !== null && (sweptAt === null || next < sweptAt);
+  return isEarlier || (swept && next !== sweptAt) ? [{ userId: account.userId, dueAt: next }] : [];
 }
 
 function distinct(userIds: readonly string[]): readonly string[] {

@@ -1,7 +1,14 @@
 import type { Session, Statement } from '../db/session.ts';
-import { type Account, fromState, type State } from './account.ts';
+import type { Account } from './account.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
+import { fromState, type State } from './state.ts';
+
+/**
+ * The users whose rows are locked, each with the time at which the sweep will look at the account,
+ * in milliseconds since 1970; null for never.
+ */
+export type Locked = ReadonlyMap<string, number | null>;
 
 /** An account with what the next entry needs beside it. */
 export interface Head {
@@ -34,10 +41,13 @@ const BEGIN = `
   SET LOCAL enable_seqscan = off;
   SET LOCAL enable_bitmapscan = off`;
 
+const NEXT_DUE_AT = 'floor(extract(epoch FROM next_due_at) * 1000)::bigint AS next_due_at';
+
 const LOCK_FREE: Statement = {
   name: 'lock_free',
   text: `
-    SELECT user_id FROM stripe_customers
+    SELECT user_id, ${NEXT_DUE_AT}
+      FROM stripe_customers
      WHERE user_id = ANY($1::text[])
      ORDER BY user_id
        FOR UPDATE SKIP LOCKED`,
@@ -46,7 +56,8 @@ const LOCK_FREE: Statement = {
 const LOCK_WAITING: Statement = {
   name: 'lock_waiting',
   text: `
-    SELECT user_id FROM stripe_customers
+    SELECT user_id, ${NEXT_DUE_AT}
+      FROM stripe_customers
      WHERE user_id = ANY($1::text[])
      ORDER BY user_id
        FOR UPDATE`,
@@ -93,6 +104,15 @@ const CREATE_CUSTOMERS: Statement = {
         ON CONFLICT (user_id) DO NOTHING`,
 };
 
+const SCHEDULE_SWEEP: Statement = {
+  name: 'schedule_sweep',
+  text: `
+    UPDATE stripe_customers c
+       SET next_due_at = due.at
+      FROM unnest($1::text[], $2::timestamptz[]) AS due (user_id, at)
+     WHERE c.user_id = due.user_id`,
+};
+
 const FIND_ENTRY_ID: Statement = {
   name: 'find_entry_id',
   text: 'SELECT id FROM credit_ledger WHERE user_id = $1 AND seq = $2',
@@ -132,10 +152,10 @@ export async function lock(
   session: Session,
   userIds: readonly string[],
   { wait }: { readonly wait: boolean },
-): Promise<ReadonlySet<string>> {
-  type Row = { user_id: string };
+): Promise<Locked> {
+  type Row = { user_id: string; next_due_at: number | null };
   const { rows } = await session.run<Row>(wait ? LOCK_WAITING : LOCK_FREE, [userIds]);
-  return new Set(rows.map((row) => row.user_id));
+  return new Map(rows.map((row) => [row.user_id, row.next_due_at]));
 }
 
 /** Loads the newest entry of each user: one index probe each. Throws when one has no state. */
@@ -199,6 +219,17 @@ export async function findByGlobalKeys(
 /** Makes the rows to lock for users who have none yet. */
 export function createCustomers(session: Session, userIds: readonly string[]) {
   return session.run(CREATE_CUSTOMERS, [userIds]);
+}
+
+/** Notes when the sweep must look at these accounts, which are locked; null for never. */
+export function scheduleSweep(
+  session: Session,
+  due: readonly { readonly userId: string; readonly dueAt: number | null }[],
+) {
+  return session.run(SCHEDULE_SWEEP, [
+    due.map(({ userId }) => userId),
+    due.map(({ dueAt }) => (dueAt === null ? null : new Date(dueAt).toISOString())),
+  ]);
 }
 
 /** The id of the entry at this place in the account's history, or null. */

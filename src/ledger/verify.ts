@@ -1,19 +1,13 @@
 import { createHash, type Hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
-import {
-  type Account,
-  available,
-  emptyAccount,
-  evolve,
-  findBrokenRule,
-  type State,
-  toState,
-} from './account.ts';
+import { type Account, available, emptyAccount, findBrokenRule } from './account.ts';
 import { chainHash, GENESIS, hashNote } from './chain.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
-import { createEntryRules, type EntryRules } from './entry-rules.ts';
+import { createEntryRules, type EntryRules, type Reversed } from './entry-rules.ts';
+import { evolve } from './evolve.ts';
+import { type State, toState } from './state.ts';
 
 /** The first entry of an account that is not what the entries before it and the rules demand. */
 interface Fault {
@@ -51,8 +45,18 @@ const ROOT_AGE = 60_000;
 
 const READ_BATCH = `
   SELECT ${ENTRY_COLUMNS},
-         encode(note_hash, 'hex') AS note_hash, encode(hash, 'hex') AS hash, state
-    FROM credit_ledger
+         encode(note_hash, 'hex') AS note_hash, encode(hash, 'hex') AS hash, state,
+         CASE WHEN kind = 'reversal' THEN
+           (SELECT jsonb_build_object(
+                     'kind', taken.kind,
+                     'delta', taken.delta,
+                     'given', (SELECT sum(r.delta) FROM credit_ledger r
+                                WHERE r.user_id = e.user_id AND r.reverses_seq = e.reverses_seq
+                                  AND r.seq <= e.seq))
+              FROM credit_ledger taken
+             WHERE taken.user_id = e.user_id AND taken.seq = e.reverses_seq)
+         END AS reversed
+    FROM credit_ledger e
    WHERE (user_id, seq) > ($1, $2)
    ORDER BY user_id, seq
    LIMIT ${BATCH}`;
@@ -64,6 +68,7 @@ type VerifyRow = EntryRow & {
   note_hash: string | null;
   hash: string;
   state: State | null;
+  reversed: Reversed | null;
 };
 
 /**
@@ -163,7 +168,7 @@ function step(walk: Walk, entry: Entry, row: VerifyRow): void {
 function findFault(
   { account: before, hash: previous, lead, rules }: Walk,
   entry: Entry,
-  { note_hash: noteHash, hash, state }: VerifyRow,
+  { note_hash: noteHash, hash, state, reversed }: VerifyRow,
 ): string | null {
   if (entry.seq !== before.seq + 1) {
     return `it follows entry ${before.seq}: entries in between are missing`;
@@ -175,13 +180,13 @@ function findFault(
   if (entry.leadSeq !== null && entry.leadSeq !== lead) {
     return `it does not belong to the command that entry ${entry.leadSeq} leads`;
   }
-  const wrong = rules.findBroken(before, entry);
+  const wrong = rules.findBroken(before, entry, reversed);
   if (wrong) return wrong;
   const after = evolve(before, entry);
   if (entry.balance !== after.balance || entry.held !== after.held) {
     return `it says balance ${entry.balance}, held ${entry.held}; its history says ${after.balance}, ${after.held}`;
   }
-  const takesOnlyWhatIsThere = entry.kind === 'debit' || entry.kind === 'expiry';
+  const takesOnlyWhatIsThere = ['debit', 'expiry', 'hold'].includes(entry.kind);
   if (takesOnlyWhatIsThere && available(after) < 0) return 'it overdraws the account';
   const broken = findBrokenRule(after);
   if (broken) return `after it the account breaks a rule: ${broken}`;

@@ -14,21 +14,31 @@ const noteMembers = {
   metadata: fc.option(fc.dictionary(name, text)),
 };
 const note: fc.Arbitrary<Note> = fc.record(noteMembers);
+const category = fc.constantFrom('purchase', 'included', 'bonus', 'adjustment');
+const terms = fc.record({ category, priority: fc.integer(), expiresAt: fc.option(fc.nat()) });
+const DRAW = ['lot', 'amount'] as const;
 const entry: fc.Arbitrary<Entry> = fc.record({
   ...noteMembers,
   userId: text,
   seq: fc.nat(),
   id: fc.uuid(),
-  kind: fc.constantFrom('purchase', 'included', 'debit', 'expiry', 'clawback', 'reinstatement'),
+  kind: fc.constantFrom('purchase', 'debit', 'expiry', 'clawback', 'hold', 'capture', 'reversal'),
   delta: fc.maxSafeInteger(),
   balance: fc.maxSafeInteger(),
   held: fc.nat(),
   lot: fc.option(fc.nat()),
-  category: fc.option(fc.constantFrom('purchase', 'included', 'bonus', 'adjustment')),
+  category: fc.option(category),
   expiresAt: fc.option(fc.nat()),
   payment: fc.option(text),
   reversesSeq: fc.option(fc.nat()),
-  draws: fc.option(fc.array(fc.record({ lot: fc.nat(), amount: fc.nat() }))),
+  priority: fc.option(fc.integer()),
+  holdId: fc.option(text),
+  operation: fc.option(fc.record({ name: text, quantity: text })),
+  draws: fc.option(
+    fc.array(
+      fc.record({ lot: fc.nat(), amount: fc.nat(), reopens: terms }, { requiredKeys: [...DRAW] }),
+    ),
+  ),
   leadSeq: fc.option(fc.nat()),
   actor: fc.constantFrom('user', 'stripe', 'system'),
   stripeEventId: fc.option(text),

@@ -1,22 +1,29 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { available, emptyAccount, evolve, findBrokenRule } from '../../src/ledger/account.ts';
+import { available, emptyAccount, findBrokenRule } from '../../src/ledger/account.ts';
 import {
   type Command,
+  DEFAULT_LIMITS,
   type DebitCommand,
   type GrantCommand,
   MAX_AMOUNT,
   MAX_BALANCE,
 } from '../../src/ledger/command.ts';
-import { decide, MAX_OPEN_LOTS } from '../../src/ledger/decide.ts';
+import { decide } from '../../src/ledger/decide/decide.ts';
 import type { Category, Entry } from '../../src/ledger/entry.ts';
+import { evolve } from '../../src/ledger/evolve.ts';
 import { debit, grant, lot } from '../support/commands.ts';
 
 const around = {
   now: 1_700_000_000_000,
   newId: () => '00000000-0000-4000-8000-000000000000',
+  limits: DEFAULT_LIMITS,
   payment: () => null,
+  hold: () => [],
+  entry: () => null,
+  reversing: () => [],
 };
+const { openLots: MAX_OPEN_LOTS } = DEFAULT_LIMITS;
 
 /** Runs commands one after the other, as the lane does; returns the history and the account. */
 function live(commands: readonly Command[]) {

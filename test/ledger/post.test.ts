@@ -36,7 +36,7 @@ describe('a debit', () => {
       times(400, (i) => (i % 2 ? ledger : other).post(debit('hot', 1))),
     );
     expect(accepted(outcomes)).toHaveLength(100);
-    expect(await ledger.balance('hot')).toEqual({ balance: 0, available: 0, held: 0 });
+    expect(await ledger.balance('hot')).toMatchObject({ balance: 0, available: 0, held: 0 });
     expect(await entriesOf('hot')).toBe(101);
   });
 

@@ -1,60 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type Account,
-  emptyAccount,
-  evolve,
-  expiredLots,
-  findBrokenRule,
-} from '../../src/ledger/account.ts';
-import type { Command } from '../../src/ledger/command.ts';
-import { decide, decideDue, type Surroundings } from '../../src/ledger/decide.ts';
-import type { Category, Entry } from '../../src/ledger/entry.ts';
+import { emptyAccount, expiredLots, findBrokenRule } from '../../src/ledger/account.ts';
+import type { Category } from '../../src/ledger/entry.ts';
 import { createEntryRules } from '../../src/ledger/entry-rules.ts';
-import { clawBackTargets, createPaymentBook, type Reversed } from '../../src/ledger/payment.ts';
+import { evolve } from '../../src/ledger/evolve.ts';
+import { clawBackTargets } from '../../src/ledger/payment.ts';
 import { debit, grant, lot, settlePayment } from '../support/commands.ts';
-
-const START = 1_700_000_000_000;
-const DAY = 86_400_000;
-
-/** An account with its history, its payments' facts and a clock, without a database. */
-function createLife() {
-  let account = emptyAccount('u');
-  let now = START;
-  const history: Entry[] = [];
-  const reversed = new Map<string, Reversed>();
-
-  function around(): Surroundings {
-    const book = createPaymentBook(history, reversed);
-    return {
-      now,
-      newId: () => '00000000-0000-4000-8000-000000000000',
-      payment: (key) => book.find('u', key),
-    };
-  }
-
-  function append(decided: { account: Account; entries: readonly Entry[] }): void {
-    history.push(...decided.entries);
-    account = decided.account;
-  }
-
-  return {
-    history,
-    account: () => account,
-    wait(days: number) {
-      now += days * DAY;
-    },
-    reverse(payment: string, amountPaid: number, amountReversed: number) {
-      reversed.set(payment, { amountPaid, amountReversed });
-    },
-    post(command: Command) {
-      append(decideDue(account, around()));
-      const decision = decide(account, command, around());
-      if (decision.ok) append(decision);
-      return decision;
-    },
-  };
-}
+import { createLife, DAY, START } from '../support/life.ts';
 
 type Step =
   | { readonly do: 'buy'; readonly lots: readonly (readonly [Category, number, number | null])[] }
@@ -130,7 +82,7 @@ describe('whatever is bought, spent, refunded, disputed and let expire', () => {
         let account = emptyAccount('u');
         const rules = createEntryRules();
         for (const [i, entry] of live(lived).life.history.entries()) {
-          expect(rules.findBroken(account, entry)).toBeNull();
+          expect(rules.findBroken(account, entry, null)).toBeNull();
           account = evolve(account, entry);
           expect(entry).toMatchObject({ seq: i + 1, balance: account.balance });
           expect(findBrokenRule(account)).toBeNull();
@@ -193,7 +145,7 @@ describe('how much of a payment is clawed back', () => {
   const grants = fc.array(fc.integer({ min: 1, max: 1e12 }), { minLength: 1, maxLength: 8 });
   const asGrants = (amounts: readonly number[]) =>
     amounts.map((amount, i) => ({
-      ...{ userId: 'u', seq: i + 1, amount, category: 'purchase' as const },
+      ...{ userId: 'u', seq: i + 1, amount, category: 'purchase' as const, priority: 0 },
       ...{ expiresAt: null, lots: [], clawedBack: 0, clawedElsewhere: 0 },
     }));
 

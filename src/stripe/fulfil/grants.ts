@@ -95,6 +95,7 @@ function grantOf(purchase: Purchase, line: Line, terms: PublishedByPrice): Grant
   }
   return {
     category: known.category ?? purchase.category,
+    priority: 0,
     amount: quantity * known.credits,
     expiresAt: expiryOf(known.expires, purchase.paidAt, period),
     reason: purchase.reason,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { debit } from '../../support/commands.ts';
 import { until } from '../../support/stripe.ts';
 import {
   createPaid,
@@ -60,12 +61,10 @@ describe('a refund', () => {
   test('of spent credits leaves a debt: nothing is spent, and the next purchase pays first', async () => {
     const payment = await createPaid();
     const { userId } = payment;
-    const spend = { kind: 'debit', userId, actor: 'user', idempotencyKey: null } as const;
-    const note = { reason: null, ref: null, metadata: null };
-    await stage.ledger.post({ ...spend, ...note, amount: 700 });
+    await stage.ledger.post(debit(userId, 700));
     await stage.deliver(payment.refund(fresh('re'), PAID, 'succeeded'));
     expect(await stage.balanceOf(userId)).toBe(-700);
-    expect(await stage.ledger.post({ ...spend, ...note, amount: 1 })).toMatchObject({ ok: false });
+    expect(await stage.ledger.post(debit(userId, 1))).toMatchObject({ ok: false });
     const { id } = stage.fake.createSession({ userId, lines: [{ price: 'price_pack' }] });
     await stage.deliver(stage.fake.completeSession(id));
     expect(await stage.balanceOf(userId)).toBe(300);

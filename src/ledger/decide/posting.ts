@@ -1,0 +1,153 @@
+import { type Account, available } from '../account.ts';
+import type { Command, Limits, Refusal } from '../command.ts';
+import type { Actor, Entry, Note, Terms } from '../entry.ts';
+import { evolve } from '../evolve.ts';
+import type { Payment } from '../payment.ts';
+import { requestKey } from '../request-key.ts';
+
+/** What decide may not make up or look up itself. */
+export interface Surroundings {
+  /** In milliseconds since 1970. */
+  readonly now: number;
+  readonly newId: () => string;
+  readonly limits: Limits;
+  /** The payment under a grant key, or null when it granted nothing to this account. */
+  readonly payment: (key: string) => Payment | null;
+  /** The entries that opened and ended a hold; none when there never was one of that id. */
+  readonly hold: (id: string) => readonly Entry[];
+  /** The entry of that `seq`; null when it does not exist. */
+  readonly entry: (seq: number) => Entry | null;
+  /** The entries that reverse, claw back or reinstate that one, oldest first. */
+  readonly reversing: (seq: number) => readonly Entry[];
+}
+
+export type Decision =
+  | {
+      readonly ok: true;
+      /** What to write; empty when what was asked for holds already. */
+      readonly entries: readonly Entry[];
+      readonly account: Account;
+      /** The entry that answers: the first new one, or the one that had done it before. */
+      readonly lead: Entry;
+    }
+  | Refused;
+
+/** A command that changes nothing, and why. */
+export interface Refused {
+  readonly ok: false;
+  readonly refusal: Refusal;
+}
+
+export function refused(refusal: Refusal): Refused {
+  return { ok: false, refusal };
+}
+
+/** Why `amount` cannot be spent; null when it can. */
+export function findShortage(account: Account, amount: number): Refused | null {
+  if (available(account) >= amount) return null;
+  return refused({
+    code: 'insufficient_credits',
+    balance: account.balance,
+    available: available(account),
+    required: amount,
+  });
+}
+
+/** Makes an entry of each item, on the account as the one before has left it. */
+export function postAll<Item>(
+  before: Account,
+  items: readonly Item[],
+  entryOf: (account: Account, item: Item) => Entry,
+): { readonly account: Account; readonly entries: readonly Entry[] } {
+  const entries: Entry[] = [];
+  let account = before;
+  for (const item of items) {
+    const entry = entryOf(account, item);
+    account = evolve(account, entry);
+    entries.push(entry);
+  }
+  return { account, entries };
+}
+
+/** Leaves a command's keys on its first entry, which the others name as their lead. */
+export function posted(
+  before: Account,
+  account: Account,
+  [lead, ...others]: readonly Entry[],
+): Decision {
+  if (!lead) throw new Error(`a command for account ${before.userId} made no entry`);
+  const followers = others.map((entry) => ({ ...entry, ...NO_KEYS, leadSeq: lead.seq }));
+  return { ok: true, entries: [lead, ...followers], account, lead };
+}
+
+/** The decision of a command that makes one entry. */
+export function postedOne(before: Account, entry: Entry): Decision {
+  return { ok: true, entries: [entry], account: evolve(before, entry), lead: entry };
+}
+
+/** Which lot takes `amount` credits of these terms, once the debt is paid; null when none is left. */
+export function bringsIn(account: Account, amount: number, terms: Terms, limits: Limits) {
+  const { priority, expiresAt } = terms;
+  return {
+    lot: amount > account.debt ? (joinedLot(account, terms, limits) ?? account.seq + 1) : null,
+    priority: priority === 0 ? null : priority,
+    expiresAt,
+  };
+}
+
+/** The newest open lot of these terms, when the account has so many that no other may be opened. */
+export function joinedLot(
+  { lots }: Account,
+  { category, priority, expiresAt }: Terms,
+  { openLots }: Limits,
+): number | null {
+  if (lots.length < openLots) return null;
+  const joined = lots.findLast(
+    (lot) => lot.category === category && lot.priority === priority && lot.expiresAt === expiresAt,
+  );
+  return joined?.seq ?? null;
+}
+
+const NO_KEYS = {
+  stripeEventId: null,
+  grantKey: null,
+  idempotencyKey: null,
+  requestHash: null,
+} as const;
+
+export const NO_NOTE: Note = { reason: null, ref: null, metadata: null };
+
+/** Who causes what happens by itself. */
+export const NOBODY = { actor: 'system', idempotencyKey: null } as const;
+
+/** The parts that every entry has, with the keys of a command that has none. */
+export function nextEntry(
+  account: Account,
+  command: Command | { readonly actor: Actor; readonly idempotencyKey: null },
+  note: Note,
+  { now, newId }: Pick<Surroundings, 'now' | 'newId'>,
+) {
+  return {
+    userId: account.userId,
+    seq: account.seq + 1,
+    id: newId(),
+    held: account.held,
+    lot: null,
+    category: null,
+    priority: null,
+    expiresAt: null,
+    draws: null,
+    holdId: null,
+    operation: null,
+    payment: null,
+    reversesSeq: null,
+    leadSeq: null,
+    actor: command.actor,
+    reason: note.reason,
+    ref: note.ref,
+    metadata: note.metadata,
+    ...NO_KEYS,
+    ...('kind' in command ? requestKey(command) : null),
+    createdAt: Math.max(now, account.updatedAt),
+  };
+}

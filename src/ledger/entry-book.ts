@@ -1,0 +1,52 @@
+import type { Entry } from './entry.ts';
+
+/** The entries that the commands of a round name, with what the round has posted about them since. */
+export interface EntryBook {
+  /** The entries that opened and ended a hold, oldest first. */
+  readonly hold: (userId: string, holdId: string) => readonly Entry[];
+  readonly entry: (userId: string, seq: number) => Entry | null;
+  /** The entries that reverse, claw back or reinstate that one, oldest first. */
+  readonly reversing: (userId: string, seq: number) => readonly Entry[];
+  readonly remember: (entries: readonly Entry[]) => void;
+}
+
+/** @param onRecord in any order, and any of them more than once */
+export function createEntryBook(onRecord: readonly Entry[]): EntryBook {
+  const bySeq = new Map<string, Entry>();
+  const byHold = new Map<string, Map<number, Entry>>();
+  const byReversed = new Map<string, Map<number, Entry>>();
+
+  function remember(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const { userId, seq, holdId, reversesSeq } = entry;
+      // Plain debits are most, and nobody can name one before the round has ended.
+      if (holdId === null && reversesSeq === null) continue;
+      bySeq.set(keyOf(userId, seq), entry);
+      if (holdId !== null) put(byHold, keyOf(userId, holdId), entry);
+      if (reversesSeq !== null) put(byReversed, keyOf(userId, reversesSeq), entry);
+    }
+  }
+
+  for (const entry of onRecord) bySeq.set(keyOf(entry.userId, entry.seq), entry);
+  remember(onRecord);
+  return {
+    hold: (userId, holdId) => listOf(byHold, keyOf(userId, holdId)),
+    entry: (userId, seq) => bySeq.get(keyOf(userId, seq)) ?? null,
+    reversing: (userId, seq) => listOf(byReversed, keyOf(userId, seq)),
+    remember,
+  };
+}
+
+function keyOf(userId: string, name: string | number): string {
+  return `${userId}\0${name}`;
+}
+
+function put(map: Map<string, Map<number, Entry>>, key: string, entry: Entry): void {
+  const entries = map.get(key);
+  if (entries) entries.set(entry.seq, entry);
+  else map.set(key, new Map([[entry.seq, entry]]));
+}
+
+function listOf(map: Map<string, Map<number, Entry>>, key: string): readonly Entry[] {
+  return [...(map.get(key)?.values() ?? [])].toSorted((a, b) => a.seq - b.seq);
+}

@@ -1,0 +1,73 @@
+import type { Session, Statement } from '../db/session.ts';
+import type { Command } from './command.ts';
+import type { Entry } from './entry.ts';
+import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
+
+// Two indexes, one for the entry that opens a hold and one for the entry that ends it.
+const FIND_HOLD_ENTRIES: Statement = {
+  name: 'find_hold_entries',
+  text: `
+    SELECT ${ENTRY_COLUMNS}
+      FROM credit_ledger
+      JOIN unnest($1::text[], $2::text[]) AS asked (user_id, hold_id) USING (user_id, hold_id)
+     WHERE kind = 'hold'
+     UNION ALL
+    SELECT ${ENTRY_COLUMNS}
+      FROM credit_ledger
+      JOIN unnest($1::text[], $2::text[]) AS asked (user_id, hold_id) USING (user_id, hold_id)
+     WHERE kind IN ('capture', 'release')`,
+};
+
+// What is to be reversed, what opened the lots that it drew, and what has reversed each of them.
+const FIND_REVERSIBLE: Statement = {
+  name: 'find_reversible',
+  text: `
+      WITH target AS (
+           SELECT user_id, seq, draws
+             FROM credit_ledger
+             JOIN unnest($1::text[], $2::bigint[]) AS asked (user_id, seq) USING (user_id, seq)),
+           named AS (
+           SELECT user_id, seq FROM target
+            UNION
+           SELECT user_id, (draw ->> 'lot')::bigint
+             FROM target, jsonb_array_elements(draws) AS draw)
+    SELECT ${ENTRY_COLUMNS} FROM credit_ledger JOIN named USING (user_id, seq)
+     UNION ALL
+    SELECT ${ENTRY_COLUMNS}
+      FROM credit_ledger
+      JOIN (SELECT user_id, seq AS reverses_seq FROM named) AS n USING (user_id, reverses_seq)`,
+};
+
+/** The entries that opened and ended the holds that `commands` name. */
+export function findNamedHolds(
+  session: Session,
+  commands: readonly Command[],
+): Promise<readonly Entry[]> {
+  const names = commands.flatMap((command) => {
+    const holdId = 'holdId' in command ? command.holdId : null;
+    return holdId === null ? [] : [[command.userId, holdId] as const];
+  });
+  return find(session, FIND_HOLD_ENTRIES, names);
+}
+
+/** The entries that `commands` reverse, with what decides where their credits go back to. */
+export function findReversible(
+  session: Session,
+  commands: readonly Command[],
+): Promise<readonly Entry[]> {
+  const names = commands.flatMap((command) =>
+    command.kind === 'reverse' ? [[command.userId, command.seq] as const] : [],
+  );
+  return find(session, FIND_REVERSIBLE, names);
+}
+
+async function find(
+  session: Session,
+  statement: Statement,
+  names: readonly (readonly [userId: string, name: string | number])[],
+): Promise<readonly Entry[]> {
+  if (names.length === 0) return [];
+  const users = names.map(([userId]) => userId);
+  const { rows } = await session.run<EntryRow>(statement, [users, names.map(([, name]) => name)]);
+  return rows.map(toEntry);
+}

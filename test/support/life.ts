@@ -1,0 +1,66 @@
+import { type Account, emptyAccount } from '../../src/ledger/account.ts';
+import { type Command, DEFAULT_LIMITS, type Limits } from '../../src/ledger/command.ts';
+import { decide } from '../../src/ledger/decide/decide.ts';
+import { decideDue } from '../../src/ledger/decide/due.ts';
+import type { Surroundings } from '../../src/ledger/decide/posting.ts';
+import type { Entry } from '../../src/ledger/entry.ts';
+import { createEntryBook } from '../../src/ledger/entry-book.ts';
+import { createPaymentBook, type Reversed } from '../../src/ledger/payment.ts';
+
+export const START = 1_700_000_000_000;
+export const DAY = 86_400_000;
+
+/** The account of user `u` with its history, its payments' facts and a clock, without a database. */
+export function createLife(limits: Limits = DEFAULT_LIMITS) {
+  let account = emptyAccount('u');
+  let now = START;
+  const ids = idsFrom(1);
+  const history: Entry[] = [];
+  const reversed = new Map<string, Reversed>();
+
+  function around(): Surroundings {
+    const payments = createPaymentBook(history, reversed);
+    const named = createEntryBook(history);
+    return {
+      ...{ now, limits },
+      newId: () => ids.next().value,
+      payment: (key) => payments.find('u', key),
+      hold: (id) => named.hold('u', id),
+      entry: (seq) => named.entry('u', seq),
+      reversing: (seq) => named.reversing('u', seq),
+    };
+  }
+
+  function append(decided: { account: Account; entries: readonly Entry[] }): void {
+    history.push(...decided.entries);
+    account = decided.account;
+  }
+
+  function postDue(): void {
+    append(decideDue(account, around()));
+  }
+
+  return {
+    history,
+    account: () => account,
+    now: () => now,
+    postDue,
+    wait(days: number) {
+      now += days * DAY;
+    },
+    reverse(payment: string, amountPaid: number, amountReversed: number) {
+      reversed.set(payment, { amountPaid, amountReversed });
+    },
+    post(command: Command) {
+      postDue();
+      const decision = decide(account, command, around());
+      if (decision.ok) append(decision);
+      if (decision.ok && command.kind !== 'debit') postDue();
+      return decision;
+    },
+  };
+}
+
+function* idsFrom(first: number): Generator<string, never> {
+  for (let id = first; ; id++) yield `00000000-0000-4000-8000-${String(id).padStart(12, '0')}`;
+}
