@@ -29,8 +29,18 @@ export function checkCommand(command: Command): void {
 }
 
 function amountsOf(command: Command): readonly number[] {
-  if (command.kind === 'grant') return command.grants.map(({ amount }) => amount);
-  return 'amount' in command && command.amount !== null ? [command.amount] : [];
+  switch (command.kind) {
+    case 'grant':
+      return command.grants.map(({ amount }) => amount);
+    case 'debit':
+    case 'hold':
+      return [command.amount];
+    case 'capture':
+    case 'reverse':
+      return command.amount === null ? [] : [command.amount];
+    default:
+      return [];
+  }
 }
 
 function checkWhole(value: number, min: number, max: number, what: string): void {

@@ -205,7 +205,9 @@ test('a dispute that is won gives back on the grant’s own terms, and losing it
   life.post(settlePayment('u', 'cs_a'));
   life.reverse('cs_a', 100, 0);
   life.post(settlePayment('u', 'cs_a'));
-  expect(life.account().lots).toEqual([{ seq: 3, category: 'purchase', expiresAt, free: 40 }]);
+  expect(life.account().lots).toEqual([
+    { seq: 3, category: 'purchase', priority: 0, expiresAt, free: 40 },
+  ]);
   life.post(grant('u', 1, { grants: [lot(7, { category: 'bonus' })] }));
   life.reverse('cs_a', 100, 50);
   life.post(settlePayment('u', 'cs_a'));

@@ -1,7 +1,11 @@
 import type {
+  CaptureCommand,
   DebitCommand,
   Grant,
   GrantCommand,
+  HoldCommand,
+  ReleaseCommand,
+  ReverseCommand,
   SettlePaymentCommand,
 } from '../../src/ledger/command.ts';
 
@@ -61,6 +65,76 @@ export function settlePayment(
     actor: 'stripe',
     idempotencyKey: null,
     stripeEventId: null,
+    ...NO_NOTE,
+    ...more,
+  };
+}
+
+/** A command that reserves `amount` credits for an hour. */
+export function hold(
+  userId: string,
+  holdId: string | null,
+  amount: number,
+  more: Partial<HoldCommand> = {},
+): HoldCommand {
+  return {
+    kind: 'hold',
+    ...{ userId, holdId, amount },
+    seconds: 3_600,
+    actor: 'key:test',
+    idempotencyKey: null,
+    operation: null,
+    ...NO_NOTE,
+    ...more,
+  };
+}
+
+/** A command that spends what a hold has reserved. */
+export function capture(
+  userId: string,
+  holdId: string,
+  amount: number | null = null,
+  more: Partial<CaptureCommand> = {},
+): CaptureCommand {
+  return {
+    kind: 'capture',
+    ...{ userId, holdId, amount },
+    beyond: false,
+    actor: 'key:test',
+    idempotencyKey: null,
+    ...NO_NOTE,
+    ...more,
+  };
+}
+
+/** A command that ends a hold. */
+export function release(
+  userId: string,
+  holdId: string,
+  more: Partial<ReleaseCommand> = {},
+): ReleaseCommand {
+  return {
+    kind: 'release',
+    ...{ userId, holdId },
+    actor: 'key:test',
+    idempotencyKey: null,
+    ...NO_NOTE,
+    ...more,
+  };
+}
+
+/** A command that gives back what the debit or capture of that `seq` took. */
+export function reverse(
+  userId: string,
+  seq: number,
+  amount: number | null = null,
+  more: Partial<ReverseCommand> = {},
+): ReverseCommand {
+  return {
+    kind: 'reverse',
+    ...{ userId, seq, amount },
+    actor: 'key:test',
+    idempotencyKey: null,
     ...NO_NOTE,
     ...more,
   };

@@ -1,0 +1,299 @@
+import type { Command, Limits } from '../../src/ledger/command.ts';
+import type { Category } from '../../src/ledger/entry.ts';
+
+interface Lot {
+  readonly seq: number;
+  readonly category: Category;
+  readonly priority: number;
+  readonly expiresAt: number | null;
+  free: number;
+}
+
+/** So many credits of one lot, or of none when they came from nowhere. */
+interface Part {
+  lot: number;
+  amount: number;
+}
+
+interface Hold {
+  readonly expiresAt: number;
+  parts: Part[];
+  end: 'hold_captured' | 'hold_released' | 'hold_expired' | null;
+}
+
+interface Granted {
+  readonly seq: number;
+  readonly amount: number;
+  readonly terms: Omit<Lot, 'seq' | 'free'>;
+  readonly lots: Set<number>;
+  clawedBack: number;
+  elsewhere: number;
+}
+
+const RANK = { bonus: 0, adjustment: 1, included: 2, purchase: 3 } as const;
+
+/**
+ * The rules of the ledger a second time, as simply as they can be told: every lot there ever was in
+ * one list, changed in place, one credit after the other where that is plainest. Knows nothing of
+ * entries but how many there are.
+ */
+export function createNaiveAccount(limits: Limits) {
+  const lots: Lot[] = [];
+  const holds = new Map<string, Hold>();
+  const taken = new Map<number, { readonly parts: readonly Part[]; given: number }>();
+  const payments = new Map<string, Granted[]>();
+  let debt = 0;
+  let seq = 0;
+
+  const free = () => lots.reduce((sum, lot) => sum + lot.free, 0);
+  const reserved = (hold: Hold) => hold.parts.reduce((sum, { amount }) => sum + amount, 0);
+  const openHolds = () => [...holds.values()].filter(({ end }) => end === null);
+  const held = () => openHolds().reduce((sum, hold) => sum + reserved(hold), 0);
+  const available = () => free() - debt;
+  const find = (number: number) => lots.find((lot) => lot.seq === number);
+
+  function openLots(): Lot[] {
+    const kept = new Set(openHolds().flatMap(({ parts }) => parts.map(({ lot }) => lot)));
+    return lots.filter((lot) => lot.free > 0 || kept.has(lot.seq));
+  }
+
+  function burnOrder(): Lot[] {
+    return lots
+      .filter((lot) => lot.free > 0)
+      .sort(
+        (a, b) =>
+          a.priority - b.priority ||
+          Math.sign((a.expiresAt ?? 1e18) - (b.expiresAt ?? 1e18)) ||
+          RANK[a.category] - RANK[b.category] ||
+          a.seq - b.seq,
+      );
+  }
+
+  function take(from: readonly Lot[], amount: number): Part[] {
+    const parts: Part[] = [];
+    for (let left = amount; left > 0; left--) {
+      const lot = from.find((one) => one.free > 0);
+      if (!lot) break;
+      lot.free -= 1;
+      const last = parts.at(-1);
+      if (last?.lot === lot.seq) last.amount += 1;
+      else parts.push({ lot: lot.seq, amount: 1 });
+    }
+    return parts;
+  }
+
+  function repay(amount: number): number {
+    const repaid = Math.min(debt, amount);
+    debt -= repaid;
+    return amount - repaid;
+  }
+
+  /** Returns the lot that took it. */
+  function bring(amount: number, terms: Omit<Lot, 'seq' | 'free'>): number | null {
+    const full = openLots().length >= limits.openLots;
+    const rest = repay(amount);
+    if (rest === 0) return null;
+    const joined = full ? openLots().findLast((lot) => same(lot, terms)) : undefined;
+    if (joined) joined.free += rest;
+    else lots.push({ seq, ...terms, free: rest });
+    return joined?.seq ?? seq;
+  }
+
+  function putBack(parts: readonly Part[]): void {
+    for (const { lot, amount } of parts) {
+      const place = find(lot);
+      const rest = repay(amount);
+      if (place) place.free += rest;
+    }
+  }
+
+  function postDue(now: number): void {
+    for (const hold of openHolds()) {
+      if (hold.expiresAt > now) continue;
+      seq += 1;
+      hold.end = 'hold_expired';
+      putBack(hold.parts);
+    }
+    for (const lot of lots) {
+      if (lot.free === 0 || lot.expiresAt === null || lot.expiresAt > now) continue;
+      seq += 1;
+      lot.free = 0;
+    }
+  }
+
+  /** Null when it is carried out, or why not. */
+  function carryOut(command: Command, now: number, reversed: (payment: string) => number) {
+    switch (command.kind) {
+      case 'grant': {
+        const granted: Granted[] = [];
+        const before = { lots: structuredClone(lots), debt, seq, open: openLots().length };
+        for (const { category, priority, expiresAt, amount } of command.grants) {
+          seq += 1;
+          const terms = { category, priority, expiresAt };
+          const lot = bring(amount, terms);
+          const own = new Set(lot === null ? [] : [lot]);
+          granted.push({ seq, amount, terms, lots: own, clawedBack: 0, elsewhere: 0 });
+        }
+        const open = openLots().length;
+        if (command.grantKey !== null) payments.set(command.grantKey, granted);
+        else if (open > limits.openLots && open > before.open) {
+          ({ debt, seq } = before);
+          lots.splice(0, lots.length, ...before.lots);
+          return 'too_many_lots';
+        }
+        return null;
+      }
+      case 'debit': {
+        if (available() < command.amount) return 'insufficient_credits';
+        seq += 1;
+        taken.set(seq, { parts: take(burnOrder(), command.amount), given: 0 });
+        return null;
+      }
+      case 'hold': {
+        const id = command.holdId ?? '';
+        if (holds.has(id)) return 'hold_exists';
+        if (available() < command.amount) return 'insufficient_credits';
+        if (openHolds().length >= limits.openHolds) return 'too_many_holds';
+        seq += 1;
+        const parts = take(burnOrder(), command.amount);
+        holds.set(id, { expiresAt: now + command.seconds * 1_000, parts, end: null });
+        return null;
+      }
+      case 'capture': {
+        const hold = holds.get(command.holdId);
+        if (!hold) return 'hold_not_found';
+        if (hold.end) return hold.end;
+        const amount = command.amount ?? reserved(hold);
+        const beyond = amount - reserved(hold);
+        if (beyond > 0 && !command.beyond) return 'capture_exceeds_hold';
+        if (beyond > 0 && available() < beyond) return 'insufficient_credits';
+        seq += 1;
+        let left = amount;
+        const spent: Part[] = [];
+        const back: Part[] = [];
+        for (const part of hold.parts) {
+          const captured = Math.min(left, part.amount);
+          left -= captured;
+          if (captured > 0) spent.push({ lot: part.lot, amount: captured });
+          if (captured < part.amount) back.push({ lot: part.lot, amount: part.amount - captured });
+        }
+        for (const part of take(burnOrder(), Math.max(beyond, 0))) {
+          const before = spent.find(({ lot }) => lot === part.lot);
+          if (before) before.amount += part.amount;
+          else spent.push(part);
+        }
+        hold.end = 'hold_captured';
+        putBack(back);
+        taken.set(seq, { parts: spent, given: 0 });
+        return null;
+      }
+      case 'release': {
+        const hold = holds.get(command.holdId);
+        if (!hold) return 'hold_not_found';
+        if (hold.end) return hold.end;
+        seq += 1;
+        hold.end = 'hold_released';
+        putBack(hold.parts);
+        return null;
+      }
+      case 'reverse':
+        return giveBack(command.seq, command.amount);
+      case 'settle_payment':
+        return settle(payments.get(command.payment), reversed(command.payment));
+      case 'post_due':
+        return 'nothing_else_asked';
+    }
+  }
+
+  function giveBack(number: number, asked: number | null) {
+    const debit = taken.get(number);
+    if (!debit) return number > seq ? 'entry_not_found' : 'not_reversible';
+    const all = debit.parts.reduce((sum, { amount }) => sum + amount, 0);
+    const amount = asked ?? all - debit.given;
+    if (amount > all - debit.given || debit.given === all) return 'reversal_exceeds_entry';
+    seq += 1;
+    const credits = debit.parts
+      .toReversed()
+      .flatMap(({ lot, amount: drawn }) => Array.from({ length: drawn }, () => lot));
+    const own = credits.slice(debit.given, debit.given + amount);
+    debit.given += amount;
+    let homeless = 0;
+    const back = own.slice(amount - repay(amount));
+    // All find their place before any of them is put there.
+    const places = new Map(back.map((lot) => [lot, placeOf(lot)]));
+    for (const lot of back) {
+      const place = places.get(lot);
+      if (place) place.free += 1;
+      else homeless += 1;
+    }
+    if (homeless > 0) bring(homeless, { category: 'purchase', priority: 0, expiresAt: null });
+    return null;
+  }
+
+  /** Where a credit of that lot goes back to; null when its payment was clawed back. */
+  function placeOf(number: number): Lot | null {
+    const lot = find(number);
+    const granted = [...payments.values()].flat().find((one) => one.seq === number);
+    if (!lot || (granted && granted.clawedBack > 0)) return null;
+    if (openLots().includes(lot) || openLots().length < limits.openLots) return lot;
+    return openLots().findLast((one) => same(one, lot)) ?? lot;
+  }
+
+  function settle(granted: readonly Granted[] | undefined, part: number) {
+    if (!granted) return 'payment_not_granted';
+    const all = granted.reduce((sum, { amount }) => sum + amount, 0);
+    const targets = granted.map(({ amount }) => Math.floor(amount * part));
+    const byRemainder = granted
+      .map(({ amount }, i) => ({ i, rest: amount * part - Math.floor(amount * part) }))
+      .sort((a, b) => b.rest - a.rest || a.i - b.i);
+    let missing = Math.floor(all * part) - targets.reduce((sum, target) => sum + target, 0);
+    for (const { i } of byRemainder) {
+      if (missing-- > 0) targets[i] = (targets[i] ?? 0) + 1;
+    }
+    for (const [i, one] of granted.entries()) move(one, (targets[i] ?? 0) - one.clawedBack);
+    return null;
+  }
+
+  function move(granted: Granted, change: number): void {
+    granted.clawedBack += change;
+    if (change > 0) {
+      seq += 1;
+      const own = take(
+        lots.filter((lot) => granted.lots.has(lot.seq)),
+        change,
+      ).reduce((sum, { amount }) => sum + amount, 0);
+      const others = take(burnOrder(), change - own).reduce((sum, { amount }) => sum + amount, 0);
+      debt += change - own - others;
+      granted.elsewhere += granted.terms.expiresAt === null ? 0 : change - own;
+    }
+    if (change < 0) {
+      const elsewhere = Math.min(-change, granted.elsewhere);
+      granted.elsewhere -= elsewhere;
+      if (elsewhere > 0) {
+        seq += 1;
+        bring(elsewhere, { ...granted.terms, expiresAt: null });
+      }
+      if (-change > elsewhere) {
+        seq += 1;
+        const lot = bring(-change - elsewhere, granted.terms);
+        if (lot !== null) granted.lots.add(lot);
+      }
+    }
+  }
+
+  return {
+    carryOut,
+    postDue,
+    state: () => ({
+      ...{ seq, debt, held: held(), balance: free() + held() - debt },
+      lots: openLots()
+        .map(({ seq: number, category, free: left }) => ({ seq: number, category, free: left }))
+        .sort((a, b) => a.seq - b.seq),
+    }),
+    reversible: () => [...taken.keys()],
+  };
+}
+
+function same(a: Omit<Lot, 'seq' | 'free'>, b: Omit<Lot, 'seq' | 'free'>): boolean {
+  return a.category === b.category && a.priority === b.priority && a.expiresAt === b.expiresAt;
+}
