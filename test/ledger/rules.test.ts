@@ -19,7 +19,8 @@ import {
 import { createLife, DAY, START } from '../support/life.ts';
 import { createNaiveAccount } from '../support/naive-account.ts';
 
-const LIMITS = { openLots: 6, openHolds: 3 };
+// Few of everything, so that what is rare meets often: debts, merged lots, lots that open again.
+const LIMITS = { openLots: 4, openHolds: 3 };
 const PAID = 64;
 
 type Step =
@@ -30,26 +31,26 @@ type Step =
   | { readonly do: 'wait'; readonly hours: number };
 
 const amount = fc.integer({ min: 1, max: 40 });
-const category = fc.constantFrom<Category>('purchase', 'included', 'bonus', 'adjustment');
+const category = fc.constantFrom<Category>('purchase', 'purchase', 'included', 'bonus');
 const grants = fc.array(
   fc
     .record({
       category,
       amount,
-      priority: fc.constantFrom(0, 0, 0, -1, 5),
-      expires: fc.option(fc.integer({ min: 0, max: 12 })),
+      priority: fc.constantFrom(0, 0, 0, 0, 5, -1),
+      expires: fc.constantFrom(null, null, 0, 2, 9),
     })
     .map(({ expires, ...more }) =>
       lot(more.amount, { ...more, expiresAt: expires === null ? null : START + expires * DAY }),
     ),
-  { minLength: 1, maxLength: 3 },
+  { minLength: 1, maxLength: 2 },
 );
-const payment = fc.constantFrom('cs_a', 'cs_b', 'cs_c', 'cs_d');
+const payment = fc.constantFrom('cs_a', 'cs_b', 'cs_c');
 const holdId = fc.constantFrom('h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'h7');
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   fc
-    .tuple(grants, fc.option(payment))
+    .tuple(grants, fc.option(payment, { freq: 3 }))
     .map(([[first = lot(1), ...rest], grantKey]) =>
       grant('u', 1, { grants: [first, ...rest], grantKey }),
     ),
@@ -72,7 +73,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     do: fc.constant('money' as const),
     payment,
-    part: fc.integer({ min: 0, max: PAID }),
+    part: fc.constantFrom(0, 1, 20, 32, 50, PAID, PAID, PAID),
   }),
   fc.record({ do: fc.constant('wait' as const), hours: fc.integer({ min: 1, max: 60 }) }),
 );
