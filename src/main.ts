@@ -12,6 +12,7 @@ import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
 import { isUnavailable, toPurserError } from './db/sqlstate.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
+import { createSweep, type Sweep } from './ledger/sweep.ts';
 import { withPlainErrors } from './log.ts';
 import { checkStripeAccount } from './stripe/api/account.ts';
 import { createStripeClient } from './stripe/api/client.ts';
@@ -48,6 +49,7 @@ export interface Parts {
   readonly receiver: StripeReceiver;
   readonly listPacks: () => Promise<unknown>;
   readonly reconciliation: Schedule;
+  readonly sweep: Sweep;
 }
 
 /** Puts the parts together; each gets only the values it needs. */
@@ -57,7 +59,13 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
   const onError = ({ message: reason }: Error) =>
     log.warn({ reason }, 'an idle database connection broke');
   const pool = createPool({ url, size: 10, onError });
-  const ledger = createLedger({ url, pool, lanes: config.ledgerLanes });
+  const ledger = createLedger({
+    url,
+    pool,
+    lanes: config.ledgerLanes,
+    limits: config.ledgerLimits,
+  });
+  const sweep = createSweep({ pool, post: ledger.post, log });
   const client = createStripeClient(stripe);
   const catalogue = createCatalogue(pool);
   const { livemode } = stripe;
@@ -105,7 +113,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     stripeWebhook: receiver.routes,
     log,
   });
-  return { app, ledger, pool, client, receiver, listPacks, reconciliation };
+  return { app, ledger, pool, client, receiver, listPacks, reconciliation, sweep };
 }
 
 /** Migrates the database and listens. Throws when the server may not run. */
@@ -113,7 +121,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   const { databaseUrl, host, port, stripe } = config;
   await migrate(databaseUrl, { folder: MIGRATIONS, log: (sentence) => log.info(sentence) });
   const parts = await assemble(config, log);
-  const { app, pool, client, receiver, reconciliation } = parts;
+  const { app, pool, client, receiver, reconciliation, sweep } = parts;
   try {
     const account = await checkStripeAccount({ pool, client, livemode: stripe.livemode });
     if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
@@ -126,6 +134,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     await parts.listPacks();
     await receiver.start();
     reconciliation.start();
+    sweep.start();
   } catch (error) {
     await close(parts);
     throw error;
@@ -150,11 +159,11 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 }
 
 /** In the order in which the parts use each other. */
-async function close({ app, receiver, reconciliation, ledger, pool }: Parts): Promise<void> {
+async function close({ app, receiver, reconciliation, sweep, ledger, pool }: Parts): Promise<void> {
   const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT);
   await app.close();
   clearTimeout(cut);
-  await Promise.all([receiver.stop(), reconciliation.stop()]);
+  await Promise.all([receiver.stop(), reconciliation.stop(), sweep.stop()]);
   await ledger.close();
   await pool.end();
 }

@@ -1,5 +1,6 @@
 import type { AuthOptions } from '../auth/authenticator.ts';
 import { MAX_SECRETS } from '../auth/token-openers.ts';
+import { DEFAULT_LIMITS, type Limits } from '../ledger/limits.ts';
 import { isLoopback } from '../loopback.ts';
 import { type ApiBase, livemodeOf } from '../stripe/api/client.ts';
 import {
@@ -34,6 +35,7 @@ export interface Config {
   readonly databaseUrl: string;
   /** How many ledger transactions this process has under way at once. */
   readonly ledgerLanes: number;
+  readonly ledgerLimits: Limits;
   readonly host: string;
   readonly port: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -89,6 +91,14 @@ export function readConfig(env: Env): Config {
     mode,
     databaseUrl: variables.required('DATABASE_URL', asDatabaseUrl),
     ledgerLanes: variables.integer('LEDGER_LANES', { min: 1, max: 16, otherwise: 1 }),
+    ledgerLimits: {
+      openLots: variables.integer('MAX_OPEN_LOTS', {
+        ...{ min: 10, max: 1_000, otherwise: DEFAULT_LIMITS.openLots },
+      }),
+      openHolds: variables.integer('MAX_OPEN_HOLDS', {
+        ...{ min: 1, max: 1_000, otherwise: DEFAULT_LIMITS.openHolds },
+      }),
+    },
     host: variables.optional('HOST', String) ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
     port: variables.integer('PORT', { min: 0, max: 65_535, otherwise: 8_000 }),
     logLevel: variables.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),

@@ -24,7 +24,7 @@ export function checkCommand(command: Command): void {
       checkWhole(command.seconds, 1, MAX_HOLD_SECONDS, 'The seconds of a hold');
       break;
     case 'reverse':
-      checkWhole(command.seq, 1, Number.MAX_SAFE_INTEGER, 'A seq');
+      checkWhole(command.reversesSeq, 1, Number.MAX_SAFE_INTEGER, 'A seq');
   }
 }
 

@@ -60,7 +60,7 @@ export interface ReleaseCommand extends CommandBase, Note {
 export interface ReverseCommand extends CommandBase, Note {
   readonly kind: 'reverse';
   /** The `seq` of the debit or capture. */
-  readonly seq: number;
+  readonly reversesSeq: number;
   readonly amount: number | null;
 }
 
@@ -132,18 +132,5 @@ export const MAX_AMOUNT = 1e12;
 export const MAX_GRANTS = 1000;
 /** The longest that a hold may live, in seconds: 30 days. */
 export const MAX_HOLD_SECONDS = 30 * 86_400;
-/** How many lots and holds an account may have open, unless something else is configured. */
-export const DEFAULT_LIMITS: Limits = { openLots: 200, openHolds: 100 };
-
-/** Bounds of what an account has open, so that the state which every transaction writes is small. */
-export interface Limits {
-  /**
-   * From here on a grant joins the newest lot of its terms; one that finds none is refused, unless
-   * it was paid for.
-   */
-  readonly openLots: number;
-  readonly openHolds: number;
-}
-
 /** The largest balance, in credits: beyond 2^53 - 1 JSON numbers are not exact. */
 export const MAX_BALANCE = Number.MAX_SAFE_INTEGER;

@@ -11,7 +11,8 @@ import {
   violatedConstraint,
 } from '../db/sqlstate.ts';
 import { PurserError } from '../errors.ts';
-import type { Command, Limits, Outcome } from './command.ts';
+import type { Command, Outcome } from './command.ts';
+import type { Limits } from './limits.ts';
 import { createLine, type Line } from './line.ts';
 import { type Backlog, createQueue, type Waiting } from './queue.ts';
 import { commitRound, type Plan, planRound, type Verdict, wasCommitted } from './round.ts';
@@ -52,6 +53,8 @@ export interface Lane {
 export interface LaneOptions {
   readonly url: string;
   readonly limits: Limits;
+  /** See `LedgerOptions`. */
+  readonly clockOffset: number;
   readonly counts: LaneCounts;
 }
 
@@ -60,7 +63,7 @@ export interface LaneOptions {
  * takes it all, up to a bound, as the next one. No timer, no added latency, and a hot account gets
  * faster as it gets hotter.
  */
-export function createLane({ url, limits, counts }: LaneOptions): Lane {
+export function createLane({ url, limits, clockOffset, counts }: LaneOptions): Lane {
   const queue = createQueue(QUEUE);
   const rounds = createLine();
   const asides = createLine();
@@ -107,7 +110,11 @@ export function createLane({ url, limits, counts }: LaneOptions): Lane {
     try {
       const session = await line.open({ url, prepared });
       const commands = batch.map(({ command }) => command);
-      plan = await planRound(session, commands, { ...how, newId: randomUUID, limits });
+      plan = await planRound(session, commands, {
+        ...how,
+        newId: randomUUID,
+        ...{ limits, clockOffset },
+      });
       await commitRound(session, plan);
     } catch (error) {
       clearTimeout(timer);

@@ -2,8 +2,9 @@ import { crc32 } from 'node:zlib';
 import type pg from 'pg';
 import { toPurserError } from '../db/sqlstate.ts';
 import { checkCommand } from './check-command.ts';
-import { type Command, DEFAULT_LIMITS, type Limits, type Outcome } from './command.ts';
+import type { Command, Outcome } from './command.ts';
 import { createLane, type LaneCounts } from './lane.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { type Balance, type EntryPage, readBalance, readEntries } from './read.ts';
 
 /** The one door through which balances change, and the reads beside it. */
@@ -36,6 +37,8 @@ export interface LedgerOptions {
    */
   readonly lanes?: number;
   readonly limits?: Limits;
+  /** For tests: how far this ledger's time is ahead of the database's clock, in milliseconds. */
+  readonly clockOffset?: number;
 }
 
 export function createLedger({
@@ -43,6 +46,7 @@ export function createLedger({
   pool,
   lanes: laneCount = 1,
   limits = DEFAULT_LIMITS,
+  clockOffset = 0,
 }: LedgerOptions): Ledger {
   const counts: LaneCounts = {
     rounds: 0,
@@ -52,7 +56,9 @@ export function createLedger({
     unknownCommits: 0,
     lockViolations: 0,
   };
-  const lanes = Array.from({ length: laneCount }, () => createLane({ url, limits, counts }));
+  const lanes = Array.from({ length: laneCount }, () =>
+    createLane({ url, limits, clockOffset, counts }),
+  );
   return {
     counts,
     async post(command) {
@@ -61,7 +67,7 @@ export function createLedger({
       if (!lane) throw new RangeError('a ledger has at least one lane');
       return lane.post(command);
     },
-    balance: (userId) => readBalance(pool, userId).catch(rethrow),
+    balance: (userId) => readBalance(pool, userId, clockOffset).catch(rethrow),
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),
     close: async () => {
       await Promise.all(lanes.map((lane) => lane.close()));

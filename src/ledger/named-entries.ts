@@ -56,7 +56,7 @@ export function findReversible(
   commands: readonly Command[],
 ): Promise<readonly Entry[]> {
   const names = commands.flatMap((command) =>
-    command.kind === 'reverse' ? [[command.userId, command.seq] as const] : [],
+    command.kind === 'reverse' ? [[command.userId, command.reversesSeq] as const] : [],
   );
   return find(session, FIND_REVERSIBLE, names);
 }

@@ -29,8 +29,13 @@ export interface EntryPage {
 /**
  * The account after its newest entry, without what has become due since: the next command or the
  * sweep will write that down. A user whom nobody knows has 0.
+ * @param clockOffset added to the database's clock, in milliseconds
  */
-export async function readBalance(pool: pg.Pool, userId: string): Promise<Balance> {
+export async function readBalance(
+  pool: pg.Pool,
+  userId: string,
+  clockOffset: number,
+): Promise<Balance> {
   const { rows } = await pool.query<BalanceRow>({
     text: `SELECT seq, balance, held, state,
                   floor(extract(epoch FROM created_at) * 1000)::bigint AS updated_at,
@@ -46,7 +51,7 @@ export async function readBalance(pool: pg.Pool, userId: string): Promise<Balanc
   const { seq, balance, held, state, updated_at: updatedAt, now } = newest;
   const holdings = fromState(state ?? { debt: 0, lots: [] });
   const stored = { userId, seq, balance, held, ...holdings, updatedAt };
-  return toBalance(decideDue(stored, { now, newId: () => '' }).account, seq);
+  return toBalance(decideDue(stored, { now: now + clockOffset, newId: () => '' }).account, seq);
 }
 
 function toBalance(account: Account, seq: number): Balance {

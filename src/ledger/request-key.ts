@@ -36,7 +36,7 @@ function substance(command: Command): unknown {
     case 'release':
       return [command.kind, command.holdId, ...noteOf(command)];
     case 'reverse':
-      return [command.kind, command.seq, command.amount, ...noteOf(command)];
+      return [command.kind, command.reversesSeq, command.amount, ...noteOf(command)];
     case 'settle_payment':
       return [command.kind, command.payment];
     case 'grant':

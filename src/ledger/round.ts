@@ -3,13 +3,14 @@ import { SQLSTATE, sqlState } from '../db/sqlstate.ts';
 import { type Account, dueAt, emptyAccount } from './account.ts';
 import { append, type SealedEntry } from './append.ts';
 import { chainHash, GENESIS, hashNote } from './chain.ts';
-import type { Command, Limits, Outcome } from './command.ts';
+import type { Command, Outcome } from './command.ts';
 import { decide } from './decide/decide.ts';
 import { decideDue } from './decide/due.ts';
 import type { Surroundings } from './decide/posting.ts';
 import type { Entry } from './entry.ts';
 import { createEntryBook, type EntryBook } from './entry-book.ts';
 import { createKnownKeys, type KnownKeys } from './known-keys.ts';
+import type { Limits } from './limits.ts';
 import { findNamedHolds, findReversible } from './named-entries.ts';
 import { createPaymentBook, type PaymentBook } from './payment.ts';
 import { findPaymentEntries, findReversed } from './payment-entries.ts';
@@ -37,6 +38,8 @@ export interface RoundOptions {
   readonly wait: boolean;
   readonly newId: () => string;
   readonly limits: Limits;
+  /** Added to the database's clock, in milliseconds. */
+  readonly clockOffset: number;
 }
 
 /**
@@ -160,7 +163,10 @@ interface Books {
 }
 
 /** Collects the decisions of one transaction. */
-function createDraft({ newId, limits }: RoundOptions, { known, payments, named }: Books) {
+function createDraft(
+  { newId, limits, clockOffset }: RoundOptions,
+  { known, payments, named }: Books,
+) {
   const verdicts: (Outcome | undefined)[] = [];
   const open = new Map<string, OpenAccount>();
 
@@ -191,7 +197,9 @@ function createDraft({ newId, limits }: RoundOptions, { known, payments, named }
   }
 
   /** The account as the round first touches it, with what was due by itself already posted. */
-  function openAccount({ account, hash, now }: store.Head, sweptAt: number | null): OpenAccount {
+  function openAccount(head: store.Head, sweptAt: number | null): OpenAccount {
+    const { account, hash } = head;
+    const now = head.now + clockOffset;
     const existing = open.get(account.userId);
     if (existing) return existing;
     const chained = { account, hash: hash ?? GENESIS };

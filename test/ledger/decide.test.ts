@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest';
 import { available, emptyAccount, findBrokenRule } from '../../src/ledger/account.ts';
 import {
   type Command,
-  DEFAULT_LIMITS,
   type DebitCommand,
   type GrantCommand,
   MAX_AMOUNT,
@@ -12,6 +11,7 @@ import {
 import { decide } from '../../src/ledger/decide/decide.ts';
 import type { Category, Entry } from '../../src/ledger/entry.ts';
 import { evolve } from '../../src/ledger/evolve.ts';
+import { DEFAULT_LIMITS } from '../../src/ledger/limits.ts';
 import { debit, grant, lot } from '../support/commands.ts';
 
 const around = {

@@ -132,7 +132,7 @@ export function reverse(
 ): ReverseCommand {
   return {
     kind: 'reverse',
-    ...{ userId, seq, amount },
+    ...{ userId, reversesSeq: seq, amount },
     actor: 'key:test',
     idempotencyKey: null,
     ...NO_NOTE,

@@ -1,10 +1,11 @@
 import { type Account, emptyAccount } from '../../src/ledger/account.ts';
-import { type Command, DEFAULT_LIMITS, type Limits } from '../../src/ledger/command.ts';
+import type { Command } from '../../src/ledger/command.ts';
 import { decide } from '../../src/ledger/decide/decide.ts';
 import { decideDue } from '../../src/ledger/decide/due.ts';
 import type { Surroundings } from '../../src/ledger/decide/posting.ts';
 import type { Entry } from '../../src/ledger/entry.ts';
 import { createEntryBook } from '../../src/ledger/entry-book.ts';
+import { DEFAULT_LIMITS, type Limits } from '../../src/ledger/limits.ts';
 import { createPaymentBook, type Reversed } from '../../src/ledger/payment.ts';
 
 export const START = 1_700_000_000_000;

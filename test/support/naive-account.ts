@@ -1,5 +1,6 @@
-import type { Command, Limits } from '../../src/ledger/command.ts';
+import type { Command } from '../../src/ledger/command.ts';
 import type { Category } from '../../src/ledger/entry.ts';
+import type { Limits } from '../../src/ledger/limits.ts';
 
 interface Lot {
   readonly seq: number;
@@ -197,7 +198,7 @@ export function createNaiveAccount(limits: Limits) {
         return null;
       }
       case 'reverse':
-        return giveBack(command.seq, command.amount);
+        return giveBack(command.reversesSeq, command.amount);
       case 'settle_payment':
         return settle(payments.get(command.payment), reversed(command.payment));
       case 'post_due':

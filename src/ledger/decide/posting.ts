@@ -1,7 +1,8 @@
 import { type Account, available } from '../account.ts';
-import type { Command, Limits, Refusal } from '../command.ts';
+import type { Command, Refusal } from '../command.ts';
 import type { Actor, Entry, Note, Terms } from '../entry.ts';
 import { evolve } from '../evolve.ts';
+import type { Limits } from '../limits.ts';
 import type { Payment } from '../payment.ts';
 import { requestKey } from '../request-key.ts';
 

@@ -24,7 +24,7 @@ export function decideReversal(
   command: ReverseCommand,
   around: Surroundings,
 ): Decision {
-  const taken = around.entry(command.seq);
+  const taken = around.entry(command.reversesSeq);
   if (!taken) return refused({ code: 'entry_not_found' });
   if (taken.kind !== 'debit' && taken.kind !== 'capture')
     return refused({ code: 'not_reversible' });
