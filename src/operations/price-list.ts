@@ -1,0 +1,76 @@
+/** A decimal without a sign, exact: `digits` divided by ten to the power of `places`. */
+interface Decimal {
+  readonly digits: bigint;
+  readonly places: number;
+}
+
+/** What one unit of each operation costs, in credits, by the operation's name. */
+export type PriceList = ReadonlyMap<string, Decimal>;
+
+/** A price list, and everything that is wrong with the rest, for one refusal. */
+export interface ReadPriceList {
+  readonly operations: PriceList;
+  readonly problems: readonly string[];
+}
+
+/** What so much of an operation costs, and how much that is in its shortest form. */
+export type Cost =
+  | { readonly ok: true; readonly amount: number; readonly quantity: string }
+  | { readonly ok: false; readonly problem: 'unknown_operation' | 'malformed_quantity' };
+
+/** At most 12 digits before the point and 9 after it. */
+const DECIMAL = /^(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,9}))?$/;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$/;
+
+/**
+ * Reads what operations cost: `{ "render": 10, "tokens": "0.002" }`. Decimals are texts, because
+ * a JSON number is a binary fraction for most who write it.
+ * @param source the parsed JSON
+ */
+export function readPriceList(source: unknown): ReadPriceList {
+  const operations = new Map<string, Decimal>();
+  if (typeof source !== 'object' || source === null || Array.isArray(source)) {
+    return { operations, problems: ['is not an object such as {"render": 10, "tokens": "0.002"}'] };
+  }
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(source)) {
+    const price = readDecimal(value);
+    const quoted = JSON.stringify(name.slice(0, 100));
+    if (!NAME.test(name)) {
+      problems.push(`${quoted} is no name: up to 100 letters, digits and _ . : -`);
+    } else if (!price || price.digits === 0n) {
+      problems.push(`${quoted} must cost a whole number above 0 or a decimal such as "0.002"`);
+    } else operations.set(name, price);
+  }
+  return { operations, problems };
+}
+
+/**
+ * Multiplies exactly and rounds up to whole credits: what is used is never free.
+ * @param quantity a whole number or a decimal text, above 0
+ */
+export function costOf(prices: PriceList, name: string, quantity: number | string): Cost {
+  const price = prices.get(name);
+  if (!price) return { ok: false, problem: 'unknown_operation' };
+  const times = readDecimal(quantity);
+  if (!times || times.digits === 0n) return { ok: false, problem: 'malformed_quantity' };
+  const unit = 10n ** BigInt(price.places + times.places);
+  const amount = (price.digits * times.digits + unit - 1n) / unit;
+  return { ok: true, amount: Number(amount), quantity: shortest(times) };
+}
+
+/** The decimal as it is read again, for the price list that is shown. */
+export function shortest({ digits, places }: Decimal): string {
+  const text = digits.toString().padStart(places + 1, '0');
+  const whole = text.slice(0, text.length - places);
+  const fraction = text.slice(text.length - places).replace(/0+$/, '');
+  return fraction === '' ? whole : `${whole}.${fraction}`;
+}
+
+function readDecimal(value: unknown): Decimal | null {
+  const text = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
+  if (typeof text !== 'string') return null;
+  const [, whole, fraction = ''] = DECIMAL.exec(text) ?? [];
+  if (whole === undefined) return null;
+  return { digits: BigInt(whole + fraction), places: fraction.length };
+}
