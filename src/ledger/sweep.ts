@@ -36,7 +36,8 @@ const FIND_DUE = `
 
 const BACK_OFF_ACCOUNTS = `
   UPDATE stripe_customers c
-     SET next_due_at = clock_timestamp() + failed.seconds * interval '1 second'
+     SET next_due_at = clock_timestamp()
+                     + $3 * interval '1 millisecond' + failed.seconds * interval '1 second'
     FROM unnest($1::text[], $2::int[]) AS failed (user_id, seconds)
    WHERE c.user_id = failed.user_id`;
 
@@ -81,7 +82,7 @@ export function createSweep({ pool, post, log, clockOffset = 0 }: SweepOptions):
       failures.set(userId, times + 1);
       return Math.min(BACK_OFF.first * 2 ** times, BACK_OFF.longest);
     });
-    await pool.query(BACK_OFF_ACCOUNTS, [failed, seconds]);
+    await pool.query(BACK_OFF_ACCOUNTS, [failed, seconds, clockOffset]);
   }
 
   async function repeat(): Promise<void> {
