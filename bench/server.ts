@@ -74,8 +74,8 @@ process.once('message', async (settings: ServerSettings) => {
   const app = await buildApp({
     ledger: counted,
     shop: async () => {},
-    guard: createBenchGuard(settings.secret),
-    rateLimitPerMinute: 0,
+    guard: createBenchGuard(settings.secret, pool),
+    rateLimits: { user: 0, key: 0 },
     allowedOrigins: [],
     listPacks: async () => [],
     stripeWebhook: receiver.routes,

@@ -1,20 +1,21 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createAuthenticator } from '../src/auth/authenticator.ts';
+import type { Pool } from 'pg';
+import { type AuthOptions, createAuthenticator } from '../src/auth/authenticator.ts';
 import { createGuard } from '../src/auth/guard.ts';
+import { createKeyring } from '../src/auth/keyring.ts';
 import { signV4Token } from '../src/auth/sign-token.ts';
 
 /** The real guard for the tokens of `createTokenFiles`. */
-export function createBenchGuard(secret: string) {
-  return createGuard(
-    createAuthenticator({
-      secrets: [secret],
-      formats: ['v4'],
-      sessionCookieNames: [],
-      jwks: null,
-      userIdClaim: 'sub',
-    }),
-  );
+export function createBenchGuard(secret: string, pool: Pool) {
+  const options: AuthOptions = {
+    secrets: [secret],
+    formats: ['v4'],
+    sessionCookieNames: [],
+    jwks: null,
+    userIdClaim: 'sub',
+  };
+  return createGuard(createAuthenticator(options, createKeyring(pool)));
 }
 
 /** The file that holds a NextAuth v4 session token for each user, one a line. */

@@ -10,8 +10,9 @@ const ERRORS = {
     'The Stripe-Signature header is missing, not of this body, or more than 5 minutes off.',
   ],
   invalid_event: [400, 'The signed body is not a Stripe event.'],
-  unauthorized: [401, 'A valid Bearer session token is required.'],
+  unauthorized: [401, 'A valid Bearer token is required.'],
   insufficient_credits: [402, 'The account has not enough credits.'],
+  forbidden: [403, 'This token or key may not do that.'],
   not_found: [404, 'There is nothing at this address.'],
   method_not_allowed: [
     405,

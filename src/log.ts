@@ -1,4 +1,17 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { LoggerOptions } from 'pino';
+
+/** A service key, and how it begins: that much may be shown. */
+const SERVICE_KEY = /(purser_sk_[\w-]{8})[\w-]+/g;
+
+/**
+ * How every log is made: wherever somebody has put a service key, such as into an address, a line
+ * holds only how it begins.
+ */
+export function logOptions(level: string): LoggerOptions {
+  const hideKeys = (line: string) => line.replace(SERVICE_KEY, '$1…');
+  return { level, hooks: { streamWrite: hideKeys } };
+}
 
 /**
  * A log whose errors say what they are and where they come from, and no more. What Postgres adds

@@ -7,6 +7,8 @@ import manifest from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
 import { createAuthenticator, createTestAuthenticator } from './auth/authenticator.ts';
 import { createGuard } from './auth/guard.ts';
+import { bootstrapKey } from './auth/key-store.ts';
+import { createKeyring } from './auth/keyring.ts';
 import type { Config } from './config/config.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
@@ -101,8 +103,10 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
   const app = await buildApp({
     ledger,
     shop,
-    guard: createGuard(auth ? createAuthenticator(auth) : createTestAuthenticator()),
-    rateLimitPerMinute: config.rateLimitPerMinute,
+    guard: createGuard(
+      auth ? createAuthenticator(auth, createKeyring(pool)) : createTestAuthenticator(),
+    ),
+    rateLimits: config.rateLimits,
     allowedOrigins: config.allowedOrigins,
     health: {
       version: manifest.version,
@@ -118,7 +122,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
 
 /** Migrates the database and listens. Throws when the server may not run. */
 export async function startServer(config: Config, log: FastifyBaseLogger): Promise<Server> {
-  const { databaseUrl, host, port, stripe } = config;
+  const { databaseUrl, adminKey, host, port, stripe } = config;
   await migrate(databaseUrl, { folder: MIGRATIONS, log: (sentence) => log.info(sentence) });
   const parts = await assemble(config, log);
   const { app, pool, client, receiver, reconciliation, sweep } = parts;
@@ -129,6 +133,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     for (const source of ['env', 'file'] as const) {
       await publish(pool, { source, prices: stripe.prices[source] });
     }
+    if (adminKey !== null) await takeAdminKey(pool, adminKey, log);
     await listen(app, host, port);
     // So that already the first reader of the pricing page sees amounts.
     await parts.listPacks();
@@ -141,6 +146,13 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   }
   const address = app.server.address() as AddressInfo;
   return { url: `http://${hostInUrl(host)}:${address.port}`, close: () => close(parts) };
+}
+
+/** The key is for the first boot; later it may stay in the environment and has no effect. */
+async function takeAdminKey(pool: pg.Pool, key: string, log: FastifyBaseLogger): Promise<void> {
+  const taken = await bootstrapKey(pool, key);
+  if (taken) log.info('PURSER_ADMIN_KEY is the first service key');
+  else log.info('PURSER_ADMIN_KEY has no effect: there are service keys already');
 }
 
 /** Says what to do where Node only says EADDRINUSE. */

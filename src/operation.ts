@@ -42,7 +42,8 @@ export const commonErrors = {
 /** What a route behind the guard answers beside `commonErrors`. */
 export const guardedErrors = {
   ...commonErrors,
-  401: error('No valid Bearer session token.'),
+  401: error('No valid Bearer token.'),
+  403: error('The token or key may not do that.'),
   429: error('Too many requests; wait as long as Retry-After says.'),
 };
 

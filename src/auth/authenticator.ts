@@ -2,22 +2,20 @@ import { hash } from 'node:crypto';
 import { errors } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { PurserError } from '../errors.ts';
+import type { Identity, UserIdentity } from '../identity.ts';
 import { readBearerToken } from './bearer.ts';
 import { readUserId, timeChecks, validUntil } from './claims.ts';
+import type { Keyring } from './keyring.ts';
+import { looksLikeServiceKey } from './service-key.ts';
 import { readTokenHeader } from './token-header.ts';
 import { createOpeners, type TokenSources } from './token-openers.ts';
 import { unauthorized } from './unauthorized.ts';
 
-/** Who calls. A user's token only ever means that user. */
-export interface Identity {
-  readonly kind: 'user';
-  readonly userId: string;
-}
-
 /**
  * Tells who calls from the values of every Authorization header of a request.
  *
- * @throws 401 `unauthorized`, or 503 `keys_unavailable` when the token cannot be judged now
+ * @throws 401 `unauthorized`, or 503 `keys_unavailable` or `database_unavailable` when the token
+ *   or key cannot be judged now
  */
 export type Authenticator = (authorization: readonly string[]) => Promise<Identity>;
 
@@ -27,7 +25,7 @@ export interface AuthOptions extends TokenSources {
 }
 
 interface Admission {
-  readonly identity: Identity;
+  readonly identity: UserIdentity;
   /** When the token must be looked at again, in milliseconds. */
   readonly until: number;
 }
@@ -38,13 +36,15 @@ const CACHE_MS = 30_000;
 const CACHE_SIZE = 10_000;
 
 /**
- * Authenticates session tokens. Accepted tokens are remembered for a moment, by the whole SHA-256
- * of the token so that the cache holds none: 1 µs instead of 85 (v4) or 220 (v5) to decrypt.
+ * Authenticates session tokens, and service keys with the keyring. Accepted tokens are remembered
+ * for a moment, by the whole SHA-256 of the token so that the cache holds none: 1 µs instead of 85
+ * (v4) or 220 (v5) to decrypt.
  *
  * @param clock the time in milliseconds
  */
 export function createAuthenticator(
   { userIdClaim, ...sources }: AuthOptions,
+  keyring: Keyring,
   clock: () => number = Date.now,
 ): Authenticator {
   const openers = createOpeners(sources, clock);
@@ -58,13 +58,14 @@ export function createAuthenticator(
     const payload = await open(token, header, timeChecks(now));
     const userId = readUserId(payload, userIdClaim);
     return {
-      identity: Object.freeze({ kind: 'user', userId }),
+      identity: Object.freeze({ kind: 'user', userId, actor: 'user' }),
       until: Math.min(now + CACHE_MS, validUntil(payload)),
     };
   }
 
   return async (authorization) => {
     const token = readBearerToken(authorization);
+    if (looksLikeServiceKey(token)) return keyring(token);
     const digest = hash('sha256', token, 'base64url');
     const known = admitted.get(digest);
     if (known !== undefined && clock() < known.until) return known.identity;
@@ -76,7 +77,8 @@ export function createAuthenticator(
 
 /** Admits everyone as `test-user`: DISABLE_AUTH_FOR_TESTS. The configuration says when it may. */
 export function createTestAuthenticator(): Authenticator {
-  return async () => ({ kind: 'user', userId: 'test-user' });
+  const identity: UserIdentity = { kind: 'user', userId: 'test-user', actor: 'user' };
+  return async () => identity;
 }
 
 /** A failure of any kind is a refusal. jose's errors carry the claims, so only the text is kept. */

@@ -8,6 +8,8 @@ export interface Command {
   readonly help: string;
   /** The options it takes, each with a value; `--help` is understood by all. */
   readonly options: readonly string[];
+  /** Options that may be given several times, each with a value, such as `scope`. */
+  readonly lists?: readonly string[];
   /** Options without a value, such as `dry-run`. */
   readonly flags?: readonly string[];
   /** Of these words exactly one must stand beside the options, such as `purchase`. */
@@ -27,6 +29,7 @@ export interface CommandGroup {
 /** What was given on the command line. */
 interface Given {
   readonly options: Readonly<Record<string, string | undefined>>;
+  readonly lists: Readonly<Record<string, readonly string[] | undefined>>;
   readonly flags: ReadonlySet<string>;
   /** Which of the command's words; empty when it has none. */
   readonly word: string;
@@ -90,13 +93,16 @@ async function explainOne(command: Command, args: readonly string[]): Promise<nu
 }
 
 function parse(command: Command, args: readonly string[]) {
-  const flags = command.flags ?? [];
+  const { lists = [], flags = [] } = command;
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: command.words !== undefined || command.operands !== undefined,
     options: {
       help: { type: 'boolean', short: 'h' },
       ...Object.fromEntries(command.options.map((name) => [name, { type: 'string' as const }])),
+      ...Object.fromEntries(
+        lists.map((name) => [name, { type: 'string' as const, multiple: true }]),
+      ),
       ...Object.fromEntries(flags.map((name) => [name, { type: 'boolean' as const }])),
     },
   });
@@ -113,6 +119,7 @@ function parse(command: Command, args: readonly string[]) {
   return {
     help,
     options: options as Given['options'],
+    lists: options as Given['lists'],
     flags: new Set(flags.filter((name) => name in values)),
     word,
     operands: operands ? positionals : [],

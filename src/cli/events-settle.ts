@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { createPool } from '../db/pool.ts';
 import {
   ignoreEvent,
   type Progress,
@@ -9,9 +8,9 @@ import {
   retryParked,
 } from '../stripe/inbox/inbox-desk.ts';
 import { type Command, UsageError } from './command.ts';
-import { databaseUrl } from './database-url.ts';
 import { noteOf } from './note.ts';
 import { formatTable, printable } from './table.ts';
+import { withPool } from './with-pool.ts';
 
 /** The most events that one command names, and that `--parked` retries at once. */
 const NAMED = 1_000;
@@ -75,14 +74,6 @@ export const ignoreCommand: Command = {
     });
   },
 };
-
-async function withPool<T>(
-  options: Readonly<Record<string, string | undefined>>,
-  work: (pool: Pool) => Promise<T>,
-): Promise<T> {
-  const pool = createPool({ url: await databaseUrl(options), size: 1, onError: () => {} });
-  return work(pool).finally(() => pool.end());
-}
 
 /** Does something about each event; says of those that refuse it why. */
 async function each(

@@ -1,5 +1,3 @@
-import type { Pool } from 'pg';
-import { createPool } from '../db/pool.ts';
 import {
   findEvent,
   type ListedEvent,
@@ -7,10 +5,11 @@ import {
   type ShownEvent,
 } from '../stripe/inbox/inbox-desk.ts';
 import { type Command, type CommandGroup, UsageError } from './command.ts';
-import { databaseUrl } from './database-url.ts';
 import { ignoreCommand, retryCommand } from './events-settle.ts';
+import { asJson } from './json.ts';
 import { formatTable, printable } from './table.ts';
 import { inWords, readSince, utc } from './times.ts';
+import { withPool } from './with-pool.ts';
 
 const STATES = ['received', 'parked', 'ignored', 'done'] as const;
 /** How many events are listed, unless --limit says another number up to the second one. */
@@ -39,7 +38,7 @@ const listCommand: Command = {
     const since = options['since'] === undefined ? undefined : readSince(options['since'], now);
     const limit = readLimit(options['limit']);
     const filter = { state, type: options['type'], since, limit };
-    const events = await withPool(options, (pool) => listEvents(pool, filter));
+    const events = await withPool(options, (pool) => listEvents(pool, filter), QUERY_TIMEOUT);
     if (flags.has('json')) console.log(JSON.stringify(events.map(asJson), null, 2));
     else console.log(events.length === 0 ? 'No event matches.' : tableOf(events, now));
     if (!flags.has('json') && events.length === limit) {
@@ -61,7 +60,7 @@ const showCommand: Command = {
   flags: ['payload', 'json'],
   operands: { name: 'event', least: 1, most: 1 },
   async run({ options, flags, operands: [id = ''] }) {
-    const event = await withPool(options, (pool) => findEvent(pool, id));
+    const event = await withPool(options, (pool) => findEvent(pool, id), QUERY_TIMEOUT);
     if (!event) throw new Error(`There is no event ${printable(id)}.`);
     const { payload, ...shown } = event;
     if (flags.has('json')) {
@@ -79,15 +78,6 @@ export const eventsCommands: CommandGroup = {
   summary: 'find out what became of Stripe’s events; retry or ignore them',
   commands: { list: listCommand, show: showCommand, retry: retryCommand, ignore: ignoreCommand },
 };
-
-async function withPool<T>(
-  options: Readonly<Record<string, string | undefined>>,
-  work: (pool: Pool) => Promise<T>,
-): Promise<T> {
-  const url = await databaseUrl(options);
-  const pool = createPool({ url, size: 1, onError: () => {}, queryTimeout: QUERY_TIMEOUT });
-  return work(pool).finally(() => pool.end());
-}
 
 function readLimit(text: string | undefined): number {
   if (text === undefined) return LISTED.usual;
@@ -146,14 +136,4 @@ function factsOf(event: ShownEvent, now: number): readonly (readonly string[])[]
 
 function ageOf(moment: number, now: number): string {
   return moment > now ? `in ${inWords(moment - now)}` : `${inWords(now - moment)} ago`;
-}
-
-/** As the API writes JSON: snake_case, and times as ISO texts. */
-function asJson(event: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(event).map(([key, value]) => [
-      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      key.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : value,
-    ]),
-  );
 }

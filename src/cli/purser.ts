@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { type Command, type CommandGroup, explain, usageOf } from './command.ts';
 import { eventsCommands } from './events.ts';
+import { keysCommands } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
 import { pricesCommand } from './prices.ts';
@@ -15,6 +16,7 @@ const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   migrate: migrateCommand,
   verify: verifyCommand,
   events: eventsCommands,
+  keys: keysCommands,
   reconcile: reconcileCommand,
   prices: pricesCommand,
   token: tokenCommand,

@@ -3,6 +3,7 @@ import { signV4Token } from '../auth/sign-token.ts';
 import { isLocal, readConfig } from '../config/config.ts';
 import { type Env, readEnvironment } from '../config/variables.ts';
 import type { LocalPostgres } from '../local/postgres.ts';
+import { logOptions } from '../log.ts';
 import { startServer } from '../main.ts';
 import { banner } from './banner.ts';
 import type { Command } from './command.ts';
@@ -36,7 +37,7 @@ export const serveCommand: Command = {
 
 async function serveInProduction(env: Env, stop: Promise<void>): Promise<void> {
   const config = readConfig(env);
-  const server = await startServer(config, pino({ level: config.logLevel }));
+  const server = await startServer(config, pino(logOptions(config.logLevel)));
   await stop;
   await server.close();
 }

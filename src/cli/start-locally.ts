@@ -3,6 +3,7 @@ import { type Config, readConfig } from '../config/config.ts';
 import type { Env } from '../config/variables.ts';
 import { announce } from '../local/running.ts';
 import { completeSecrets, type StandIns, startStandIns } from '../local/stand-ins.ts';
+import { logOptions } from '../log.ts';
 import { type Server, startServer } from '../main.ts';
 
 /** A server on a developer's machine, with what stands in for the rest of the world. */
@@ -41,7 +42,7 @@ export async function startLocally(env: Env, folder: string): Promise<LocalServe
 /** Lines for people instead of JSON, where the development dependency for it is installed. */
 async function createLocalLog({ logLevel: level }: Config) {
   const pretty = await import('pino-pretty').catch(() => null);
-  if (!pretty) return pino({ level });
+  if (!pretty) return pino(logOptions(level));
   const look = { ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true };
-  return pino({ level }, pretty.default(look));
+  return pino(logOptions(level), pretty.default(look));
 }

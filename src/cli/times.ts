@@ -19,7 +19,7 @@ export function inWords(milliseconds: number): string {
   return `${count} ${unit}${unit === 'day' && count !== 1 ? 's' : ''}`;
 }
 
-const SINCE = { d: 86_400_000, h: 3_600_000, m: 60_000 } as const;
+const AGES = { d: 86_400_000, h: 3_600_000, m: 60_000 } as const;
 
 /**
  * Reads `--since`: an age such as `7d`, `36h` or `30m`, or a moment such as `2026-11-24` or
@@ -27,10 +27,25 @@ const SINCE = { d: 86_400_000, h: 3_600_000, m: 60_000 } as const;
  * @returns milliseconds since 1970
  */
 export function readSince(text: string, now: number): number {
+  const moment = readMoment(text, (age) => now - age);
+  if (moment !== null) return moment;
+  throw new UsageError('--since is an age such as 7d, 36h or 30m, or a moment such as 2026-11-24.');
+}
+
+/**
+ * Reads `--expires`: in how long, such as `90d`, or a moment, as `readSince` does.
+ * @returns milliseconds since 1970, later than `now`
+ */
+export function readExpiry(text: string, now: number): number {
+  const moment = readMoment(text, (age) => now + age);
+  if (moment !== null && moment > now) return moment;
+  throw new UsageError('--expires is a time to come: 90d, 36h, 30m, or a moment as 2027-11-24.');
+}
+
+function readMoment(text: string, fromAge: (age: number) => number): number | null {
   const age = /^(\d{1,6})([dhm])$/.exec(text);
-  if (age) return now - Number(age[1]) * SINCE[age[2] as keyof typeof SINCE];
+  if (age) return fromAge(Number(age[1]) * AGES[age[2] as keyof typeof AGES]);
   const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.exec(text);
   const moment = Date.parse(iso?.[1] && !iso[4] ? `${text}Z` : text);
-  if (iso && !Number.isNaN(moment)) return moment;
-  throw new UsageError('--since is an age such as 7d, 36h or 30m, or a moment such as 2026-11-24.');
+  return iso && !Number.isNaN(moment) ? moment : null;
 }

@@ -16,6 +16,7 @@ import {
   asExactOrigin,
   asOrigin,
   asSecret,
+  asServiceKey,
   asStripeKey,
   asTokenFormat,
   asTrustedUrl,
@@ -27,6 +28,7 @@ import { type Env, readVariables, type Variables } from './variables.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const REFERENCES = ['ignore', 'user_id'] as const;
+const RATES = { min: 0, max: 1_000_000 } as const;
 const LOCAL_ORIGINS = ['http://localhost:3000', 'http://127.0.0.1:3000'] as const;
 
 /** Everything that the environment decides, checked. Frozen: nothing changes it later. */
@@ -44,7 +46,10 @@ export interface Config {
   /** The origin of NEXTAUTH_URL. */
   readonly frontEnd: string;
   readonly allowedOrigins: readonly string[];
-  readonly rateLimitPerMinute: number;
+  /** Requests a minute of one user and of one service key; 0 for no limit. */
+  readonly rateLimits: { readonly user: number; readonly key: number };
+  /** The first service key, which may do everything; null when none is to be made. */
+  readonly adminKey: string | null;
   readonly stripe: {
     readonly secretKey: string;
     readonly livemode: boolean;
@@ -105,11 +110,11 @@ export function readConfig(env: Env): Config {
     auth: readAuth(variables, mode, frontEnd),
     frontEnd,
     allowedOrigins: readOrigins(variables, frontEnd),
-    rateLimitPerMinute: variables.integer('RATE_LIMIT_PER_MINUTE', {
-      min: 0,
-      max: 1_000_000,
-      otherwise: 600,
-    }),
+    rateLimits: {
+      user: variables.integer('RATE_LIMIT_PER_MINUTE', { ...RATES, otherwise: 600 }),
+      key: variables.integer('KEY_RATE_LIMIT_PER_MINUTE', { ...RATES, otherwise: 60_000 }),
+    },
+    adminKey: variables.optional('PURSER_ADMIN_KEY', asServiceKey),
     stripe: readStripe(variables, mode),
   });
   checkDisabledAuth(variables, config);

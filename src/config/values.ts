@@ -1,4 +1,5 @@
 import { checkSecret } from '../auth/check-secret.ts';
+import { isServiceKey } from '../auth/service-key.ts';
 import { isLoopback } from '../loopback.ts';
 import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/api/client.ts';
 import { checkWebhookSecret } from '../stripe/receive/signature.ts';
@@ -67,6 +68,14 @@ export function asWebhookSecret(text: string, mode: Mode): string {
 export function asStripeKey(text: string, mode: Mode): string {
   if (livemodeOf(text) === null) throw 'must begin with sk_live_, sk_test_, rk_live_ or rk_test_';
   return notMadeUp(text, mode);
+}
+
+/** Its form says that it was made at random; what was typed by hand has another. */
+export function asServiceKey(text: string): string {
+  if (!isServiceKey(text) || new Set(text).size < 16) {
+    throw 'must be purser_sk_ and then 43 characters: 32 random bytes in base64url';
+  }
+  return text;
 }
 
 function notMadeUp(text: string, mode: Mode): string {

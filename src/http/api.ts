@@ -1,6 +1,7 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyPluginAsync, onRequestAsyncHookHandler } from 'fastify';
 import { PurserError } from '../errors.ts';
+import { type Identity, requireUser } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { debitRoute } from './routes/debit.ts';
 import { getCreditsRoute } from './routes/get-credits.ts';
@@ -14,18 +15,26 @@ export interface ApiOptions {
   readonly shop: FastifyPluginAsync;
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
-  /** Requests that one identity may send in a minute; 0 for no limit. Counted per process. */
-  readonly rateLimitPerMinute: number;
+  /** Requests that one caller may send in a minute; 0 for no limit. Counted per process. */
+  readonly rateLimits: Readonly<Record<Identity['kind'], number>>;
 }
 
 /** The routes behind the guard. */
 export const api =
-  ({ ledger, shop, guard, rateLimitPerMinute }: ApiOptions): FastifyPluginAsync =>
+  (options: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     // So that every request object has the same shape from the start.
-    app.decorateRequest('identity');
-    app.addHook('onRequest', guard);
-    if (rateLimitPerMinute > 0) await limitRate(app, rateLimitPerMinute);
+    app.decorateRequest('identity').decorateRequest('account');
+    app.addHook('onRequest', options.guard);
+    await limitRate(app, options.rateLimits);
+    await app.register(forUsers(options));
+  };
+
+/** What a signed-in user may do, always with the own account. */
+const forUsers =
+  ({ ledger, shop }: ApiOptions): FastifyPluginAsync =>
+  async (app) => {
+    app.addHook('preParsing', requireUser);
     await app.register(helloRoute);
     await app.register(getCreditsRoute(ledger));
     await app.register(listEntriesRoute(ledger));
@@ -41,15 +50,19 @@ const NO_HEADERS = {
   'x-ratelimit-reset': false,
 } as const;
 
-/** Counts in the phase after the guard's, so that the identity is known. */
-async function limitRate(app: FastifyInstance, perMinute: number): Promise<void> {
+/** Counts right after the guard, so that the caller is known, and before anything is refused. */
+async function limitRate(app: FastifyInstance, perMinute: ApiOptions['rateLimits']): Promise<void> {
+  if (perMinute.user === 0 && perMinute.key === 0) return;
   await app.register(rateLimit, {
-    max: perMinute,
+    max: ({ identity }) => perMinute[identity.kind],
+    allowList: ({ identity }) => perMinute[identity.kind] === 0,
     timeWindow: '1 minute',
-    hook: 'preParsing',
+    // A route's own hooks run after those of the plugins around it, such as the guard.
+    hook: 'onRequest',
     addHeaders: { ...NO_HEADERS, 'retry-after': false },
     addHeadersOnExceeding: NO_HEADERS,
-    keyGenerator: ({ identity }) => identity.userId,
+    keyGenerator: ({ identity }) =>
+      identity.kind === 'user' ? `user ${identity.userId}` : `key ${identity.prefix}`,
     errorResponseBuilder: (_request, { ttl }) =>
       new PurserError('rate_limited', {
         headers: { 'retry-after': String(Math.ceil(ttl / 1000)) },

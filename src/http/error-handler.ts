@@ -24,7 +24,7 @@ export function handleError(
   reply: FastifyReply,
 ): FastifyReply {
   const known = translate(error, request);
-  const level = known.status >= 500 ? 'error' : known.status === 401 ? 'info' : 'debug';
+  const level = known.status >= 500 ? 'error' : REFUSED.has(known.status) ? 'info' : 'debug';
   request.log[level]({ code: known.code, ...reasonOf(known) }, known.message);
   return reply
     .code(known.status)
@@ -32,6 +32,9 @@ export function handleError(
     .type('application/json; charset=utf-8')
     .send(JSON.stringify(errorBody(known, request.id)));
 }
+
+/** Who was refused and why is for the operator to see; other mistakes are the callers' own. */
+const REFUSED: ReadonlySet<number> = new Set([401, 403]);
 
 /** A stack only where there is a bug to find: in an outage every request would log one. */
 function reasonOf({ status, cause }: PurserError): { err?: unknown; reason?: string } {

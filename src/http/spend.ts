@@ -24,17 +24,18 @@ export interface Spending {
   readonly ref: string | null;
 }
 
-/** Debits the signed-in user and answers with the new balance, or throws 402 or 409. */
+/** Debits the request's account and answers with the new balance, or throws 402 or 409. */
 export async function spend(
   ledger: Ledger,
   request: FastifyRequest,
   reply: FastifyReply,
   { amount, reason, ref }: Spending,
 ) {
+  const { userId, actor } = request.account;
   const outcome = await ledger.post({
     kind: 'debit',
-    userId: request.identity.userId,
-    actor: 'user',
+    userId,
+    actor,
     idempotencyKey: idempotencyKey(request),
     amount,
     reason,

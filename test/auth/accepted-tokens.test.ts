@@ -4,7 +4,7 @@ import { encode as encodeV4 } from 'next-auth/jwt';
 import { describe, expect, test } from 'vitest';
 import { claimsAt, forge, judgeWith, OTHER_SECRET, SECRET } from './harness.ts';
 
-const ADA = { kind: 'user', userId: 'user-1' };
+const ADA = { kind: 'user', userId: 'user-1', actor: 'user' };
 const token = { sub: 'user-1', name: 'Ada', email: 'ada@example.com' };
 
 describe('tokens that the real packages make are accepted', () => {
@@ -77,7 +77,7 @@ describe('the user id', () => {
     ['with inner spaces and other scripts', 'Ада Лавлейс'],
   ])('%s is kept as it is', async (_name, sub) => {
     const made = await forge({ ...claimsAt(Date.now()), sub });
-    expect(await judgeWith({}, made)).toEqual({ kind: 'user', userId: sub });
+    expect(await judgeWith({}, made)).toEqual({ kind: 'user', userId: sub, actor: 'user' });
   });
 
   test('comes from the configured claim and from no other', async () => {
@@ -86,6 +86,7 @@ describe('the user id', () => {
     expect(await judgeWith({ userIdClaim }, await forge({ ...claims, email }))).toEqual({
       kind: 'user',
       userId: email,
+      actor: 'user',
     });
     expect(await judgeWith({ userIdClaim }, await forge(claims))).toMatchObject({
       reason: 'user id claim missing or not a string',

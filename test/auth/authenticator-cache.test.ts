@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest';
-import { createAuthenticator } from '../../src/auth/authenticator.ts';
-import { claimsAt, forge, judge, OPTIONS } from './harness.ts';
+import { claimsAt, createSessions, forge, judge, OPTIONS } from './harness.ts';
 
 const START = Date.UTC(2026, 0, 1);
 
 /** An authenticator with a clock that stands still until it is set. */
 function createClocked() {
   let now = START;
-  const authenticate = createAuthenticator(OPTIONS, () => now);
+  const authenticate = createSessions(OPTIONS, () => now);
   return {
     authenticate,
     setClock: (seconds: number) => {

@@ -1,10 +1,10 @@
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createAuthenticator, createTestAuthenticator } from '../../src/auth/authenticator.ts';
-import { claimsAt, createGuardedApp, forge, OPTIONS } from './harness.ts';
+import { createTestAuthenticator } from '../../src/auth/authenticator.ts';
+import { claimsAt, createGuardedApp, createSessions, forge, OPTIONS } from './harness.ts';
 
-const { app, reasons } = createGuardedApp(createAuthenticator(OPTIONS));
+const { app, reasons } = createGuardedApp(createSessions(OPTIONS));
 const valid = await forge(claimsAt(Date.now()));
 
 beforeAll(() => app.listen({ host: '127.0.0.1', port: 0 }));
@@ -22,7 +22,7 @@ describe('through the guard', () => {
   test.each(['Bearer', 'bearer', 'BEARER', 'Bearer  '])('with scheme %j', async (scheme) => {
     const authorization = `${scheme} ${valid}`;
     const answer = await app.inject({ url: '/whoami', headers: { authorization } });
-    expect(answer.json()).toEqual({ kind: 'user', userId: 'user-1' });
+    expect(answer.json()).toEqual({ kind: 'user', userId: 'user-1', actor: 'user' });
   });
 
   test('over a real socket, with the spaces that HTTP allows around a value', async () => {
@@ -56,8 +56,8 @@ describe('every refusal looks the same to the caller', () => {
       error: {
         code: 'unauthorized',
         message:
-          'A valid Bearer session token is required: the NextAuth session JWT (session strategy ' +
-          '"jwt"), not the cookie of a database session.',
+          'A valid Bearer token is required: the NextAuth session JWT (session strategy "jwt"), ' +
+          'not the cookie of a database session; or a service key.',
       },
       request_id: expect.any(String),
     });
@@ -84,6 +84,6 @@ test('with authentication switched off for tests everyone is test-user', async (
   const open = createGuardedApp(createTestAuthenticator()).app;
   for (const headers of [{}, { authorization: `Bearer ${valid}` }, { authorization: 'nonsense' }]) {
     const answer = await open.inject({ url: '/whoami', headers });
-    expect(answer.json()).toEqual({ kind: 'user', userId: 'test-user' });
+    expect(answer.json()).toEqual({ kind: 'user', userId: 'test-user', actor: 'user' });
   }
 });

@@ -6,6 +6,7 @@ import {
   createAuthenticator,
 } from '../../src/auth/authenticator.ts';
 import { createGuard } from '../../src/auth/guard.ts';
+import type { Keyring } from '../../src/auth/keyring.ts';
 import { deriveV4Key } from '../../src/auth/secret-keys.ts';
 import { errorBody } from '../../src/envelope.ts';
 import type { PurserError } from '../../src/errors.ts';
@@ -35,6 +36,12 @@ export function forge(payload: unknown, header: object = {}, secret = SECRET): P
     .encrypt(deriveV4Key(secret), { crit: { exp: true } });
 }
 
+/** For tests of session tokens: holds no keys and needs no database. */
+const NO_KEYS: Keyring = () => Promise.reject(new Error('no service keys here'));
+
+export const createSessions = (options: AuthOptions, clock?: () => number): Authenticator =>
+  createAuthenticator(options, NO_KEYS, clock);
+
 /** The identity, or the refusal with the reason that only the log sees. */
 export async function judge(authenticate: Authenticator, token: string) {
   try {
@@ -46,7 +53,7 @@ export async function judge(authenticate: Authenticator, token: string) {
 }
 
 export const judgeWith = (options: Partial<AuthOptions>, token: string) =>
-  judge(createAuthenticator({ ...OPTIONS, ...options }), token);
+  judge(createSessions({ ...OPTIONS, ...options }), token);
 
 /** A server with one route behind the guard; `reasons` is what went to the log. */
 export function createGuardedApp(authenticate: Authenticator): {

@@ -3,9 +3,8 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import type { PurserError } from '../../src/errors.ts';
-import { claimsAt, judge, OPTIONS } from './harness.ts';
+import { claimsAt, createSessions, judge, OPTIONS } from './harness.ts';
 
 const ISSUER = 'https://shop.example';
 const START = Date.now();
@@ -65,10 +64,10 @@ afterEach(async () => {
 function createJwksAuthenticator(audience: string | null = null, timeoutMs = 5_000) {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`;
   const jwks = { url, issuer: ISSUER, audience, timeoutMs };
-  return createAuthenticator({ ...OPTIONS, formats: [], jwks }, () => now);
+  return createSessions({ ...OPTIONS, formats: [], jwks }, () => now);
 }
 
-const ADA = { kind: 'user', userId: 'user-1' };
+const ADA = { kind: 'user', userId: 'user-1', actor: 'user' };
 const UNAVAILABLE = { code: 'keys_unavailable' };
 const REFUSED = { code: 'unauthorized' };
 

@@ -2,9 +2,17 @@ import { encode as encodeV5 } from 'authjs-core/jwt';
 import fc from 'fast-check';
 import { EncryptJWT, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import { deriveV4Key, deriveV5Keys } from '../../src/auth/secret-keys.ts';
-import { claimsAt, forge, judge, judgeWith, OPTIONS, OTHER_SECRET, SECRET } from './harness.ts';
+import {
+  claimsAt,
+  createSessions,
+  forge,
+  judge,
+  judgeWith,
+  OPTIONS,
+  OTHER_SECRET,
+  SECRET,
+} from './harness.ts';
 
 const now = Date.now();
 const seconds = Math.floor(now / 1000);
@@ -47,11 +55,10 @@ describe('refused by the clock', () => {
   });
 
   test('exp and iat may be 15 seconds off, not more', async () => {
-    const at = (offset: number) => createAuthenticator(OPTIONS, () => (claims.exp + offset) * 1000);
+    const at = (offset: number) => createSessions(OPTIONS, () => (claims.exp + offset) * 1000);
     expect(await judge(at(14), valid)).toMatchObject({ userId: 'user-1' });
     expect(await judge(at(15), valid)).toMatchObject({ code: 'unauthorized' });
-    const issued = (offset: number) =>
-      createAuthenticator(OPTIONS, () => (claims.iat - offset) * 1000);
+    const issued = (offset: number) => createSessions(OPTIONS, () => (claims.iat - offset) * 1000);
     expect(await judge(issued(15), valid)).toMatchObject({ userId: 'user-1' });
     expect(await judge(issued(16), valid)).toMatchObject({ code: 'unauthorized' });
   });
@@ -222,7 +229,7 @@ describe('refused for the key', () => {
 });
 
 test('no token that differs from a valid one in any character is accepted', async () => {
-  const authenticate = createAuthenticator(OPTIONS);
+  const authenticate = createSessions(OPTIONS);
   const v5 = await encodeV5({ token: claims, secret: SECRET, salt: 'authjs.session-token' });
   const character = fc.constantFrom(...'ABCXYZabcxyz0189-_=.+/ \n\t\0é');
   const mutation = fc.record({

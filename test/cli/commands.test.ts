@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import { explain } from '../../src/cli/command.ts';
 import { createLedger } from '../../src/ledger/ledger.ts';
+import { judgeWith } from '../auth/harness.ts';
 import { debit, grant } from '../support/commands.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { PRODUCTION, SECRETS } from '../support/environment.ts';
@@ -128,13 +128,16 @@ describe('verify', () => {
 });
 
 describe('token', () => {
+  const userOf = (printed: string, secret: string) =>
+    judgeWith({ secrets: [secret] }, printed.trim());
+
   test('signs a user in, with the secret of the folder or of the environment', async () => {
     const folder = await makeFolder();
     const own = await runPurser(['token', '--folder', folder, '--user', 'ann']);
     const { NEXTAUTH_SECRET } = JSON.parse(await readFile(join(folder, 'secrets.json'), 'utf8'));
-    expect(await userOf(own.stdout, NEXTAUTH_SECRET)).toBe('ann');
+    expect(await userOf(own.stdout, NEXTAUTH_SECRET)).toMatchObject({ userId: 'ann' });
     const given = await runPurser(['token', '--folder', folder], { env: SECRETS });
-    expect(await userOf(given.stdout, SECRETS.NEXTAUTH_SECRET)).toBe('demo');
+    expect(await userOf(given.stdout, SECRETS.NEXTAUTH_SECRET)).toMatchObject({ userId: 'demo' });
   });
 
   test.each(['production', 'staging'])('is refused with NODE_ENV=%s', async (mode) => {
@@ -144,17 +147,6 @@ describe('token', () => {
     expect(stderr).toContain('developer’s machine only');
   });
 });
-
-async function userOf(printed: string, secret: string): Promise<string> {
-  const authenticate = createAuthenticator({
-    secrets: [secret],
-    formats: ['v4'],
-    sessionCookieNames: [],
-    jwks: null,
-    userIdClaim: 'sub',
-  });
-  return (await authenticate([`Bearer ${printed.trim()}`])).userId;
-}
 
 describe('simulate purchase', () => {
   test('grants what the price gives, to the user, for the quantity; refuses nonsense', async () => {

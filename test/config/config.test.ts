@@ -43,7 +43,8 @@ describe('what is read', () => {
   test('defaults', () => {
     expect(read()).toMatchObject({
       logLevel: 'info',
-      rateLimitPerMinute: 600,
+      rateLimits: { user: 600, key: 60_000 },
+      adminKey: null,
       allowedOrigins: ['https://app.example.com', 'http://localhost:3000', 'http://127.0.0.1:3000'],
       auth: { formats: ['v4', 'v5'], sessionCookieNames: [], jwks: null, userIdClaim: 'sub' },
       stripe: { livemode: false, apiBase: null, prices: { env: new Map(), file: new Map() } },
@@ -79,6 +80,7 @@ describe('what is read', () => {
       STRIPE_API_BASE: 'http://127.0.0.1:12111',
       STRIPE_PRICE_TO_CREDITS_JSON: '{"price_x": 100, "price_seat": 0}',
       RATE_LIMIT_PER_MINUTE: '0',
+      KEY_RATE_LIMIT_PER_MINUTE: '1',
       LOG_LEVEL: 'warn',
       AUTH_TOKEN_FORMATS: '["v5", "jwks"]',
       AUTH_SESSION_COOKIE_NAMES: '["shop.session"]',
@@ -87,7 +89,7 @@ describe('what is read', () => {
     });
     expect(config).toMatchObject({
       logLevel: 'warn',
-      rateLimitPerMinute: 0,
+      rateLimits: { user: 0, key: 1 },
       auth: {
         formats: ['v5'],
         sessionCookieNames: ['shop.session'],

@@ -59,7 +59,7 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
     ledger: { post: fail, balance: fail, entries: fail, counts, close: async () => {} },
     shop: async () => {},
     guard: createGuard(createTestAuthenticator()),
-    rateLimitPerMinute: 0,
+    rateLimits: { user: 0, key: 0 },
     allowedOrigins: [],
     health: { version: '1', authDisabled: true, checkDatabase: async () => {} },
     listPacks: async () => [],

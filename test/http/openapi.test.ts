@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const GUARDED = [400, 401, 429, 500, 503];
+const GUARDED = [400, 401, 403, 429, 500, 503];
 const SPENDING = [...GUARDED, 402, 409, 413, 415];
 const SHOPPING = [...GUARDED, 413, 415, 502];
 const OPERATIONS: readonly (readonly [string, string, string, readonly number[]])[] = [

@@ -3,8 +3,11 @@ import { type AddressInfo, connect } from 'node:net';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { expect } from 'vitest';
+import { createKey } from '../../src/auth/key-store.ts';
 import { signV4Token } from '../../src/auth/sign-token.ts';
 import { readConfig } from '../../src/config/config.ts';
+import type { Scope } from '../../src/identity.ts';
+import { logOptions } from '../../src/log.ts';
 import { assemble } from '../../src/main.ts';
 import { type Contract, readContract } from './api-contract.ts';
 import { grant } from './commands.ts';
@@ -17,6 +20,8 @@ export const FRONT_END = 'https://app.example.com';
 interface Call {
   /** The user whose session token is sent; none when it is left out. */
   readonly as?: string;
+  /** The service key that is sent instead. */
+  readonly key?: string;
   /** Sent as JSON; a text or bytes are sent as they are. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
@@ -47,6 +52,8 @@ export interface TestApp {
   readonly call: (method: string, url: string, options?: Call) => Promise<Answer>;
   /** A request whose 500 is expected. */
   readonly callAndFail: (method: string, url: string, options?: Call) => Promise<Answer>;
+  /** Makes a service key. */
+  readonly makeKey: (...scopes: readonly Scope[]) => Promise<string>;
   readonly give: (userId: string, amount: number) => Promise<void>;
   readonly onRecord: (userId: string) => Promise<OnRecord>;
   readonly tokenOf: (userId: string) => Promise<string>;
@@ -81,7 +88,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     ...options.env,
   });
   const log: string[] = [];
-  const logger = pino({ level: 'debug' }, { write: (line) => void log.push(line) });
+  const logger = pino(logOptions('debug'), { write: (line) => void log.push(line) });
   const { app, ledger, pool, receiver } = await assemble(config, logger);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
@@ -95,14 +102,14 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   }
 
   async function send(method: string, url: string, call: Call): Promise<Answer> {
-    const authorization = call.as && { authorization: `Bearer ${await tokenOf(call.as)}` };
+    const token = call.key ?? (call.as && (await tokenOf(call.as)));
     const response = await app.inject({
       ...payloadOf(call.body),
       method: method as NonNullable<InjectOptions['method']>,
       url,
       headers: {
         ...(call.body !== undefined && { 'content-type': 'application/json' }),
-        ...authorization,
+        ...(token && { authorization: `Bearer ${token}` }),
         ...call.headers,
       },
     });
@@ -130,6 +137,10 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       const answer = await send(method, url, call);
       checkAnswer(contract, method, url, answer);
       return answer;
+    },
+    async makeKey(...scopes) {
+      const made = await createKey(database.pool, { name: 'test', scopes, expiresAt: null });
+      return made.key;
     },
     async give(userId, amount) {
       expect(await ledger.post(grant(userId, amount))).toMatchObject({ ok: true });

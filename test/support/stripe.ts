@@ -5,6 +5,7 @@ import { type FakeStripe, startFakeStripe } from '../../packages/fake-stripe/src
 import { createGuard } from '../../src/auth/guard.ts';
 import { ErrorBody } from '../../src/envelope.ts';
 import { handleError } from '../../src/http/error-handler.ts';
+import { requireUser } from '../../src/identity.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
 import { createStripeClient, parseApiBase } from '../../src/stripe/api/client.ts';
 import { createCatalogue } from '../../src/stripe/catalogue/catalogue.ts';
@@ -153,8 +154,8 @@ async function buildStage(
   await app.register(receiver.routes);
   const sync = createCheckoutSync(receiver.processing);
   await app.register(async (behindGuard) => {
-    behindGuard.decorateRequest('identity');
-    behindGuard.addHook('onRequest', believe);
+    behindGuard.decorateRequest('identity').decorateRequest('account');
+    behindGuard.addHook('onRequest', believe).addHook('preParsing', requireUser);
     await behindGuard.register(syncCheckoutSessionRoute({ sync, balance: ledger.balance }));
   });
   return {
@@ -190,7 +191,7 @@ async function buildStage(
 }
 
 /** Takes everybody for who they say they are. */
-const believe = createGuard(async ([userId = '']) => ({ kind: 'user', userId }));
+const believe = createGuard(async ([userId = '']) => ({ kind: 'user', userId, actor: 'user' }));
 
 /** A signed request of Stripe's; every part may be replaced. */
 export function delivery(

@@ -18,6 +18,6 @@ export const getCreditsRoute =
           response: { 200: BalanceEnvelope, ...guardedErrors },
         },
       },
-      async ({ identity }) => ({ data: toBalance(await ledger.balance(identity.userId)) }),
+      async ({ account }) => ({ data: toBalance(await ledger.balance(account.userId)) }),
     );
   };

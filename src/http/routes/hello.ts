@@ -16,6 +16,6 @@ export const helloRoute: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Envelope(Type.Object({ user: Type.String() })), ...guardedErrors },
       },
     },
-    async ({ identity }) => ({ data: { user: identity.userId } }),
+    async ({ account }) => ({ data: { user: account.userId } }),
   );
 };

@@ -37,9 +37,9 @@ export const listEntriesRoute =
           },
         },
       },
-      async ({ identity, query: { limit = PAGE, cursor } }) => {
+      async ({ account, query: { limit = PAGE, cursor } }) => {
         const before = cursor === undefined ? null : Number(cursor);
-        const { entries, next } = await ledger.entries(identity.userId, { limit, before });
+        const { entries, next } = await ledger.entries(account.userId, { limit, before });
         return {
           data: entries.map(toStatementEntry),
           next_cursor: next === null ? null : String(next),

@@ -95,7 +95,7 @@ export const createCheckoutSessionRoute =
         const { success_url: success, cancel_url: cancel, ...body } = request.body;
         const { id, url, expiresAt, replayed } = await inTime(
           open({
-            userId: request.identity.userId,
+            userId: request.account.userId,
             items: itemsOf(body),
             adjustable: body.adjustable_quantity ?? false,
             successUrl: success === undefined ? urls.success : urls.check('success_url', success),

@@ -57,7 +57,7 @@ export const createPortalSessionRoute =
           },
         },
       },
-      async ({ identity: { userId }, body: { return_url: given } }) => {
+      async ({ account: { userId }, body: { return_url: given } }) => {
         const returnUrl = given === undefined ? urls.home : urls.check('return_url', given);
         return { data: { url: await inTime(open(userId, returnUrl)) } };
       },

@@ -47,7 +47,7 @@ export const syncCheckoutSessionRoute =
           },
         },
       },
-      async ({ identity: { userId }, params: { id }, body }) => {
+      async ({ account: { userId }, params: { id }, body }) => {
         refuseBody(body);
         const status = await inTime(sync(userId, id));
         const { balance: all, available, held } = await balance(userId);
