@@ -3,8 +3,10 @@ import type { FastifyInstance, FastifyPluginAsync, onRequestAsyncHookHandler } f
 import { PurserError } from '../errors.ts';
 import { type Identity, requireUser } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { type Door, keyDoor, userDoor } from './door.ts';
 import { debitRoute } from './routes/debit.ts';
 import { getCreditsRoute } from './routes/get-credits.ts';
+import { grantRoute } from './routes/grant.ts';
 import { helloRoute } from './routes/hello.ts';
 import { listEntriesRoute } from './routes/list-entries.ts';
 import { useCreditsRoute } from './routes/use-credits.ts';
@@ -28,6 +30,7 @@ export const api =
     app.addHook('onRequest', options.guard);
     await limitRate(app, options.rateLimits);
     await app.register(forUsers(options));
+    await app.register(forKeys(options));
   };
 
 /** What a signed-in user may do, always with the own account. */
@@ -36,11 +39,26 @@ const forUsers =
   async (app) => {
     app.addHook('preParsing', requireUser);
     await app.register(helloRoute);
-    await app.register(getCreditsRoute(ledger));
-    await app.register(listEntriesRoute(ledger));
-    await app.register(debitRoute(ledger));
-    await app.register(useCreditsRoute(ledger));
+    await app.register(credits(ledger, userDoor));
     await app.register(shop);
+  };
+
+/** What a service key may do, with the account of any user. */
+const forKeys =
+  ({ ledger }: ApiOptions): FastifyPluginAsync =>
+  async (app) => {
+    await app.register(credits(ledger, keyDoor));
+    await app.register(grantRoute(ledger));
+  };
+
+/** What both may do. */
+const credits =
+  (ledger: Ledger, door: Door): FastifyPluginAsync =>
+  async (app) => {
+    await app.register(getCreditsRoute(ledger, door));
+    await app.register(listEntriesRoute(ledger, door));
+    await app.register(debitRoute(ledger, door));
+    await app.register(useCreditsRoute(ledger, door));
   };
 
 /** Of the plugin's headers only Retry-After is promised, and the 429 below has its own. */

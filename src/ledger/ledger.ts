@@ -86,9 +86,15 @@ function checkCommand(command: Command): void {
   if (!texts.every((text) => text === null || isStorable(text))) {
     refuse('Text must not hold NUL or lone surrogates.');
   }
-  if (command.userId.length < 1 || command.userId.length > 255) {
+  if (!hasUserIdLength(command.userId)) {
     refuse('A user id has 1 to 255 characters.');
   }
+}
+
+/** Counted as Postgres does: a character beyond the BMP is one, not two. */
+function hasUserIdLength(userId: string): boolean {
+  const { length } = userId;
+  return length >= 1 && (length <= 255 || (length <= 510 && [...userId].length <= 255));
 }
 
 function amountsOf(command: Command): readonly number[] {

@@ -36,6 +36,7 @@ function substance(command: Command): unknown {
           grant.reason,
           grant.ref,
           entriesOf(grant),
+          grant.expiresAt,
         ]),
       ];
   }
