@@ -72,6 +72,13 @@ export const bodyErrors = {
 
 export const conflictError = error('The Idempotency-Key was used for another request.');
 
+/** What is sent was meant for something. */
+export function refuseBody(body: unknown): void {
+  const isEmpty = typeof body === 'object' && body !== null && Object.keys(body).length === 0;
+  if (body === undefined || (isEmpty && !Array.isArray(body))) return;
+  throw new PurserError('invalid_request', { message: 'No body is expected here.' });
+}
+
 /** @param description what repeats of a request with the same key get, and for how long */
 export const idempotencyHeaders = (description: string) =>
   Type.Object({

@@ -9,6 +9,7 @@ import { getCreditsRoute } from './routes/get-credits.ts';
 import { grantRoute } from './routes/grant.ts';
 import { helloRoute } from './routes/hello.ts';
 import { listEntriesRoute } from './routes/list-entries.ts';
+import { type RevokeSessions, revokeSessionsRoute } from './routes/revoke-sessions.ts';
 import { useCreditsRoute } from './routes/use-credits.ts';
 
 export interface ApiOptions {
@@ -17,6 +18,7 @@ export interface ApiOptions {
   readonly shop: FastifyPluginAsync;
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
+  readonly revokeSessions: RevokeSessions;
   /** Requests that one caller may send in a minute; 0 for no limit. Counted per process. */
   readonly rateLimits: Readonly<Record<Identity['kind'], number>>;
 }
@@ -45,10 +47,11 @@ const forUsers =
 
 /** What a service key may do, with the account of any user. */
 const forKeys =
-  ({ ledger }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, revokeSessions }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     await app.register(credits(ledger, keyDoor));
     await app.register(grantRoute(ledger));
+    await app.register(revokeSessionsRoute(revokeSessions));
   };
 
 /** What both may do. */

@@ -11,7 +11,7 @@ interface Operation {
   /** Its address, below that of the account. */
   readonly path: string;
   /** What a service key needs for it. */
-  readonly scope: Exclude<Scope, 'admin'>;
+  readonly scope: Scope;
 }
 
 /** What of a route follows from who calls it. */

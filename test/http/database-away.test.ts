@@ -15,7 +15,7 @@ beforeAll(async () => {
   proxy = await startProxy(database.url);
   api = await startTestApp({ database, databaseUrl: proxy.url });
   await api.give('ada', 1_000);
-  key = await api.makeKey('credits:read', 'credits:spend');
+  key = await api.makeKey('admin');
 });
 afterAll(async () => {
   await proxy.comeBack();
@@ -45,6 +45,7 @@ const NEEDY: Readonly<Record<string, () => Promise<Answer>>> = {
   'entries of a user': () => api.call('GET', '/api/v1/users/ada/credits/entries', { key }),
   'debit of a user': () =>
     api.call('POST', '/api/v1/users/ada/credits/debit', { key, body: { delta: 1 } }),
+  'revoke-sessions': () => api.call('POST', '/api/v1/users/bob/revoke-sessions', { key }),
   webhook: deliverEvent,
 };
 

@@ -32,6 +32,7 @@ afterAll(() => api.close());
 
 const GUARDED = [400, 401, 403, 429, 500, 503];
 const SPENDING = [...GUARDED, 402, 409, 413, 415];
+const REVOKING = [...GUARDED, 413, 415];
 const SHOPPING = [...GUARDED, 413, 415, 502];
 const OPERATIONS: readonly (readonly [string, string, string, readonly number[]])[] = [
   ['get', '/livez', 'livez', []],
@@ -46,6 +47,7 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['get', '/api/v1/users/{user_id}/credits/entries', 'listEntriesForUser', GUARDED],
   ['post', '/api/v1/users/{user_id}/credits/debit', 'debitForUser', SPENDING],
   ['post', '/api/v1/users/{user_id}/use-credits', 'useCreditsForUser', SPENDING],
+  ['post', '/api/v1/users/{user_id}/revoke-sessions', 'revokeSessionsForUser', REVOKING],
   ['post', '/api/v1/users/{user_id}/grants', 'grantForUser', [...GUARDED, 409, 413, 415]],
   ['post', '/api/v1/checkout-sessions', 'createCheckoutSession', [...SHOPPING, 409, 422]],
   ['post', '/api/v1/checkout-sessions/{id}/sync', 'syncCheckoutSession', [...SHOPPING, 404]],

@@ -16,6 +16,7 @@ const ROUTES: readonly Route[] = [
   ['GET', '/credits/entries', 'credits:read', undefined],
   ['POST', '/credits/debit', 'credits:spend', { delta: 1, reason: 'render' }],
   ['POST', '/use-credits', 'credits:spend', { units: 1, ref: 'job-1' }],
+  ['POST', '/revoke-sessions', 'admin', undefined],
   ['POST', '/grants', 'credits:grant', { amount: 1, category: 'bonus', reason: 'welcome' }],
 ];
 
@@ -43,10 +44,12 @@ test('the table above has every address for service keys', async () => {
 });
 
 describe.each(ROUTES)('%s /api/v1/users/{user_id}%s', (method, path, needed, body) => {
+  const user = path === '/revoke-sessions' ? 'bob' : 'ada';
+
   test.each(SCOPES)('with the scope %s', async (scope) => {
     const key = await api.makeKey(scope);
-    const before = await api.onRecord('ada');
-    const { status, headers, body: answer } = await about('ada', method, path, { key, body });
+    const before = await api.onRecord(user);
+    const { status, headers, body: answer } = await about(user, method, path, { key, body });
     if (scope === needed || scope === 'admin') {
       expect(status).toBe(200);
       return;
@@ -62,18 +65,18 @@ describe.each(ROUTES)('%s /api/v1/users/{user_id}%s', (method, path, needed, bod
     expect(headers['www-authenticate']).toBe(
       `Bearer error="insufficient_scope", scope="${needed}"`,
     );
-    expect(await api.onRecord('ada')).toEqual(before);
+    expect(await api.onRecord(user)).toEqual(before);
   });
 
   test('with all scopes but the one that it needs', async () => {
     const others = SCOPES.filter((scope) => scope !== needed && scope !== 'admin');
     const key = await api.makeKey(...others);
-    expect((await about('ada', method, path, { key, body })).status).toBe(403);
+    expect((await about(user, method, path, { key, body })).status).toBe(403);
   });
 
   test('is no address for a user, not even for the own account', async () => {
-    const before = await api.onRecord('ada');
-    const { status, body: answer } = await about('ada', method, path, { as: 'ada', body });
+    const before = await api.onRecord('own');
+    const { status, body: answer } = await about('own', method, path, { as: 'own', body });
     expect([status, answer.error]).toEqual([
       403,
       {
@@ -81,19 +84,19 @@ describe.each(ROUTES)('%s /api/v1/users/{user_id}%s', (method, path, needed, bod
         message: 'This address is for service keys; a session token only ever means its own user.',
       },
     ]);
-    expect(await api.onRecord('ada')).toEqual(before);
+    expect(await api.onRecord('own')).toEqual(before);
   });
 
   test('is 401 without a key, and other methods are 405', async () => {
-    expect((await about('ada', method, path, { body })).status).toBe(401);
-    const { status, headers } = await about('ada', 'DELETE', path, {});
+    expect((await about(user, method, path, { body })).status).toBe(401);
+    const { status, headers } = await about(user, 'DELETE', path, {});
     expect([status, headers['allow']]).toEqual([405, method === 'GET' ? 'GET, HEAD' : method]);
   });
 
   test('refuses a scope before it reads the body', async () => {
     if (method === 'GET') return;
     const key = await api.makeKey('credits:read');
-    const url = `/api/v1/users/ada${path}`;
+    const url = `/api/v1/users/${user}${path}`;
     expect((await api.call(method, url, { key, body: '{' })).status).toBe(403);
   });
 });
