@@ -36,7 +36,7 @@ declare module 'fastify' {
   }
 }
 
-// Both run before the body is read and after the rate limit, which counts what they refuse.
+// All of these run before the body is read and after the rate limit, which counts what they refuse.
 
 /** Lets only session tokens pass; the account is the user's own. */
 export const requireUser: preParsingHookHandler = (request, _reply, _payload, done) => {
@@ -50,6 +50,14 @@ export const requireUser: preParsingHookHandler = (request, _reply, _payload, do
   const { userId, actor } = identity;
   request.account = { userId, actor };
   done();
+};
+
+/** Lets nobody pass: for what session tokens might do if this deployment let them. */
+export const refuseWrites: preParsingHookHandler = () => {
+  throw forbidden({
+    message: 'Session tokens may not do that here; your server may, with a service key.',
+    reason: 'a write with a session token, which USER_TOKEN_WRITES refuses',
+  });
 };
 
 /** Lets only service keys with a scope pass; the account is the `user_id` of the path, if any. */

@@ -99,6 +99,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     shop,
     guard: createGuard(auth ? createAuthenticator(auth, records) : createTestAuthenticator()),
     rateLimits: config.rateLimits,
+    userWrites: config.userWrites,
     revokeSessions: records.cutoffs.revoke,
     allowedOrigins: config.allowedOrigins,
     health: {

@@ -1,9 +1,9 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyPluginAsync, onRequestAsyncHookHandler } from 'fastify';
 import { PurserError } from '../errors.ts';
-import { type Identity, requireUser } from '../identity.ts';
+import { type Identity, refuseWrites, requireUser } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { type Door, keyDoor, userDoor } from './door.ts';
+import { type Door, keyDoor, type UserWrites, userDoor } from './door.ts';
 import { debitRoute } from './routes/debit.ts';
 import { getCreditsRoute } from './routes/get-credits.ts';
 import { grantRoute } from './routes/grant.ts';
@@ -19,6 +19,7 @@ export interface ApiOptions {
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
   readonly revokeSessions: RevokeSessions;
+  readonly userWrites: UserWrites;
   /** Requests that one caller may send in a minute; 0 for no limit. Counted per process. */
   readonly rateLimits: Readonly<Record<Identity['kind'], number>>;
 }
@@ -37,12 +38,15 @@ export const api =
 
 /** What a signed-in user may do, always with the own account. */
 const forUsers =
-  ({ ledger, shop }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, shop, userWrites }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     app.addHook('preParsing', requireUser);
     await app.register(helloRoute);
-    await app.register(credits(ledger, userDoor));
-    await app.register(shop);
+    await app.register(credits(ledger, userDoor(userWrites)));
+    await app.register(async (buying) => {
+      if (userWrites === 'none') buying.addHook('preParsing', refuseWrites);
+      await buying.register(shop);
+    });
   };
 
 /** What a service key may do, with the account of any user. */

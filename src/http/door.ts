@@ -1,6 +1,6 @@
 import type { RouteShorthandOptions } from 'fastify';
 import type { TSchema } from 'typebox';
-import { requireScope, type Scope } from '../identity.ts';
+import { refuseWrites, requireScope, type Scope } from '../identity.ts';
 import { UserPath } from '../operation.ts';
 
 /** An operation on an account, whichever way it is reached. */
@@ -30,12 +30,20 @@ interface Way {
 /** Who an operation is for. One route serves both doors, so that twins cannot differ. */
 export type Door = (operation: Operation) => Way;
 
+/** What a session token may do beside reading: also debit, also buy, or nothing. */
+export type UserWrites = 'all' | 'checkout' | 'none';
+
 /** The signed-in user's own account; the plugin around it lets only users pass. */
-export const userDoor: Door = ({ id, summary, path, scope }) => ({
-  url: `/api/v1${scope === 'credits:read' ? '/me' : ''}${path}`,
-  options: {},
-  schema: { operationId: id, summary, tags: ['Credits'], security: [{ session: [] }] },
-});
+export const userDoor =
+  (writes: UserWrites): Door =>
+  ({ id, summary, path, scope }) => {
+    const reads = scope === 'credits:read';
+    return {
+      url: `/api/v1${reads ? '/me' : ''}${path}`,
+      options: reads || writes === 'all' ? {} : { preParsing: refuseWrites },
+      schema: { operationId: id, summary, tags: ['Credits'], security: [{ session: [] }] },
+    };
+  };
 
 /** Any user's account, for service keys. */
 export const keyDoor: Door = ({ id, summary, path, scope }) => ({

@@ -74,6 +74,7 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
     shop: async () => {},
     guard: createGuard(createTestAuthenticator()),
     rateLimits: { user: 0, key: 0 },
+    userWrites: 'all',
     revokeSessions: fail,
     allowedOrigins: [],
     health: { version: '1', authDisabled: true, checkDatabase: async () => {} },
