@@ -76,6 +76,8 @@ process.once('message', async (settings: ServerSettings) => {
     shop: async () => {},
     guard: createBenchGuard(settings.secret, pool),
     rateLimits: { user: 0, key: 0 },
+    userWrites: 'all',
+    revokeSessions: async () => 0,
     allowedOrigins: [],
     listPacks: async () => [],
     stripeWebhook: receiver.routes,

@@ -9,6 +9,7 @@ import { reconcileCommand } from './reconcile.ts';
 import { serveCommand } from './serve.ts';
 import { simulateCommand } from './simulate.ts';
 import { tokenCommand } from './token.ts';
+import { usersCommands } from './users.ts';
 import { verifyCommand } from './verify.ts';
 
 const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
@@ -17,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   verify: verifyCommand,
   events: eventsCommands,
   keys: keysCommands,
+  users: usersCommands,
   reconcile: reconcileCommand,
   prices: pricesCommand,
   token: tokenCommand,

@@ -28,6 +28,7 @@ import { type Env, readVariables, type Variables } from './variables.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const REFERENCES = ['ignore', 'user_id'] as const;
+const USER_WRITES = ['all', 'checkout', 'none'] as const;
 const RATES = { min: 0, max: 1_000_000 } as const;
 const LOCAL_ORIGINS = ['http://localhost:3000', 'http://127.0.0.1:3000'] as const;
 
@@ -48,6 +49,8 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Requests a minute of one user and of one service key; 0 for no limit. */
   readonly rateLimits: { readonly user: number; readonly key: number };
+  /** What a session token may do beside reading. */
+  readonly userWrites: (typeof USER_WRITES)[number];
   /** The first service key, which may do everything; null when none is to be made. */
   readonly adminKey: string | null;
   readonly stripe: {
@@ -114,6 +117,7 @@ export function readConfig(env: Env): Config {
       user: variables.integer('RATE_LIMIT_PER_MINUTE', { ...RATES, otherwise: 600 }),
       key: variables.integer('KEY_RATE_LIMIT_PER_MINUTE', { ...RATES, otherwise: 60_000 }),
     },
+    userWrites: variables.oneOf('USER_TOKEN_WRITES', USER_WRITES, 'all'),
     adminKey: variables.optional('PURSER_ADMIN_KEY', asServiceKey),
     stripe: readStripe(variables, mode),
   });

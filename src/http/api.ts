@@ -1,12 +1,15 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyPluginAsync, onRequestAsyncHookHandler } from 'fastify';
 import { PurserError } from '../errors.ts';
-import { type Identity, requireUser } from '../identity.ts';
+import { type Identity, refuseWrites, requireUser } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { type Door, keyDoor, type UserWrites, userDoor } from './door.ts';
 import { debitRoute } from './routes/debit.ts';
 import { getCreditsRoute } from './routes/get-credits.ts';
+import { grantRoute } from './routes/grant.ts';
 import { helloRoute } from './routes/hello.ts';
 import { listEntriesRoute } from './routes/list-entries.ts';
+import { type RevokeSessions, revokeSessionsRoute } from './routes/revoke-sessions.ts';
 import { useCreditsRoute } from './routes/use-credits.ts';
 
 export interface ApiOptions {
@@ -15,6 +18,8 @@ export interface ApiOptions {
   readonly shop: FastifyPluginAsync;
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
+  readonly revokeSessions: RevokeSessions;
+  readonly userWrites: UserWrites;
   /** Requests that one caller may send in a minute; 0 for no limit. Counted per process. */
   readonly rateLimits: Readonly<Record<Identity['kind'], number>>;
 }
@@ -28,19 +33,39 @@ export const api =
     app.addHook('onRequest', options.guard);
     await limitRate(app, options.rateLimits);
     await app.register(forUsers(options));
+    await app.register(forKeys(options));
   };
 
 /** What a signed-in user may do, always with the own account. */
 const forUsers =
-  ({ ledger, shop }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, shop, userWrites }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     app.addHook('preParsing', requireUser);
     await app.register(helloRoute);
-    await app.register(getCreditsRoute(ledger));
-    await app.register(listEntriesRoute(ledger));
-    await app.register(debitRoute(ledger));
-    await app.register(useCreditsRoute(ledger));
-    await app.register(shop);
+    await app.register(credits(ledger, userDoor(userWrites)));
+    await app.register(async (buying) => {
+      if (userWrites === 'none') buying.addHook('preParsing', refuseWrites);
+      await buying.register(shop);
+    });
+  };
+
+/** What a service key may do, with the account of any user. */
+const forKeys =
+  ({ ledger, revokeSessions }: ApiOptions): FastifyPluginAsync =>
+  async (app) => {
+    await app.register(credits(ledger, keyDoor));
+    await app.register(grantRoute(ledger));
+    await app.register(revokeSessionsRoute(revokeSessions));
+  };
+
+/** What both may do. */
+const credits =
+  (ledger: Ledger, door: Door): FastifyPluginAsync =>
+  async (app) => {
+    await app.register(getCreditsRoute(ledger, door));
+    await app.register(listEntriesRoute(ledger, door));
+    await app.register(debitRoute(ledger, door));
+    await app.register(useCreditsRoute(ledger, door));
   };
 
 /** Of the plugin's headers only Retry-After is promised, and the 429 below has its own. */

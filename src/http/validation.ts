@@ -87,6 +87,10 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
       return 'must not be empty';
     case 'maxLength':
       return `must have at most ${params['limit']} characters`;
+    case 'maxProperties':
+      return `must have at most ${params['limit']} fields`;
+    case 'format':
+      return 'must be a moment such as 2027-01-31T00:00:00Z';
     case 'maxItems':
       return `must have at most ${params['limit']} items`;
     case 'pattern':

@@ -62,7 +62,7 @@ function checkTexts(command: Command): void {
   if (!texts.every((text) => text === null || isStorable(text))) {
     refuse('Text must not hold NUL or lone surrogates.');
   }
-  if (userId.length < 1 || userId.length > 255) refuse('A user id has 1 to 255 characters.');
+  if (!hasUserIdLength(userId)) refuse('A user id has 1 to 255 characters.');
 }
 
 function textsOf({ reason, ref, metadata }: Note): (string | null)[] {
@@ -71,4 +71,10 @@ function textsOf({ reason, ref, metadata }: Note): (string | null)[] {
 
 function refuse(message: string): never {
   throw new PurserError('invalid_request', { message });
+}
+
+/** Counted as Postgres does: a character beyond the BMP is one, not two. */
+function hasUserIdLength(userId: string): boolean {
+  const { length } = userId;
+  return length >= 1 && (length <= 255 || (length <= 510 && [...userId].length <= 255));
 }

@@ -44,6 +44,7 @@ describe('what is read', () => {
     expect(read()).toMatchObject({
       logLevel: 'info',
       rateLimits: { user: 600, key: 60_000 },
+      userWrites: 'all',
       adminKey: null,
       allowedOrigins: ['https://app.example.com', 'http://localhost:3000', 'http://127.0.0.1:3000'],
       auth: { formats: ['v4', 'v5'], sessionCookieNames: [], jwks: null, userIdClaim: 'sub' },

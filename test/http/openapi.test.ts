@@ -32,6 +32,7 @@ afterAll(() => api.close());
 
 const GUARDED = [400, 401, 403, 429, 500, 503];
 const SPENDING = [...GUARDED, 402, 409, 413, 415];
+const REVOKING = [...GUARDED, 413, 415];
 const SHOPPING = [...GUARDED, 413, 415, 502];
 const OPERATIONS: readonly (readonly [string, string, string, readonly number[]])[] = [
   ['get', '/livez', 'livez', []],
@@ -42,6 +43,12 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['get', '/api/v1/me/credits/entries', 'listEntries', GUARDED],
   ['post', '/api/v1/credits/debit', 'debit', SPENDING],
   ['post', '/api/v1/use-credits', 'useCredits', SPENDING],
+  ['get', '/api/v1/users/{user_id}/credits', 'getCreditsForUser', GUARDED],
+  ['get', '/api/v1/users/{user_id}/credits/entries', 'listEntriesForUser', GUARDED],
+  ['post', '/api/v1/users/{user_id}/credits/debit', 'debitForUser', SPENDING],
+  ['post', '/api/v1/users/{user_id}/use-credits', 'useCreditsForUser', SPENDING],
+  ['post', '/api/v1/users/{user_id}/revoke-sessions', 'revokeSessionsForUser', REVOKING],
+  ['post', '/api/v1/users/{user_id}/grants', 'grantForUser', [...GUARDED, 409, 413, 415]],
   ['post', '/api/v1/checkout-sessions', 'createCheckoutSession', [...SHOPPING, 409, 422]],
   ['post', '/api/v1/checkout-sessions/{id}/sync', 'syncCheckoutSession', [...SHOPPING, 404]],
   ['post', '/api/v1/portal-sessions', 'createPortalSession', [...SHOPPING, 409]],
@@ -68,7 +75,11 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
 
   test('says who may call', () => {
     const security = operation(method, path).security ?? document.security;
-    expect(security).toEqual(OPEN.includes(path) ? [] : [{ session: [] }]);
+    if (path.startsWith('/api/v1/users/')) {
+      expect(security).toEqual([{ service_key: [expect.stringMatching(/^(credits:|admin$)/)] }]);
+    } else {
+      expect(security).toEqual(OPEN.includes(path) ? [] : [{ session: [] }]);
+    }
   });
 
   test('has a schema for each of its answers', () => {
@@ -80,11 +91,9 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
   });
 });
 
-test('the scheme is a Bearer token', () => {
-  expect(document.components.securitySchemes.session).toMatchObject({
-    type: 'http',
-    scheme: 'bearer',
-  });
+test('the schemes are Bearer tokens', () => {
+  const bearer = expect.objectContaining({ type: 'http', scheme: 'bearer' });
+  expect(document.components.securitySchemes).toEqual({ session: bearer, service_key: bearer });
 });
 
 test('every schema is valid JSON Schema 2020-12, and every reference leads somewhere', () => {

@@ -1,19 +1,26 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
+import type { Door } from '../door.ts';
 import { Amount, Reason } from '../schemas.ts';
 import { spend, spendSchema } from '../spend.ts';
 
-/** POST /api/v1/credits/debit: takes credits from the signed-in user, or answers 402. */
+/** POST …/credits/debit: takes credits from a user, or answers 402. */
 export const debitRoute =
-  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  (ledger: Ledger, door: Door): FastifyPluginAsyncTypebox =>
   async (app) => {
+    const { url, options, schema } = door({
+      id: 'debit',
+      summary: 'Spend credits',
+      path: '/credits/debit',
+      scope: 'credits:spend',
+    });
     app.post(
-      '/api/v1/credits/debit',
+      url,
       {
+        ...options,
         schema: {
-          operationId: 'debit',
-          summary: 'Spend credits',
+          ...schema,
           ...spendSchema,
           body: Type.Object(
             { delta: Amount, reason: Type.Optional(Reason) },

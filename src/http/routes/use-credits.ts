@@ -1,19 +1,26 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
+import type { Door } from '../door.ts';
 import { Amount, Ref } from '../schemas.ts';
 import { spend, spendSchema } from '../spend.ts';
 
-/** POST /api/v1/use-credits: the same debit under its other name. */
+/** POST …/use-credits: the same debit under its other name. */
 export const useCreditsRoute =
-  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  (ledger: Ledger, door: Door): FastifyPluginAsyncTypebox =>
   async (app) => {
+    const { url, options, schema } = door({
+      id: 'useCredits',
+      summary: 'Spend credits (units and ref)',
+      path: '/use-credits',
+      scope: 'credits:spend',
+    });
     app.post(
-      '/api/v1/use-credits',
+      url,
       {
+        ...options,
         schema: {
-          operationId: 'useCredits',
-          summary: 'Spend credits (units and ref)',
+          ...schema,
           ...spendSchema,
           body: Type.Object(
             { units: Amount, ref: Type.Optional(Ref) },
