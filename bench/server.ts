@@ -73,6 +73,7 @@ process.once('message', async (settings: ServerSettings) => {
   });
   const app = await buildApp({
     ledger: counted,
+    operations: new Map(),
     shop: async () => {},
     guard: createBenchGuard(settings.secret, pool),
     rateLimits: { user: 0, key: 0 },

@@ -36,6 +36,7 @@ const ERRORS = {
   payload_too_large: [413, 'The body is too large.'],
   unsupported_media_type: [415, 'The body must be JSON, sent with Content-Type: application/json.'],
   expectation_failed: [417, 'The only expectation that is met here is Expect: 100-continue.'],
+  unknown_operation: [422, 'The price list has no such operation.'],
   price_not_for_sale: [422, 'That price is not for sale; GET /api/v1/packs lists what is.'],
   checkout_refused: [422, 'Stripe does not sell this: look at the prices and quantities.'],
   rate_limited: [429, 'Too many requests; wait as long as Retry-After says.'],

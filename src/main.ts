@@ -104,6 +104,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
   const records = { keyring: createKeyring(pool), cutoffs: createSessionCutoffs(pool) };
   const app = await buildApp({
     ledger,
+    operations: config.operations,
     shop,
     guard: createGuard(auth ? createAuthenticator(auth, records) : createTestAuthenticator()),
     rateLimits: config.rateLimits,

@@ -2,6 +2,7 @@ import type { AuthOptions } from '../auth/authenticator.ts';
 import { MAX_SECRETS } from '../auth/token-openers.ts';
 import { DEFAULT_LIMITS, type Limits } from '../ledger/limits.ts';
 import { isLoopback } from '../loopback.ts';
+import { type PriceList, parsePriceList, readOperationsOf } from '../operations/price-list.ts';
 import { type ApiBase, livemodeOf } from '../stripe/api/client.ts';
 import {
   parseCatalogueFile,
@@ -39,6 +40,8 @@ export interface Config {
   /** How many ledger transactions this process has under way at once. */
   readonly ledgerLanes: number;
   readonly ledgerLimits: Limits;
+  /** What operations cost: by CREDITS_PER_OPERATION_JSON, and else by the catalogue file. */
+  readonly operations: PriceList;
   readonly host: string;
   readonly port: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -95,6 +98,7 @@ export function readConfig(env: Env): Config {
   const mode = variables.oneOf('NODE_ENV', MODES, 'development');
   const frontEnd = variables.required('NEXTAUTH_URL', asOrigin);
   variables.required('SESSION_SECRET_KEY', (text) => asSecret(text, mode));
+  const catalogue = readCatalogue(variables);
   const config: Config = Object.freeze({
     mode,
     databaseUrl: variables.required('DATABASE_URL', asDatabaseUrl),
@@ -119,7 +123,8 @@ export function readConfig(env: Env): Config {
     },
     userWrites: variables.oneOf('USER_TOKEN_WRITES', USER_WRITES, 'all'),
     adminKey: variables.optional('PURSER_ADMIN_KEY', asServiceKey),
-    stripe: readStripe(variables, mode),
+    operations: catalogue.operations,
+    stripe: readStripe(variables, mode, catalogue),
   });
   checkDisabledAuth(variables, config);
   if (variables.problems.length > 0) throw new ConfigError(variables.problems);
@@ -175,7 +180,7 @@ function readOrigins(variables: Variables, frontEnd: string): readonly string[] 
   return [...new Set([frontEnd, ...(listed ?? LOCAL_ORIGINS)])];
 }
 
-function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
+function readStripe(variables: Variables, mode: Mode, { prices }: Catalogue): Config['stripe'] {
   const secretKey = variables.required('STRIPE_SECRET_KEY', (text) => asStripeKey(text, mode));
   const webhookSecret = (text: string) => asWebhookSecret(text, mode);
   const current = variables.required('STRIPE_WEBHOOK_SECRET', webhookSecret);
@@ -197,7 +202,7 @@ function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
       max: 10_080,
       otherwise: 60,
     }),
-    prices: readPrices(variables),
+    prices,
   };
 }
 
@@ -206,17 +211,33 @@ export function readsReference(variables: Variables): boolean {
   return variables.oneOf('STRIPE_CLIENT_REFERENCE_ID', REFERENCES, 'ignore') === 'user_id';
 }
 
-function readPrices(variables: Variables): Config['stripe']['prices'] {
+interface Catalogue {
+  readonly prices: Config['stripe']['prices'];
+  readonly operations: PriceList;
+}
+
+/** What is sold and what it buys, by the catalogue file and by variables, which outrank it. */
+function readCatalogue(variables: Variables): Catalogue {
   const named = variables.optional('PURSER_CATALOGUE_FILE', String);
   const read = readCatalogueFile(named);
   const file = read.ok ? parseCatalogueFile(read.json) : nothing(read.problem);
+  const operations = readOperationsOf(read.ok ? read.json : '');
   const which = named === null ? `(${DEFAULT_FILE}) ` : '';
-  for (const one of file.problems) variables.complain('PURSER_CATALOGUE_FILE', `${which}${one}`);
-
-  const name = 'STRIPE_PRICE_TO_CREDITS_JSON';
-  const env = parsePriceCredits(variables.optional(name, String) ?? '{}');
-  for (const one of env.problems) variables.complain(name, one);
-  return { env: env.prices, file: file.prices };
+  for (const one of [...file.problems, ...operations.problems]) {
+    variables.complain('PURSER_CATALOGUE_FILE', `${which}${one}`);
+  }
+  const text = (name: string) => variables.optional(name, String) ?? '{}';
+  const complain = (name: string, problems: readonly string[]) => {
+    for (const one of problems) variables.complain(name, one);
+  };
+  const env = parsePriceCredits(text('STRIPE_PRICE_TO_CREDITS_JSON'));
+  complain('STRIPE_PRICE_TO_CREDITS_JSON', env.problems);
+  const listed = parsePriceList(text('CREDITS_PER_OPERATION_JSON'));
+  complain('CREDITS_PER_OPERATION_JSON', listed.problems);
+  return {
+    prices: { env: env.prices, file: file.prices },
+    operations: new Map([...operations.operations, ...listed.operations]),
+  };
 }
 
 const nothing = (problem: string): ReadPrices => ({ prices: new Map(), problems: [problem] });

@@ -10,6 +10,8 @@ interface Operation {
   readonly summary: string;
   /** Its address, below that of the account. */
   readonly path: string;
+  /** Where a user finds it, when not right below /api/v1. */
+  readonly under?: '/me';
   /** What a service key needs for it. */
   readonly scope: Scope;
 }
@@ -36,10 +38,10 @@ export type UserWrites = 'all' | 'checkout' | 'none';
 /** The signed-in user's own account; the plugin around it lets only users pass. */
 export const userDoor =
   (writes: UserWrites): Door =>
-  ({ id, summary, path, scope }) => {
+  ({ id, summary, path, under = '', scope }) => {
     const reads = scope === 'credits:read';
     return {
-      url: `/api/v1${reads ? '/me' : ''}${path}`,
+      url: `/api/v1${under}${path}`,
       options: reads || writes === 'all' ? {} : { preParsing: refuseWrites },
       schema: { operationId: id, summary, tags: ['Credits'], security: [{ session: [] }] },
     };

@@ -67,7 +67,21 @@ export const Metadata = Type.Unsafe<Readonly<Record<string, string>>>({
   examples: [{ campaign: 'spring' }],
 });
 
-export const Balance = Type.Object(balanceFields);
+const Lot = Type.Object({
+  seq: Type.Integer({ description: 'The entry that opened it.' }),
+  category: Type.Enum(['purchase', 'included', 'bonus', 'adjustment'] as const),
+  free: credits('What can be spent of it.'),
+  priority: Type.Integer({ description: 'The lowest is spent first.' }),
+  expires_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+    description: 'When what is left of it expires; null for never.',
+  }),
+});
+
+export const Balance = Type.Object({
+  ...balanceFields,
+  seq: Type.Integer({ description: 'The newest entry; 0 while there is none.' }),
+  lots: Type.Array(Lot, { description: 'The open lots, what is spent first first.' }),
+});
 
 const entryFields = {
   id: Type.String({ format: 'uuid' }),
@@ -110,8 +124,19 @@ export const StatementEntry = Type.Object({
   payment: Type.Union([Type.String(), Type.Null()], {
     description: 'The checkout session or invoice that it grants, claws back or reinstates.',
   }),
+  hold_id: Type.Union([Type.String(), Type.Null()], {
+    description: 'The hold that it opens or ends.',
+  }),
+  operation: Type.Union([Type.String(), Type.Null()], {
+    description: 'What of the price list it was for.',
+  }),
+  quantity: Type.Union([Type.String(), Type.Null()], {
+    description: 'How much of the operation, a decimal.',
+  }),
   reverses_seq: Type.Union([Type.Integer(), Type.Null()], {
-    description: 'For a clawback or reinstatement: the seq of the grant whose credits it moves.',
+    description:
+      'For a clawback or reinstatement: the seq of the grant whose credits it moves. For a ' +
+      'reversal: of the debit or capture.',
   }),
   draws: Type.Union(
     [Type.Array(Type.Object({ lot: Type.Integer(), amount: Type.Integer() })), Type.Null()],
@@ -144,8 +169,19 @@ export const BalanceEnvelope = Envelope(Balance);
 export const DebitedEnvelope = Envelope(Debited);
 export const GrantedEnvelope = Envelope(Granted);
 
-export function toBalance({ balance, available, held }: LedgerBalance): Static<typeof Balance> {
-  return { balance, available, held };
+export function toBalance(account: LedgerBalance): Static<typeof Balance> {
+  const { balance, available, held, seq, lots } = account;
+  return {
+    ...{ balance, available, held, seq },
+    lots: lots.map(({ seq: opened, category, free, priority, expiresAt }) => ({
+      ...{ seq: opened, category, free, priority, expires_at: toIso(expiresAt) },
+    })),
+  };
+}
+
+/** @param milliseconds since 1970 */
+function toIso(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
 export function toStatementEntry(entry: LedgerEntry): Static<typeof StatementEntry> {
@@ -157,6 +193,9 @@ export function toStatementEntry(entry: LedgerEntry): Static<typeof StatementEnt
     lot: entry.lot,
     ...toGrantFields(entry),
     payment: entry.payment,
+    hold_id: entry.holdId,
+    operation: entry.operation?.name ?? null,
+    quantity: entry.operation?.quantity ?? null,
     reverses_seq: entry.reversesSeq,
     draws: entry.draws?.map(({ lot, amount }) => ({ lot, amount })) ?? null,
   };
@@ -175,7 +214,7 @@ export function toGranted(entry: LedgerEntry): Static<typeof Granted> {
 
 function toGrantFields({ expiresAt, metadata }: LedgerEntry) {
   return {
-    expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+    expires_at: toIso(expiresAt),
     metadata,
   };
 }

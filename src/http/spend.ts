@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Ledger } from '../ledger/ledger.ts';
-import { bodyErrors, conflictError, idempotencyKey, NoQuery } from '../operation.ts';
+import { bodyErrors, conflictError, error, idempotencyKey, NoQuery } from '../operation.ts';
 import { post } from './post.ts';
+import type { Price } from './pricing.ts';
 import { DebitedEnvelope, IdempotencyHeaders, InsufficientCredits, toDebited } from './schemas.ts';
 
 /** What all routes that spend have in common. */
@@ -13,12 +14,12 @@ export const spendSchema = {
     ...bodyErrors,
     402: InsufficientCredits,
     409: conflictError,
+    422: error('The price list has no such operation.'),
   },
 };
 
 /** What a request asks to be spent. */
-export interface Spending {
-  readonly amount: number;
+export interface Spending extends Price {
   readonly reason: string | null;
   readonly ref: string | null;
 }
@@ -40,7 +41,6 @@ export async function spend(
       idempotencyKey: key,
       ...spending,
       metadata: null,
-      operation: null,
     },
     reply,
   );

@@ -16,6 +16,13 @@ const ROUTES: readonly Route[] = [
   ['GET', '/credits/entries', 'credits:read', undefined],
   ['POST', '/credits/debit', 'credits:spend', { delta: 1, reason: 'render' }],
   ['POST', '/use-credits', 'credits:spend', { units: 1, ref: 'job-1' }],
+  ['POST', '/credits/check', 'credits:read', { units: 1 }],
+  ['POST', '/holds', 'credits:spend', { units: 1, expires_in: 60 }],
+  ['GET', '/holds', 'credits:read', undefined],
+  ['GET', '/holds/{hold_id}', 'credits:read', undefined],
+  ['POST', '/holds/{hold_id}/capture', 'credits:spend', {}],
+  ['POST', '/holds/{hold_id}/release', 'credits:spend', {}],
+  ['POST', '/reversals', 'credits:grant', { seq: 2, units: 1 }],
   ['POST', '/revoke-sessions', 'admin', undefined],
   ['POST', '/grants', 'credits:grant', { amount: 1, category: 'bonus', reason: 'welcome' }],
 ];

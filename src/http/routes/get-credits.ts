@@ -12,6 +12,7 @@ export const getCreditsRoute =
       id: 'getCredits',
       summary: 'The balance',
       path: '/credits',
+      under: '/me',
       scope: 'credits:read',
     });
     app.get(

@@ -16,6 +16,7 @@ export const listEntriesRoute =
       id: 'listEntries',
       summary: 'The statement',
       path: '/credits/entries',
+      under: '/me',
       scope: 'credits:read',
     });
     app.get(
