@@ -17,13 +17,14 @@ const APPEND: Statement = {
     INSERT INTO credit_ledger (
            user_id, seq, id, kind, delta, balance, held, lot, draws, lead_seq, actor,
            reason, ref, metadata, note_hash, stripe_event_id, grant_key, idempotency_key,
-           request_hash, created_at, hash, state, category, expires_at, payment, reverses_seq)
+           request_hash, created_at, hash, state, category, expires_at, payment, reverses_seq,
+           invoice_line)
     SELECT * FROM unnest(
            $1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[],
            $7::bigint[], $8::bigint[], $9::jsonb[], $10::bigint[], $11::text[],
            $12::text[], $13::text[], $14::jsonb[], $15::bytea[], $16::text[], $17::text[],
            $18::text[], $19::text[], $20::timestamptz[], $21::bytea[], $22::jsonb[],
-           $23::text[], $24::timestamptz[], $25::text[], $26::bigint[])`,
+           $23::text[], $24::timestamptz[], $25::text[], $26::bigint[], $27::text[])`,
 };
 
 /**
@@ -60,6 +61,7 @@ export function append(session: Session, sealed: readonly SealedEntry[]) {
     column((e) => e.expiresAt && toTimestamp(e.expiresAt)),
     column((e) => e.payment),
     column((e) => e.reversesSeq),
+    column((e) => e.invoiceLine),
   ]);
 }
 

@@ -46,6 +46,7 @@ export function canonicalJson(entry: Entry, noteHash: string | null): string {
     held: entry.held,
     id: entry.id,
     idempotency_key: entry.idempotencyKey ?? undefined,
+    invoice_line: entry.invoiceLine ?? undefined,
     kind: entry.kind,
     lead_seq: entry.leadSeq ?? undefined,
     lot: entry.lot ?? undefined,

@@ -6,6 +6,8 @@ export interface Grant extends Note {
   readonly amount: number;
   /** When what is left of it expires, in milliseconds since 1970; null for never. */
   readonly expiresAt: number | null;
+  /** The line of an invoice that was paid for it (`il_…`); null when none is known. */
+  readonly invoiceLine: string | null;
 }
 
 interface CommandBase {

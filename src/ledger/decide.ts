@@ -94,6 +94,7 @@ function grantEntry(
     lot: amount > account.debt ? lotFor(account, { category, expiresAt }) : null,
     expiresAt,
     payment: command.grantKey,
+    invoiceLine: grant.invoiceLine,
     stripeEventId: command.stripeEventId,
     grantKey: command.grantKey,
   };
@@ -149,7 +150,11 @@ function decideSettlement(
   }));
   const { account, entries } = postAll(
     before,
-    changes.flatMap(inOwnTerms).filter(({ change }) => change !== 0),
+    // What comes back comes first, so that what is taken then finds it, instead of others' credits.
+    changes
+      .flatMap(inOwnTerms)
+      .filter(({ change }) => change !== 0)
+      .toSorted((a, b) => Math.sign(a.change) - Math.sign(b.change)),
     (after, { grant, change }) =>
       change > 0
         ? clawBackEntry(after, command, grant, change, around)
@@ -274,6 +279,7 @@ function nextEntry(
     expiresAt: null,
     draws: null,
     payment: null,
+    invoiceLine: null,
     reversesSeq: null,
     leadSeq: null,
     actor: command.actor,

@@ -2,8 +2,8 @@ import type { Actor, Category, Draw, Entry, EntryKind } from './entry.ts';
 
 /** What to select so that `toEntry` can read the row. */
 export const ENTRY_COLUMNS = `
-    user_id, seq, id, kind, delta, balance, held, lot, category, draws, payment, reverses_seq,
-    lead_seq, actor, reason, ref, metadata, stripe_event_id, grant_key, idempotency_key, request_hash,
+    user_id, seq, id, kind, delta, balance, held, lot, category, draws, payment, invoice_line,
+    reverses_seq, lead_seq, actor, reason, ref, metadata, stripe_event_id, grant_key, idempotency_key, request_hash,
     floor(extract(epoch FROM expires_at) * 1000)::bigint AS expires_at,
     floor(extract(epoch FROM created_at) * 1000)::bigint AS created_at`;
 
@@ -21,6 +21,7 @@ export interface EntryRow {
   expires_at: number | null;
   draws: Draw[] | null;
   payment: string | null;
+  invoice_line: string | null;
   reverses_seq: number | null;
   lead_seq: number | null;
   actor: Actor;
@@ -48,6 +49,7 @@ export function toEntry(row: EntryRow): Entry {
     expiresAt: row.expires_at,
     draws: row.draws,
     payment: row.payment,
+    invoiceLine: row.invoice_line,
     reversesSeq: row.reverses_seq,
     leadSeq: row.lead_seq,
     actor: row.actor,

@@ -50,6 +50,8 @@ export interface Entry extends Note {
   readonly draws: readonly Draw[] | null;
   /** The grant key of the payment that this entry grants, claws back or reinstates. */
   readonly payment: string | null;
+  /** For a grant: the line of an invoice that was paid for it; null when none is known. */
+  readonly invoiceLine: string | null;
   /** For a claw-back or reinstatement: the `seq` of the grant whose credits it moves. */
   readonly reversesSeq: number | null;
   /** The `seq` of the command's first entry, which holds its keys; null on that entry itself. */

@@ -27,6 +27,7 @@ const entry: fc.Arbitrary<Entry> = fc.record({
   category: fc.option(fc.constantFrom('purchase', 'included', 'bonus', 'adjustment')),
   expiresAt: fc.option(fc.nat()),
   payment: fc.option(text),
+  invoiceLine: fc.option(text),
   reversesSeq: fc.option(fc.nat()),
   draws: fc.option(fc.array(fc.record({ lot: fc.nat(), amount: fc.nat() }))),
   leadSeq: fc.option(fc.nat()),

@@ -45,7 +45,7 @@ function createLife() {
       now += days * DAY;
     },
     reverse(payment: string, amountPaid: number, amountReversed: number) {
-      reversed.set(payment, { amountPaid, amountReversed });
+      reversed.set(payment, { amountPaid, amountReversed, lines: new Map() });
     },
     post(command: Command) {
       append(decideDue(account, around()));
@@ -194,7 +194,7 @@ describe('how much of a payment is clawed back', () => {
   const asGrants = (amounts: readonly number[]) =>
     amounts.map((amount, i) => ({
       ...{ userId: 'u', seq: i + 1, amount, category: 'purchase' as const },
-      ...{ expiresAt: null, lots: [], clawedBack: 0, clawedElsewhere: 0 },
+      ...{ expiresAt: null, invoiceLine: null, lots: [], clawedBack: 0, clawedElsewhere: 0 },
     }));
 
   test('is the floor of the share in exact arithmetic, spread within each grant', () => {
@@ -202,7 +202,7 @@ describe('how much of a payment is clawed back', () => {
     fc.assert(
       fc.property(grants, paid, fc.nat(99_999_999), (amounts, amountPaid, back) => {
         const targets = clawBackTargets({
-          ...{ grants: asGrants(amounts), amountPaid, amountReversed: back },
+          ...{ grants: asGrants(amounts), amountPaid, amountReversed: back, lines: new Map() },
         });
         const reversed = BigInt(Math.min(back, amountPaid));
         const all = amounts.reduce((sum, amount) => sum + BigInt(amount), 0n);
@@ -218,7 +218,7 @@ describe('how much of a payment is clawed back', () => {
   });
 
   test('is nothing when nothing was paid', () => {
-    const free = { grants: asGrants([100]), amountPaid: 0, amountReversed: 50 };
+    const free = { grants: asGrants([100]), amountPaid: 0, amountReversed: 50, lines: new Map() };
     expect(clawBackTargets(free)).toEqual([0]);
   });
 });

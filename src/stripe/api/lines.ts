@@ -1,4 +1,5 @@
-import { at } from '../shapes/json.ts';
+import { at, isObject, type Json } from '../shapes/json.ts';
+import { hasAllLines } from '../shapes/line-amounts.ts';
 import { ids, type Line, readInvoiceLine, readLines, readSessionLine } from '../shapes/shapes.ts';
 import { type Answer, askForAll, type StripeApi } from './api.ts';
 
@@ -33,4 +34,18 @@ export async function fetchCheckout(
     });
     return sessions.data[0]?.id ?? null;
   });
+}
+
+/** A credit note (`cn_…`) with all of its lines; with the first ten where Stripe does not list them. */
+export async function fetchCreditNote(api: StripeApi, id: string): Promise<Answer<Json>> {
+  const asked = await api.ask((client) => client.creditNotes.retrieve(id));
+  if (asked.kind !== 'answer') return asked;
+  const note: unknown = asked.value;
+  if (!isObject(note) || hasAllLines(note)) {
+    return { kind: 'answer', value: isObject(note) ? note : {} };
+  }
+  const lines = await askForAll(api, (client, page) => client.creditNotes.listLineItems(id, page));
+  if (lines.kind === 'unreachable') return lines;
+  const value = lines.kind === 'answer' ? { ...note, lines: { data: lines.value } } : note;
+  return { kind: 'answer', value };
 }

@@ -1,11 +1,17 @@
 import { type Grant, MAX_AMOUNT, MAX_GRANTS } from '../../ledger/command.ts';
 import type { Category } from '../../ledger/entry.ts';
 import { expiryOf, type PublishedTerms } from '../catalogue/terms.ts';
-import type { Line } from '../shapes/shapes.ts';
+import { type Amounts, byId, sum } from '../shapes/line-amounts.ts';
+import type { Line, Money } from '../shapes/shapes.ts';
 
 /** What the lines of a payment are worth. */
 export type Worth =
-  | { readonly kind: 'grant'; readonly grants: readonly [Grant, ...Grant[]] }
+  | {
+      readonly kind: 'grant';
+      readonly grants: readonly [Grant, ...Grant[]];
+      /** What each line of the invoice cost; null when that is not known. */
+      readonly lineAmounts: Amounts | null;
+    }
   | { readonly kind: 'nothing'; readonly reason: string }
   | { readonly kind: 'unknown_price'; readonly price: string }
   | { readonly kind: 'unusable'; readonly reason: string };
@@ -24,6 +30,7 @@ export interface Purchase {
   readonly manual: boolean;
   /** When it was paid, in seconds since 1970. */
   readonly paidAt: number;
+  readonly money: Money;
 }
 
 /** The terms that hold for a payment, by price id. */
@@ -56,7 +63,7 @@ export function worthOf(
     if (typeof found === 'string') return { kind: 'unusable', reason: found };
     if (found !== null) grants.push(found);
   }
-  const total = grants.reduce((sum, { amount }) => sum + amount, 0);
+  const total = sum(grants.map(({ amount }) => amount));
   if (total > MAX_AMOUNT) {
     return { kind: 'unusable', reason: `it is worth more than ${MAX_AMOUNT} credits` };
   }
@@ -64,11 +71,24 @@ export function worthOf(
     return { kind: 'unusable', reason: `it has more than ${MAX_GRANTS} lines with credits` };
   }
   const [first, ...others] = grants;
-  if (first) return { kind: 'grant', grants: [first, ...others] };
+  if (first) {
+    return {
+      kind: 'grant',
+      grants: [first, ...others],
+      lineAmounts: lineAmountsOf(lines, purchase),
+    };
+  }
   const reason = purchase.free
     ? 'it was free of charge, and no price of it gives credits for that'
     : 'no line of it gives credits';
   return { kind: 'nothing', reason };
+}
+
+/** What each line cost, where that adds up to what was paid: shipping, for one, is on no line. */
+function lineAmountsOf(lines: readonly Line[], { money }: Purchase): Amounts | null {
+  const totals = lines.map(({ total }) => total);
+  if (!totals.every((total) => total !== null) || sum(totals) !== money.amount) return null;
+  return byId(lines.map(({ id }, i) => [id, totals[i] ?? 0]));
 }
 
 function termsOf({ price }: Line, terms: PublishedByPrice): PublishedTerms | undefined {
@@ -97,6 +117,7 @@ function grantOf(purchase: Purchase, line: Line, terms: PublishedByPrice): Grant
     category: known.category ?? purchase.category,
     amount: quantity * known.credits,
     expiresAt: expiryOf(known.expires, purchase.paidAt, period),
+    invoiceLine: line.total === null ? null : id,
     reason: purchase.reason,
     ref: purchase.key,
     metadata: {

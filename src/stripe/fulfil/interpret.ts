@@ -1,8 +1,8 @@
 import type { Told } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import {
+  isCreditNotePartial,
   isReversal,
-  isShareUntold,
   type Reversal,
   readCreditNote,
   readDispute,
@@ -199,7 +199,7 @@ function ofReversal({ type, object }: Told): Interpretation {
     return read.ok ? { kind: 'refunded_charge', charge: read.value } : park(read.problem);
   }
   const id = idOf(object);
-  if (id !== null && type.startsWith('credit_note') && isShareUntold(object)) {
+  if (id !== null && type.startsWith('credit_note') && isCreditNotePartial(object)) {
     return { kind: 'credit_note', id };
   }
   const read = readReversalOf(type, object);

@@ -14,7 +14,7 @@ export type Interpretation =
   /** Further names of a payment, granted or not. */
   | { readonly kind: 'names'; readonly payment: Pick<NamedPayment, 'key' | 'aliases'> }
   | { readonly kind: 'reversal'; readonly reversal: Reversal }
-  /** A credit note that must be asked for: it does not tell what it gives beside its refund. */
+  /** A credit note that must be asked for: not all of it is told. */
   | { readonly kind: 'credit_note'; readonly id: string }
   | { readonly kind: 'refunded_charge'; readonly charge: RefundedCharge }
   | { readonly kind: 'forget'; readonly customer: string };

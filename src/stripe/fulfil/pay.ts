@@ -8,6 +8,7 @@ import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records
 import type { PurchaseIntent } from '../payments/purchase-intents.ts';
 import type { Users } from '../payments/users.ts';
 import type { TakeBack } from '../reversals/take-back.ts';
+import type { Amounts } from '../shapes/line-amounts.ts';
 import type { Line } from '../shapes/shapes.ts';
 import { pricesOf, type Worth, worthOf } from './grants.ts';
 import type { NamedPayment, Payment } from './interpretation.ts';
@@ -95,7 +96,7 @@ export function createPay(options: PayOptions): Pay {
   async function grant(
     stripeEventId: string | null,
     payment: Payment,
-    { grants }: Extract<Worth, { kind: 'grant' }>,
+    { grants, lineAmounts }: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
     const { key, aliases, subscription, customer } = payment;
     const userId = await findUser(payment);
@@ -109,7 +110,8 @@ export function createPay(options: PayOptions): Pay {
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
     // The user whom the entry names: a replay may have been granted to another one.
     const { userId: owner } = outcome.entry;
-    const wakes = await record(grantKey, payment, { outcome: 'granted', userId: owner });
+    const what = { outcome: 'granted', userId: owner } as const;
+    const wakes = await record(grantKey, payment, what, lineAmounts);
     if (!outcome.replayed) return { state: 'done', wakes };
     return grantKey === key
       ? { state: 'done', reason: 'it had been granted before', wakes }
@@ -127,8 +129,13 @@ export function createPay(options: PayOptions): Pay {
   }
 
   /** Recorded first, then held against the reversals on file; those file first, and then look. */
-  async function record(key: string, { money }: NamedPayment, what: PaymentOutcome) {
-    await records.record(key, money, what);
+  async function record(
+    key: string,
+    { money }: NamedPayment,
+    what: PaymentOutcome,
+    lineAmounts: Amounts | null = null,
+  ) {
+    await records.record(key, money, what, lineAmounts);
     return takeBack.catchUp(key);
   }
 

@@ -46,6 +46,7 @@ export function linesOfIntent(
     price,
     quantity,
     cost: each === 0 ? 'free' : 'paid',
+    total: null,
     proration: false,
     period: null,
   }));

@@ -22,26 +22,33 @@ export function createReversals(pool: Pool, session: BatchSession) {
    * @returns whether only the dispute itself can decide, as Stripe's API shows it now
    */
   async function file(
-    { id, kind, names: [name], amount, currency, status, live }: Reversal,
+    reversal: Reversal,
     decidedAt: number | null,
   ): Promise<{ readonly undecided: boolean }> {
+    const { id, kind, names, amount, currency, status, live } = reversal;
     const { rowCount } = await pool.query(
       `INSERT INTO stripe_reversals AS r
-              (id, kind, payment_name, amount, currency, status, live, decided_at, asked_at)
+              (id, kind, payment_name, amount, currency, status, live, decided_at, asked_at,
+               line_amounts, refund_amounts)
        VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, false),
                to_timestamp(CASE WHEN $7::boolean IS NULL THEN 0 ELSE coalesce($8::float8, 0) END),
-               CASE WHEN $8::float8 IS NULL THEN now() END)
+               CASE WHEN $8::float8 IS NULL THEN now() END,
+               $9, $10)
            ON CONFLICT (id) DO UPDATE
           SET amount = excluded.amount, currency = excluded.currency, status = excluded.status,
               live = excluded.live, decided_at = greatest(r.decided_at, excluded.decided_at),
-              asked_at = coalesce(excluded.asked_at, r.asked_at)
+              asked_at = coalesce(excluded.asked_at, r.asked_at),
+              line_amounts = excluded.line_amounts, refund_amounts = excluded.refund_amounts
         WHERE CASE r.kind
                 WHEN 'dispute' THEN excluded.decided_at > r.decided_at
                                     AND (r.asked_at IS NULL OR r.live = excluded.live)
                 ELSE r.live AND (NOT excluded.live OR $8::float8 IS NULL
                                  OR excluded.decided_at >= r.decided_at)
               END`,
-      [id, kind, name, amount, currency, status, live, decidedAt],
+      [
+        ...[id, kind, names[0], amount, currency, status, live, decidedAt],
+        ...[reversal.lineAmounts, reversal.refundAmounts],
+      ],
     );
     if (rowCount === 1 || kind !== 'dispute' || live === null) return { undecided: false };
     if (decidedAt === null) return { undecided: true };

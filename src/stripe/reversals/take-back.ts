@@ -1,5 +1,6 @@
 import type { Outcome, SettlePaymentCommand } from '../../ledger/command.ts';
 import { askForAll, type StripeApi } from '../api/api.ts';
+import { fetchCreditNote } from '../api/lines.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
@@ -55,6 +56,9 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     if (found.kind === 'verdict') return found.verdict;
     const { payment, record } = found.payment;
     const name = reversal.names[0];
+    if (record === null && reversal.kind === 'credit_note' && reversal.amount === 0) {
+      return { state: 'done', reason: 'it is on file; it gives nothing back beside its refunds' };
+    }
     if (record === null) {
       const causes = [...reversal.names, payment].map(paymentIsKnown);
       return parked('its payment has not arrived yet', causes);
@@ -81,13 +85,12 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     return reverse(event, told);
   }
 
-  /** Of a credit note whose event does not tell what it gives beside its refund. */
+  /** Of a credit note whose event does not tell all of it. */
   async function reverseCreditNote(event: Told, id: string): Promise<Verdict> {
-    const asked = await api.ask((client) => client.creditNotes.retrieve(id));
-    if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
-    if (asked.kind === 'unusable') return parked(asked.reason);
-    const note: unknown = asked.value;
-    const read = readCreditNote(isObject(note) ? note : {});
+    const note = await fetchCreditNote(api, id);
+    if (note.kind === 'unreachable') return parked(note.reason, [API_IS_BACK], FOR_RETURN);
+    if (note.kind === 'unusable') return parked(note.reason);
+    const read = readCreditNote(note.value);
     if (!read.ok) return parked(read.problem);
     return reverse(event, read.value === null ? [] : [read.value]);
   }

@@ -8,6 +8,7 @@
 
 import { LAST_SECOND } from './event.ts';
 import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
+import { netOf, totalOf } from './line-amounts.ts';
 
 /** What a metadata field says: the user, nothing, or something that no user id can be. */
 type UserClaim = { readonly userId: string | null } | { readonly unusable: string };
@@ -79,6 +80,8 @@ export interface Line {
   readonly quantity: number | null;
   /** Null when it cannot be told. */
   readonly cost: Cost | null;
+  /** What an invoice's line cost, tax included; null on a session's, and when it cannot be told. */
+  readonly total: number | null;
   readonly proration: boolean;
   /** What an invoice's line is for; null on a session's, and when it cannot be read. */
   readonly period: Period | null;
@@ -156,6 +159,7 @@ export function readSessionLine(line: Json): Line {
     price: idOf(at(line, 'price')),
     quantity: wholeNumber(at(line, 'quantity')),
     cost: subtotal === null || subtotal - discount > 0 ? 'paid' : 'free',
+    total: null,
     proration: false,
     period: null,
   };
@@ -171,6 +175,7 @@ export function readInvoiceLine(line: Json): Line {
       idOf(at(line, 'plan')),
     quantity: wholeNumber(at(line, 'quantity')),
     cost: costOf(wholeNumber(at(line, 'amount')), netOf(line)),
+    total: totalOf(line),
     proration: [
       at(line, 'proration'),
       at(line, 'parent', 'subscription_item_details', 'proration'),
@@ -197,18 +202,6 @@ function readPeriod(period: unknown): Period | null {
 export function readLines(data: unknown, read: (line: Json) => Line): Read<readonly Line[]> {
   if (!Array.isArray(data) || !data.every(isObject)) return unusable('its lines cannot be read');
   return { ok: true, value: data.map(read) };
-}
-
-/** `amount` is before discounts; `discount_amounts` are the line's own and its share of others. */
-function netOf(line: Json): number | null {
-  const discounts = at(line, 'discount_amounts') ?? [];
-  if (!Array.isArray(discounts)) return null;
-  const amounts = [at(line, 'amount'), ...discounts.map((one) => at(one, 'amount'))];
-  const [gross = null, ...off] = amounts.map(wholeNumber);
-  return off.reduce(
-    (net, amount) => (net === null || amount === null ? null : net - amount),
-    gross,
-  );
 }
 
 /** Both generations' ways of naming what paid an invoice. */
