@@ -172,6 +172,25 @@ describe('what is repaired', () => {
     expect(await stage.balanceOf(userId)).toBe(100);
   });
 
+  test('credit-note-missing: a refund of which nobody told what it is for', async () => {
+    const userId = fresh('user');
+    const lines = [{ price: 'price_plan' }, { price: 'price_pack' }];
+    const about = { userId, customer: fresh('cus'), subscription: fresh('sub') };
+    const paid = stage.fake.payInvoice({ ...about, lines });
+    await stage.deliver(paid);
+    const { id, lines: made } = stage.fake.store.need('invoice', String(paid.data.object.id));
+    const credited = [{ line: made[1]?.id ?? '', quantity: 1 }];
+    const { object, events } = stage.fake.issueCreditNote(id, { lines: credited });
+    await deliverAll(events.filter(({ type }) => type === 'refund.created'));
+    expect(await stage.balanceOf(userId)).toBe(550);
+    forgetEvents();
+    expect((await reconcile()).findings).toMatchObject([
+      { kind: 'credit-note-missing', object: object.id, user: userId, amount: 0 },
+    ]);
+    expect(await reconcile({ apply: true })).toMatchObject({ repaired: 1, left: 0 });
+    expect(await stage.balanceOf(userId)).toBe(1000);
+  });
+
   test('a dispute that ended long after it was opened, whenever that was', async () => {
     const { userId, intent, events } = buy();
     await deliverAll(events);

@@ -1,7 +1,7 @@
 /** What credit notes, refunds and disputes should take from an invoice's grants, naively. */
 
 /** A line of the invoice: what it cost in cents, and what it gave. */
-export interface ModelLine {
+interface ModelLine {
   readonly id: string;
   readonly paid: number;
   readonly credits: number;
