@@ -142,7 +142,17 @@ test('manual capture takes the money later, without a session event', async () =
   expect(object).toMatchObject({ status: 'complete', payment_status: 'unpaid' });
   const intent = idIn(object, 'payment_intent');
   await expect(client.refunds.create({ payment_intent: intent })).rejects.toThrow(/captured/);
+  const expand = ['latest_charge.balance_transaction'];
+  const authorized = await client.paymentIntents.retrieve(intent, { expand });
+  expect(authorized.latest_charge).toMatchObject({ balance_transaction: null });
+  fake.advance(86_400);
   const captured = fake.capturePayment(intent, 400);
+  const { latest_charge: charge } = await client.paymentIntents.retrieve(intent, { expand });
+  expect(charge).toMatchObject({
+    amount: 1000,
+    amount_captured: 400,
+    balance_transaction: { amount: 400, created: fake.now(), source: Object(charge).id },
+  });
   expect(typesOf(captured.events)).toEqual(['charge.captured', 'payment_intent.succeeded']);
   expect(captured.object['amount_received']).toBe(400);
   expect((await client.checkout.sessions.retrieve(id)).payment_status).toBe('paid');

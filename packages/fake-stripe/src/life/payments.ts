@@ -1,3 +1,4 @@
+import type { BalanceTransactionRecord } from '../objects/balance-transaction.ts';
 import type { ChargeRecord } from '../objects/charge.ts';
 import type { Metadata } from '../objects/object.ts';
 import type { PaymentIntentRecord } from '../objects/payment-intent.ts';
@@ -58,14 +59,15 @@ function addCharge(
   type: string,
 ): ChargeRecord {
   const { amount, currency, customer, description, metadata, method, invoice } = intent;
+  const id = world.newId('ch');
   const captured = changes.captured ?? changes.status === 'succeeded';
   return world.create<ChargeRecord>(
     {
       object: 'charge',
-      id: world.newId('ch'),
+      id,
       created: world.now(),
       amount,
-      amountCaptured: captured ? amount : 0,
+      amountCaptured: 0,
       amountRefunded: 0,
       currency,
       customer,
@@ -77,11 +79,30 @@ function addCharge(
       method,
       invoice,
       failure: null,
+      balanceTransaction: null,
       ...changes,
       captured,
+      ...(captured && moneyComes(world, { id, currency }, amount)),
     },
     type,
   );
+}
+
+/** What a charge says once its money is in the balance. */
+function moneyComes(
+  world: World,
+  { id: source, currency }: Pick<ChargeRecord, 'id' | 'currency'>,
+  amount: number,
+) {
+  const { id } = world.create<BalanceTransactionRecord>({
+    object: 'balance_transaction',
+    id: world.newId('txn'),
+    created: world.now(),
+    amount,
+    currency,
+    source,
+  });
+  return { captured: true, amountCaptured: amount, balanceTransaction: id };
 }
 
 function succeed(world: World, intent: PaymentIntentRecord, charge: ChargeRecord) {
@@ -131,7 +152,7 @@ export function settlePayment(world: World, intentId: string, result: 'succeeded
   if (intent.status !== 'processing') throw new Refusal(`${intentId} is ${intent.status}.`);
   const charge = chargeOf(world, intentId);
   if (result === 'succeeded') {
-    const changes = { status: 'succeeded', captured: true, amountCaptured: charge.amount } as const;
+    const changes = { status: 'succeeded', ...moneyComes(world, charge, charge.amount) } as const;
     return succeed(world, intent, world.change(charge, changes, 'charge.succeeded'));
   }
   const failure = 'insufficient_funds';
@@ -151,8 +172,9 @@ export function capturePayment(world: World, intentId: string, amount?: number) 
       param: 'amount_to_capture',
     });
   }
-  const changes = { captured: true, amountCaptured: taken, amountRefunded: 0 };
-  const charge = world.change(chargeOf(world, intentId), changes, 'charge.captured');
+  const authorized = chargeOf(world, intentId);
+  const changes = moneyComes(world, authorized, taken);
+  const charge = world.change(authorized, changes, 'charge.captured');
   const paid = succeed(world, intent, charge);
   markSessionPaid(world, intentId);
   return paid;

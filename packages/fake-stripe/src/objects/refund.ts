@@ -1,4 +1,3 @@
-import { transactionOf } from './charge.ts';
 import type { Metadata, StripeObject, View } from './object.ts';
 
 export interface RefundRecord {
@@ -45,3 +44,6 @@ export function renderRefund(refund: RefundRecord, view: View): StripeObject {
     transfer_reversal: null,
   };
 }
+
+/** Its balance transaction: its own id under another prefix. */
+const transactionOf = (id: string) => id.replace(/^[a-z]+_/, 'txn_');

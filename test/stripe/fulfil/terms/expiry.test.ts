@@ -53,20 +53,53 @@ describe('the expiry', () => {
     }
   });
 
-  test('of what was authorized long ago and captured since counts from when that was found', async () => {
-    const { fake, deliver, stored, balanceOf } = stage;
+  /** A session that is told of as unpaid, and whose money comes days later. */
+  function payLater(how: 'captured' | 'slow') {
+    const { fake } = stage;
     const userId = newUser();
-    const { id } = fake.createSession({ userId, lines: [{ price: 'days' }], capture: 'manual' });
-    const { object, events } = fake.paySession(id);
+    const capture = how === 'captured' ? 'manual' : 'automatic';
+    const { id } = fake.createSession({ userId, lines: [{ price: 'days' }], capture });
+    const { object, events } = fake.paySession(id, how === 'slow' ? { method: 'slow' } : {});
     const completed = events.find(({ type }) => type === 'checkout.session.completed');
-    const told = { ...completed, id: String(completed?.id), created: secondsAgo(32) };
-    expect(await deliver(told)).toBe('parked');
-    fake.capturePayment(String(object['payment_intent']));
-    await until(async () => (await stored(told))?.state === 'done');
-    expect(await balanceOf(userId)).toBe(10);
-    const [entry] = await entriesOf(userId);
-    expect(entry?.expiresAt).toBe(after30Days((entry?.createdAt ?? 0) / 1000));
-  });
+    if (!completed) throw new Error('the session was not completed');
+    return {
+      ...{ userId, id, completed },
+      moneyComes() {
+        fake.advance(5 * 86_400);
+        if (how === 'slow') fake.endSlowPayment(id, 'succeeded');
+        else fake.capturePayment(String(object['payment_intent']));
+        const paidAt = fake.now();
+        fake.advance(3 * 86_400);
+        return paidAt;
+      },
+    };
+  }
+
+  test.each(['captured', 'slow'] as const)(
+    'of a %s payment counts from when the money came, however late Stripe is asked again',
+    async (how) => {
+      const { deliver, stored } = stage;
+      const { userId, completed, moneyComes } = payLater(how);
+      const paidAt = moneyComes();
+      expect(await deliver(completed)).toBe('parked');
+      await until(async () => (await stored(completed))?.state === 'done');
+      expect(await entriesOf(userId)).toMatchObject([
+        { delta: 10, expiresAt: after30Days(paidAt) },
+      ]);
+    },
+  );
+
+  test.each(['captured', 'slow'] as const)(
+    'of a %s payment counts from when the money came, when its buyer returns days later',
+    async (how) => {
+      const { userId, id, moneyComes } = payLater(how);
+      const paidAt = moneyComes();
+      expect(await stage.sync(userId, id)).toBe('granted');
+      expect(await entriesOf(userId)).toMatchObject([
+        { delta: 10, expiresAt: after30Days(paidAt) },
+      ]);
+    },
+  );
 
   test('of what reconciling finds is by Stripe’s time, too', async () => {
     const another = await stage.restart({ catalogue: PRICES });
@@ -80,10 +113,15 @@ describe('the expiry', () => {
     fake.paySession(id);
     fake.payInvoice({ userId: subscriber, subscription: 'sub_found', lines });
     const paidAt = fake.now();
+    const captured = payLater('captured');
+    const capturedAt = captured.moneyComes();
     await reconcileOn(another, { apply: true });
     for (const userId of [buyer, subscriber]) {
       expect(await entriesOf(userId)).toMatchObject([{ expiresAt: after30Days(paidAt) }]);
     }
+    expect(await entriesOf(captured.userId)).toMatchObject([
+      { expiresAt: after30Days(capturedAt) },
+    ]);
   });
 
   test('never lies beyond the last year that every client can read', async () => {
