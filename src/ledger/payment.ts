@@ -1,3 +1,4 @@
+import { apportion } from './apportion.ts';
 import type { Category, Entry } from './entry.ts';
 
 /** A grant of a payment, and how much of it has been clawed back so far. */
@@ -70,8 +71,7 @@ function clawedElsewhere(
 
 /**
  * How many credits of each grant should be missing, given the share of the money that went back:
- * ⌊granted × reversed ÷ paid⌋ in all, spread over the grants in proportion, by largest remainder.
- * Exact: products of credits and cents pass 2^53.
+ * ⌊granted × reversed ÷ paid⌋ in all, spread over the grants.
  */
 export function clawBackTargets({
   grants,
@@ -79,25 +79,11 @@ export function clawBackTargets({
   amountReversed,
 }: Pick<Payment, 'grants' | 'amountPaid' | 'amountReversed'>): readonly number[] {
   if (amountPaid <= 0 || amountReversed <= 0) return grants.map(() => 0);
-  const reversed = BigInt(Math.min(amountReversed, amountPaid));
-  const paid = BigInt(amountPaid);
-  const shares = grants.map(({ amount }, i) => {
-    const product = BigInt(amount) * reversed;
-    return { i, whole: Number(product / paid), remainder: product % paid };
-  });
-  const granted = grants.reduce((sum, { amount }) => sum + BigInt(amount), 0n);
-  const total = Number((granted * reversed) / paid);
-  let missing = total - shares.reduce((sum, { whole }) => sum + whole, 0);
-  const targets = shares.map(({ whole }) => whole);
-  const byRemainder = shares.toSorted((a, b) =>
-    a.remainder === b.remainder ? a.i - b.i : a.remainder > b.remainder ? -1 : 1,
+  return apportion(
+    grants.map(({ amount }) => amount),
+    amountReversed,
+    amountPaid,
   );
-  for (const { i, whole } of byRemainder) {
-    if (missing === 0) break;
-    targets[i] = whole + 1;
-    missing -= 1;
-  }
-  return targets;
 }
 
 /** The payments that a round must settle, with what it has posted about them since. */

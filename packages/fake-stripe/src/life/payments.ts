@@ -4,6 +4,7 @@ import type { Metadata } from '../objects/object.ts';
 import type { PaymentIntentRecord } from '../objects/payment-intent.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
+import { fileRefund } from './file-refund.ts';
 
 /** What is to be paid, and how it goes. */
 export interface PaymentPlan {
@@ -161,7 +162,10 @@ export function settlePayment(world: World, intentId: string, result: 'succeeded
   return world.change(intent, changes, 'payment_intent.payment_failed');
 }
 
-/** Takes the money that was only authorized; the rest of the authorization is given up. */
+/**
+ * Takes the money that was only authorized. The rest is released, as a refund that moves no money.
+ * @see https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
+ */
 export function capturePayment(world: World, intentId: string, amount?: number) {
   const intent = world.store.need('payment_intent', intentId);
   if (intent.status !== 'requires_capture') throw unexpected(intent);
@@ -173,6 +177,7 @@ export function capturePayment(world: World, intentId: string, amount?: number) 
     });
   }
   const authorized = chargeOf(world, intentId);
+  release(world, authorized, intent.amountCapturable - taken);
   const changes = moneyComes(world, authorized, taken);
   const charge = world.change(authorized, changes, 'charge.captured');
   const paid = succeed(world, intent, charge);
@@ -192,11 +197,14 @@ export function cancelPayment(world: World, intentId: string) {
   const intent = world.store.need('payment_intent', intentId);
   if (intent.status === 'succeeded' || intent.status === 'canceled') throw unexpected(intent);
   if (intent.status === 'requires_capture') {
-    const charge = chargeOf(world, intentId);
-    world.change(charge, { amountRefunded: charge.amount }, 'charge.refunded');
+    release(world, chargeOf(world, intentId), intent.amountCapturable);
   }
   const changes = { status: 'canceled', canceledAt: world.now(), amountCapturable: 0 } as const;
   return world.change(intent, changes, 'payment_intent.canceled');
+}
+
+function release(world: World, charge: ChargeRecord, amount: number): void {
+  if (amount > 0) fileRefund(world, charge, { amount, released: true });
 }
 
 function unexpected({ status }: PaymentIntentRecord): Refusal {

@@ -6,7 +6,7 @@ export interface ChargeRecord {
   readonly created: number;
   readonly amount: number;
   readonly amountCaptured: number;
-  /** Of all refunds that have neither failed nor been canceled. */
+  /** Of all refunds that have neither failed nor been canceled; what was released is among them. */
   readonly amountRefunded: number;
   readonly currency: string;
   readonly customer: string | null;

@@ -12,6 +12,8 @@ export interface RefundRecord {
   readonly reason: string | null;
   readonly status: 'pending' | 'succeeded' | 'failed' | 'canceled';
   readonly failureReason: string | null;
+  /** Whether it only gives up what was authorized: then no money moves. */
+  readonly released: boolean;
   readonly metadata: Metadata;
 }
 
@@ -21,7 +23,7 @@ export function renderRefund(refund: RefundRecord, view: View): StripeObject {
     id,
     object,
     amount,
-    balance_transaction: transactionOf(id),
+    balance_transaction: refund.released ? null : transactionOf(id),
     charge,
     created,
     currency,
