@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { runPurser } from '../../../support/process.ts';
 import { reconcileOn } from '../../../support/reconcile.ts';
-import { until } from '../../../support/stripe.ts';
+import { publishPrices, until } from '../../../support/stripe.ts';
 import { buy, entriesOf, newUser, PRICES, renew, stage, useTermsStage } from './harness.ts';
 
 useTermsStage();
@@ -13,7 +14,7 @@ describe('the expiry', () => {
 
   /** A session that is told late, of a payment made days ago. */
   async function buyDaysAgo(days: number) {
-    const { fake, deliver, balanceOf } = stage;
+    const { fake, deliver, stored, balanceOf } = stage;
     const userId = newUser();
     const { id } = fake.createSession({ userId, lines: [{ price: 'days' }] });
     const event = { ...fake.completeSession(id), created: secondsAgo(days) };
@@ -23,22 +24,46 @@ describe('the expiry', () => {
       session: id,
       intent: event.data.object['payment_intent'],
     };
-    return { ...told, balance: await balanceOf(userId), entries: await entriesOf(userId) };
+    const reason = (await stored(event))?.reason;
+    return { ...told, reason, balance: await balanceOf(userId), entries: await entriesOf(userId) };
   }
 
   test('after days counts from the payment to the end of that UTC day, however late it is told', async () => {
-    const { paidAt, balance, entries } = await buyDaysAgo(3);
+    const { paidAt, reason, balance, entries } = await buyDaysAgo(3);
+    expect(reason).toBeNull();
     expect(entries).toMatchObject([{ delta: 10, expiresAt: after30Days(paidAt) }]);
     expect(balance).toBe(10);
   });
 
   test('of a payment told after its days are over leaves a grant and its expiry', async () => {
-    const { paidAt, balance, entries } = await buyDaysAgo(32);
+    const { paidAt, reason, balance, entries } = await buyDaysAgo(32);
+    expect(reason).toBe('granted; its credits had expired by then');
     expect(entries).toMatchObject([
       { kind: 'expiry', delta: -10, balance: 0 },
       { kind: 'purchase', delta: 10, balance: 10, expiresAt: after30Days(paidAt) },
     ]);
     expect(balance).toBe(0);
+  });
+
+  test('of a payment that waited longer than its days for its price is in the past, and said so', async () => {
+    const { fake, deliver, stored, db } = stage;
+    const userId = newUser();
+    const lines = [{ price: 'days' }, { price: 'mapped late' }];
+    const event = {
+      ...fake.completeSession(fake.createSession({ userId, lines }).id),
+      created: secondsAgo(32),
+    };
+    expect(await deliver(event)).toBe('parked');
+    const shown = async () => {
+      const { stdout } = await runPurser(['events', 'show', event.id], {
+        env: { DATABASE_URL: db.url },
+      });
+      return /^reason +(.*)$/m.exec(stdout)?.[1];
+    };
+    await publishPrices(db, new Map([...PRICES, ['mapped late', 5]]));
+    await until(async () => (await stored(event))?.state === 'done');
+    expect(await shown()).toBe('granted; 10 of its 15 credits had expired by then');
+    expect((await entriesOf(userId)).map(({ delta }) => delta)).toEqual([-10, 5, 10]);
   });
 
   test('of an invoice counts from when it was paid, not from when that was told', async () => {
