@@ -1,3 +1,4 @@
+import { apportion } from './apportion.ts';
 import type { Category, Entry } from './entry.ts';
 
 /** A grant of a payment, and how much of it has been clawed back so far. */
@@ -87,15 +88,17 @@ function clawedElsewhere(
 export function clawBackTargets(payment: Omit<Payment, 'newest'>): readonly number[] {
   const { grants, amountPaid, amountReversed } = payment;
   const amounts = grants.map(({ amount }) => amount);
-  if (amountPaid > 0 && amountReversed >= amountPaid) return amounts;
+  if (amountPaid <= 0 || amountReversed <= 0) return amounts.map(() => 0);
+  if (amountReversed >= amountPaid) return amounts;
   const named = namedMoney(payment);
   const own = grants.map(({ amount, invoiceLine }) => {
     const line = named.lines.get(invoiceLine ?? '');
     return line && line.amountPaid > 0 ? wholeShare(amount, line) : 0;
   });
-  const rest = spread(
+  const rest = apportion(
     amounts.map((amount, i) => amount - (own[i] ?? 0)),
-    { amountPaid: amountPaid - named.total, amountReversed: amountReversed - named.total },
+    amountReversed - named.total,
+    amountPaid - named.total,
   );
   return own.map((credits, i) => credits + (rest[i] ?? 0));
 }
@@ -115,36 +118,6 @@ const NO_LINES: Reversed['lines'] = new Map();
 /** Exact: products of credits and cents pass 2^53. */
 function wholeShare(amount: number, { amountPaid, amountReversed }: Money): number {
   return Number((BigInt(amount) * BigInt(amountReversed)) / BigInt(amountPaid));
-}
-
-/**
- * ⌊Σ amounts × reversed ÷ paid⌋ in all, spread over the amounts in proportion, by largest
- * remainder.
- */
-function spread(
-  amounts: readonly number[],
-  { amountPaid, amountReversed }: Money,
-): readonly number[] {
-  if (amountPaid <= 0 || amountReversed <= 0) return amounts.map(() => 0);
-  const reversed = BigInt(amountReversed);
-  const paid = BigInt(amountPaid);
-  const shares = amounts.map((amount, i) => {
-    const product = BigInt(amount) * reversed;
-    return { i, whole: Number(product / paid), remainder: product % paid };
-  });
-  const all = amounts.reduce((sum, amount) => sum + BigInt(amount), 0n);
-  const total = Number((all * reversed) / paid);
-  let missing = total - shares.reduce((sum, { whole }) => sum + whole, 0);
-  const targets = shares.map(({ whole }) => whole);
-  const byRemainder = shares.toSorted((a, b) =>
-    a.remainder === b.remainder ? a.i - b.i : a.remainder > b.remainder ? -1 : 1,
-  );
-  for (const { i, whole } of byRemainder) {
-    if (missing === 0) break;
-    targets[i] = whole + 1;
-    missing -= 1;
-  }
-  return targets;
 }
 
 const NOTHING_PAID: Reversed = { amountPaid: 0, amountReversed: 0, lines: NO_LINES };

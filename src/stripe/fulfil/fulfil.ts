@@ -17,6 +17,7 @@ import { at, idOf, type Json } from '../shapes/json.ts';
 import { ENDS_OF_SLOW_PAYMENT, interpret } from './interpret.ts';
 import type { Link } from './interpretation.ts';
 import { createPay, type Pay, type PayOptions } from './pay.ts';
+import { moneyTime } from './payment-time.ts';
 
 export interface FulfilmentOptions extends PayOptions {
   readonly inbox: Inbox;
@@ -86,8 +87,7 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
       const answer = await fetchSession(api, session);
       switch (answer.kind) {
         case 'answer':
-          // Open when its event was created, so paid since; Stripe does not tell when.
-          return judge({ ...event, created: nowInSeconds(), object: answer.value, stale: false });
+          return judge(paidSince(event, answer.value));
         case 'unreachable':
           return parked(`unpaid: ${answer.reason}`, [ended, API_IS_BACK], FOR_RETURN);
         case 'unusable':
@@ -123,7 +123,12 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
   return { fulfil, appraise, userOf };
 }
 
-const nowInSeconds = () => Math.floor(Date.now() / 1000);
+/** The session as it is now. It was unpaid when its event was created: what was booked later paid it. */
+function paidSince(event: Told, object: Json): Told {
+  const booked = moneyTime(object) ?? 0;
+  const created = booked >= event.created ? booked : Math.floor(Date.now() / 1000);
+  return { ...event, created, object, stale: false };
+}
 
 /** Why a completed session will not be paid any more; null when it may be, or nobody was asked. */
 function whyNotPaid(session: Json): string | null {

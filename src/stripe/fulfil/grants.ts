@@ -1,8 +1,10 @@
+import { apportion } from '../../ledger/apportion.ts';
 import { type Grant, MAX_AMOUNT, MAX_GRANTS } from '../../ledger/command.ts';
 import type { Category } from '../../ledger/entry.ts';
 import { expiryOf, type PublishedTerms } from '../catalogue/terms.ts';
 import { type Amounts, byId, sum } from '../shapes/line-amounts.ts';
-import type { Line, Money } from '../shapes/shapes.ts';
+import type { Paid } from '../shapes/money.ts';
+import type { Line } from '../shapes/shapes.ts';
 
 /** What the lines of a payment are worth. */
 export type Worth =
@@ -28,9 +30,9 @@ export interface Purchase {
   readonly freeLines: boolean;
   /** Whether it is an invoice that no subscription made: only terms that say so grant. */
   readonly manual: boolean;
+  readonly money: Paid;
   /** When it was paid, in seconds since 1970. */
   readonly paidAt: number;
-  readonly money: Money;
 }
 
 /** The terms that hold for a payment, by price id. */
@@ -44,7 +46,8 @@ export function pricesOf(lines: readonly Line[]): readonly string[] {
 /**
  * Credits = Σ quantity × credits of the price. A proration line grants nothing, or upgrade, burn,
  * downgrade would mint credits; a line that cost nothing grants only where its terms say so. One
- * unknown price leaves all lines waiting: a payment is granted as a whole or not yet.
+ * unknown price leaves all lines waiting: a payment is granted as a whole or not yet. Of what was
+ * paid in part it is the same part of all credits, rounded down.
  */
 export function worthOf(
   purchase: Purchase,
@@ -70,7 +73,7 @@ export function worthOf(
   if (grants.length > MAX_GRANTS) {
     return { kind: 'unusable', reason: `it has more than ${MAX_GRANTS} lines with credits` };
   }
-  const [first, ...others] = grants;
+  const [first, ...others] = partPaid(purchase.money, grants);
   if (first) {
     return {
       kind: 'grant',
@@ -78,10 +81,33 @@ export function worthOf(
       lineAmounts: lineAmountsOf(lines, purchase),
     };
   }
-  const reason = purchase.free
+  return { kind: 'nothing', reason: whyNothing(purchase, grants) };
+}
+
+/** The part of the grants that was paid. */
+function partPaid({ amount, total }: Paid, grants: readonly Grant[]): readonly Grant[] {
+  if (amount >= total) return grants;
+  const credits = apportion(
+    grants.map((grant) => grant.amount),
+    amount,
+    total,
+  );
+  return grants
+    .map((grant, i) => ({
+      ...grant,
+      amount: credits[i] ?? 0,
+      metadata: { ...grant.metadata, paid: `${amount}/${total}` },
+    }))
+    .filter((grant) => grant.amount > 0);
+}
+
+function whyNothing({ free, money }: Purchase, grants: readonly Grant[]): string {
+  if (grants.length > 0) {
+    return `${money.amount} of ${money.total} ${money.currency} were paid: no whole credit`;
+  }
+  return free
     ? 'it was free of charge, and no price of it gives credits for that'
     : 'no line of it gives credits';
-  return { kind: 'nothing', reason };
 }
 
 /** What each line cost, where that adds up to what was paid: shipping, for one, is on no line. */

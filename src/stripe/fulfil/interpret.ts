@@ -204,8 +204,10 @@ function ofReversal({ type, object }: Told): Interpretation {
   }
   const read = readReversalOf(type, object);
   if (!read.ok) return park(read.problem);
-  if (read.value === null) return ignore('it gives nothing back beside its refunds');
-  return { kind: 'reversal', reversal: read.value };
+  if (read.value !== null) return { kind: 'reversal', reversal: read.value };
+  return type.startsWith('credit_note')
+    ? ignore('it gives nothing back beside its refunds')
+    : ignore('it releases what was authorized and not captured: no money moved');
 }
 
 function readReversalOf(type: string, object: Json): Read<Reversal | null> {

@@ -1,4 +1,4 @@
-import type { Command, Outcome } from '../../ledger/command.ts';
+import type { Command, Grant, Outcome } from '../../ledger/command.ts';
 import type { Answer, StripeApi } from '../api/api.ts';
 import { fetchCheckout, fetchLines } from '../api/lines.ts';
 import type { Verdict } from '../inbox/inbox.ts';
@@ -109,10 +109,10 @@ export function createPay(options: PayOptions): Pay {
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
     // The user whom the entry names: a replay may have been granted to another one.
-    const { userId: owner } = outcome.entry;
+    const { userId: owner, createdAt } = outcome.entry;
     const what = { outcome: 'granted', userId: owner } as const;
     const wakes = await record(grantKey, payment, what, lineAmounts);
-    if (!outcome.replayed) return { state: 'done', wakes };
+    if (!outcome.replayed) return { state: 'done', ...whatHadExpired(grants, createdAt), wakes };
     return grantKey === key
       ? { state: 'done', reason: 'it had been granted before', wakes }
       : {
@@ -158,6 +158,16 @@ export function createPay(options: PayOptions): Pay {
     userOf: async (payment) => findUser(ofIntent(await sold.intentOf(payment), payment)),
     learnNames,
   };
+}
+
+/** What there is to say of a grant whose time was over when it came, in milliseconds since 1970. */
+function whatHadExpired(grants: readonly Grant[], at: number): { readonly reason?: string } {
+  const sumOf = (some: readonly Grant[]) => some.reduce((sum, { amount }) => sum + amount, 0);
+  const gone = sumOf(grants.filter(({ expiresAt }) => expiresAt !== null && expiresAt <= at));
+  const all = sumOf(grants);
+  if (gone === 0) return {};
+  const what = gone === all ? 'its credits' : `${gone} of its ${all} credits`;
+  return { reason: `granted; ${what} had expired by then` };
 }
 
 /** The user of its purchase intent, which this server wrote, outranks all that Stripe tells. */

@@ -3,7 +3,7 @@ import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
 import { columnsOf } from '../../db/columns.ts';
 import type { Amounts } from '../shapes/line-amounts.ts';
-import type { Money } from '../shapes/shapes.ts';
+import type { Money } from '../shapes/money.ts';
 
 /** What became of a payment. */
 export type PaymentOutcome =

@@ -99,7 +99,7 @@ async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment):
 
 async function findOut({ processing }: Run, asked: Asked) {
   if (asked.kind === 'park') return { ...NOT_KNOWN, problems: [asked.reason] };
-  const { money } = asked.payment;
+  const { amount, currency } = asked.payment.money;
   const user = await processing.userOf(asked.payment);
   const worth = await processing.appraise(asked.payment);
   const credits =
@@ -109,7 +109,7 @@ async function findOut({ processing }: Run, asked: Asked) {
     ...('reason' in worth ? [worth.reason] : []),
     ...(user === null ? ['unknown user'] : []),
   ];
-  return { user, ...money, credits: worth.kind === 'nothing' ? 0 : credits, problems };
+  return { user, amount, currency, credits: worth.kind === 'nothing' ? 0 : credits, problems };
 }
 
 function whyNot(event: PaymentEvidence['event']): string {

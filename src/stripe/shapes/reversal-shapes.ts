@@ -6,7 +6,8 @@
 import type { StripeEvent } from './event.ts';
 import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
 import { type Amounts, byId, creditedLines, hasAllLines, sum } from './line-amounts.ts';
-import { ids, type Read, readMoney } from './shapes.ts';
+import { readMoney } from './money.ts';
+import { ids, type Read } from './shapes.ts';
 
 /** A refund, dispute or credit note as an event tells it. */
 export interface Reversal {
@@ -42,15 +43,20 @@ export const ENDED_DISPUTE: readonly string[] = [...OVER_DISPUTE, 'lost'];
 
 /**
  * Reads a refund object. `refund.failed` decides by itself: its snapshot may still say succeeded.
- * Refunds of old API versions may have no status; they have succeeded.
+ * Refunds of old API versions may have no status; they have succeeded. Null when it gives nothing
+ * back: what was authorized and not captured Stripe releases by a refund, too, which has succeeded
+ * without a balance transaction, since no money moved. Were a real one told of before it has its
+ * own, reconciling would find it.
  */
-export function readRefund(object: Json, type: string): Read<Reversal> {
+export function readRefund(object: Json, type: string): Read<Reversal | null> {
   const told = at(object, 'status') ?? 'succeeded';
   const status = type === 'refund.failed' ? 'failed' : told;
   if (!isId(status)) return unusable('the refund has no usable status');
   if (![...LIVE_REFUND, ...ENDED_REFUND].includes(status)) {
     return unusable(`the refund's status ${status} is not known`);
   }
+  const isRelease = status === 'succeeded' && at(object, 'balance_transaction') === null;
+  if (isRelease) return { ok: true, value: null };
   return readReversal(object, 'refund', status, !ENDED_REFUND.includes(status));
 }
 

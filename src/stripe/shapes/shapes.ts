@@ -9,15 +9,10 @@
 import { LAST_SECOND } from './event.ts';
 import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
 import { netOf, totalOf } from './line-amounts.ts';
+import { type Paid, readInvoiceMoney, readSessionMoney } from './money.ts';
 
 /** What a metadata field says: the user, nothing, or something that no user id can be. */
 type UserClaim = { readonly userId: string | null } | { readonly unusable: string };
-
-/** An amount in the currency's smallest unit, such as cents. */
-export interface Money {
-  readonly amount: number;
-  readonly currency: string;
-}
 
 export interface Session {
   readonly id: string;
@@ -34,7 +29,8 @@ export interface Session {
   readonly reference: string | null;
   /** The payment's other names: its pi_ and, with invoice_creation, its in_. */
   readonly aliases: readonly string[];
-  readonly money: Money | null;
+  /** Null when it cannot be told; all of it is paid unless the session was asked for and says less. */
+  readonly money: Paid | null;
   /** Whether a coupon took something off, or may have. */
   readonly discounted: boolean;
 }
@@ -51,8 +47,8 @@ export interface Invoice {
   readonly intent: string | null;
   /** The payment's other names, pi_ and ch_: from basil on only when `payments` is expanded. */
   readonly aliases: readonly string[];
-  /** The total, tax included; null when it cannot be told. */
-  readonly money: Money | null;
+  /** Null when it cannot be told. */
+  readonly money: Paid | null;
   /** Read, but not judged: an invoice that grants nothing need not have readable ones. */
   readonly lines: Read<readonly Line[]>;
   /** False when the payload holds only the first lines. */
@@ -104,7 +100,7 @@ export function readSession(object: Json): Read<Session> {
   const subscription = idOf(at(object, 'subscription'));
   const user = readUser(at(object, 'metadata', 'user_id'));
   const aliases = ids(at(object, 'payment_intent'), at(object, 'invoice'));
-  const money = readMoney(at(object, 'amount_total'), at(object, 'currency'));
+  const money = readSessionMoney(object);
   const status = idOf(at(object, 'status'));
   const discounted = at(object, 'total_details', 'amount_discount') !== 0;
   const told = at(object, 'client_reference_id');
@@ -139,7 +135,7 @@ export function readInvoice(object: Json): Read<Invoice> {
       user: readUser(at(metadata, 'user_id')),
       intent: idOf(at(metadata, 'purchase_intent')),
       aliases: ids(at(object, 'payment_intent'), at(object, 'charge'), ...paymentsOf(object)),
-      money: readMoney(toPay(at(object, 'total')), at(object, 'currency')),
+      money: readInvoiceMoney(object),
       lines: readLines(at(object, 'lines', 'data'), readInvoiceLine),
       linesComplete: at(object, 'lines', 'has_more') !== true,
     },
@@ -212,18 +208,6 @@ function paymentsOf(invoice: Json): unknown[] {
     at(one, 'payment', 'payment_intent'),
     at(one, 'payment', 'charge'),
   ]);
-}
-
-/** A negative total, of a downgrade, is credited to the customer's balance: nothing is paid. */
-function toPay(total: unknown): unknown {
-  return typeof total === 'number' ? Math.max(0, total) : total;
-}
-
-/** Reads an amount beside its currency; null when either is not usable or the amount negative. */
-export function readMoney(amount: unknown, currency: unknown): Money | null {
-  const whole = wholeNumber(amount);
-  if (whole === null || whole < 0 || !isId(currency)) return null;
-  return { amount: whole, currency: currency.toLowerCase() };
 }
 
 /** Stripe keeps a metadata key with an empty value out, so an empty text is as good as none. */

@@ -4,8 +4,8 @@ import { Refusal } from '../../../packages/fake-stripe/src/refusal.ts';
 import type { PaymentModel } from './payment.ts';
 import type { Step, StepOf } from './step.ts';
 
-/** Credits and cents of one pack. */
-export const PACK = { price: 'price_pack', credits: 100, cents: 250 } as const;
+/** Credits and cents of one pack, and the days after which it expires where packs do. */
+export const PACK = { price: 'price_pack', credits: 100, cents: 250, days: 30 } as const;
 /** Credits of one period of the plan. */
 export const PLAN = { price: 'price_plan', credits: 1000 } as const;
 
@@ -32,15 +32,18 @@ export interface LifeOptions {
   readonly begins: number;
   /** Nobody lives beyond it. */
   readonly ends: number;
-  /** Whether what a period of the plan gave expires with it. */
+  /** Whether what a period of the plan gave expires with it, and a pack after its days. */
   readonly planExpires: boolean;
+  readonly packExpires: boolean;
 }
 
+/** In seconds. */
+const DAY = 86_400;
 const NO_NEWS: News = { events: [], session: null };
 const newsOf = ({ events }: Pick<Happening, 'events'>): News => ({ events, session: null });
 
 export function createLife(options: LifeOptions): Life {
-  const { fake, userId, clock, begins, ends, planExpires } = options;
+  const { fake, userId, clock, begins, ends, planExpires, packExpires } = options;
   const payments: PaymentModel[] = [];
   const subscriptions: { readonly id: string; quantity: number }[] = [];
   const refunds: { readonly id: string; readonly amount: number; readonly of: PaymentModel }[] = [];
@@ -60,24 +63,32 @@ export function createLife(options: LifeOptions): Life {
     return { ...payment, intent };
   }
 
-  function buy({ quantity, how, invoiced }: StepOf<'buy'>): News {
-    const lines = [{ price: PACK.price, unitAmount: PACK.cents, quantity }];
-    const { id } = fake.createSession({ userId, customer, lines, invoiceCreation: invoiced });
-    const paid = fake.paySession(id, { method: how === 'declined' ? 'slow' : how });
-    const ended =
-      how === 'card' ? null : fake.endSlowPayment(id, how === 'slow' ? 'succeeded' : 'failed');
-    const session = (ended ?? paid).object;
-    const cents = PACK.cents * quantity;
-    if (how !== 'declined') {
-      const invoice = textOf(session['invoice']);
-      const intent = textOf(session['payment_intent']);
-      payments.push({
-        ...{ names: namesOf(id, invoice, intent), invoice, intent, back: new Map() },
-        ...{ granted: PACK.credits * quantity, expiresAt: null, paid: cents, charged: cents },
-      });
-    }
-    const events = [...paid.events, ...(ended?.events ?? [])];
-    return { events, session: { id, owed: how !== 'declined' } };
+  function buy({ quantity, how, invoiced, days, percent }: StepOf<'buy'>): News {
+    const [credits, cents] = [PACK.credits * quantity, PACK.cents * quantity];
+    const { id } = fake.createSession({
+      ...{ userId, customer, lines: [{ price: PACK.price, unitAmount: PACK.cents, quantity }] },
+      ...(how === 'captured' ? { capture: 'manual' } : { invoiceCreation: invoiced }),
+    });
+    const isSlow = how === 'slow' || how === 'declined';
+    const { object, events } = fake.paySession(id, { method: isSlow ? 'slow' : 'card' });
+    if (how !== 'card') wait(Math.min(days * DAY, ends - time));
+    const intent = textOf(object['payment_intent']) ?? '';
+    const paid = how === 'captured' ? shareOf(cents, percent) : cents;
+    const later = isSlow
+      ? fake.endSlowPayment(id, how === 'slow' ? 'succeeded' : 'failed')
+      : how === 'captured'
+        ? fake.capturePayment(intent, paid)
+        : NO_NEWS;
+    const told = [...events, ...later.events];
+    if (how === 'declined') return { events: told, session: { id, owed: false } };
+    const { invoice } = fake.store.need('checkout.session', id);
+    const granted = Math.floor((credits * paid) / cents);
+    const expiresAt = packExpires ? (Math.floor(time / DAY) + PACK.days + 1) * DAY * 1000 : null;
+    payments.push({
+      ...{ names: namesOf(id, invoice, intent), invoice, intent, back: new Map() },
+      ...{ granted, expiresAt, paid, charged: paid },
+    });
+    return { events: told, session: { id, owed: granted > 0 } };
   }
 
   /** What a subscription's invoice is worth: its whole period, or nothing beside prorations. */
@@ -210,7 +221,7 @@ export function createLife(options: LifeOptions): Life {
       case 'credit':
         return credit(step);
       case 'wait':
-        return wait(step.days * 86_400);
+        return wait(step.days * DAY);
     }
   }
 

@@ -103,7 +103,7 @@ test('both generations of an invoice read the same', () => {
       user: { userId: 'ada' },
       intent: null,
       aliases: ['pi_1', 'ch_1'],
-      money: { amount: 1500, currency: 'usd' },
+      money: { amount: 1500, total: 1500, currency: 'usd' },
       lines: {
         ok: true,
         value: [
@@ -169,7 +169,7 @@ test('a session names its payment and its invoice as aliases, expanded or not', 
       user: { userId: null },
       reference: null,
       aliases: ['pi_1', 'in_1'],
-      money: { amount: 1500, currency: 'usd' },
+      money: { amount: 1500, total: 1500, currency: 'usd' },
       discounted: true,
     },
   });
