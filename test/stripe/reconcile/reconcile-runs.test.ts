@@ -70,6 +70,22 @@ describe('Stripe fails in the middle', () => {
     expect(next.objectsSince).toEqual(ago(next.startedAt, 30 * DAY));
   });
 
+  test('a look back that was not complete is done again', async () => {
+    await reconcileOn(stage, APPLY);
+    await stage.db.sql("UPDATE stripe_reconcile SET looked_back_at = now() - interval '25 hours'");
+    stage.fake.setFault({ kind: 'error', status: 403, path: '/v1/refunds' });
+    expect((await reconcileOn(stage, APPLY)).problems).toHaveLength(1);
+    stage.fake.setFault(null);
+    const stopping = new AbortController();
+    await reconcileOn(stage, {
+      ...APPLY,
+      signal: stopping.signal,
+      onProgress: () => stopping.abort(),
+    });
+    const next = await reconcileOn(stage, APPLY);
+    expect(next.objectsSince).toEqual(ago(next.startedAt, 30 * DAY));
+  });
+
   test('a key that may not list something says so, and the rest is compared', async () => {
     const { userId } = buyPack(stage);
     stage.fake.setFault({ kind: 'error', status: 403, path: '/v1/events' });
