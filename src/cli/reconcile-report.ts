@@ -11,7 +11,7 @@ const INDENT = '    ';
 
 /** The report for a terminal: what was found, what was looked at, and the verdict at the end. */
 export function formatReport(report: Report): string {
-  const { findings, found, counts, problems, applied } = report;
+  const { findings, found, counts, waiting, problems, applied } = report;
   const { events, payments, ...objects } = counts;
   const looked = [
     `Looked at ${amount(events, 'event')} since ${minutes(report.eventsSince)},`,
@@ -24,6 +24,9 @@ export function formatReport(report: Report): string {
     ...ordered.map((finding) => `${formatFinding(finding, applied)}\n`),
     ...(found > findings.length ? [`… and ${found - findings.length} more.\n`] : []),
     ...looked,
+    ...(waiting > 0
+      ? [`Still to be asked for one by one, in their turn: ${amount(waiting, 'payment')}.`]
+      : []),
     ...problems.map((problem) => printable(`NOT COMPLETE: ${problem}.`)),
     ...conclusionOf(report),
   ].join('\n');
@@ -103,7 +106,7 @@ const minutes = (time: Date) => `${time.toISOString().slice(0, 16)}Z`;
 
 /** The report as one JSON document; the README describes it. */
 export function reportAsJson(report: Report): string {
-  const { counts, findings, found, repaired, left, problems } = report;
+  const { counts, findings, found, repaired, left, waiting, problems } = report;
   const { creditNotes, ...others } = counts;
   return JSON.stringify(
     {
@@ -116,6 +119,7 @@ export function reportAsJson(report: Report): string {
       found,
       repaired,
       left,
+      waiting,
       problems,
       findings: findings.map(({ kind, ...rest }) => ({ what: kind, ...rest })),
     },

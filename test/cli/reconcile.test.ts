@@ -172,7 +172,7 @@ test('--json is one document, of this shape', async () => {
       ...{ events: 0, sessions: 1, invoices: 0, refunds: 0, disputes: 0, credit_notes: 0 },
       payments: 0,
     },
-    ...{ found: 1, repaired: 0, left: 1, problems: [] },
+    ...{ found: 1, repaired: 0, left: 1, waiting: 0, problems: [] },
     findings: [
       {
         ...{ what: 'paid-but-not-granted', object: session, user: userId },

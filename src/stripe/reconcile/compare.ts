@@ -7,9 +7,6 @@ import type { Finding } from './report.ts';
 import { compareClawBacksOf, compareReversals } from './reversals-pass.ts';
 import { Incomplete, type Run, toldOnly } from './run.ts';
 
-/** How many open findings, and how many unended reversals, a run asks for one by one. */
-const IN_TURN = 500;
-
 /** Compares all of a kind that Stripe created since. */
 export async function compareListed(run: Run, kind: ObjectKind, since: Date): Promise<void> {
   for await (const objects of readObjects(run, kind, since)) await compare(run, kind, objects);
@@ -34,7 +31,7 @@ async function compare(
 
 /** Compares refunds and disputes whose end was never told, however old they are; some at a time. */
 export async function compareUnended(run: Run): Promise<void> {
-  for (const { id, kind } of await run.followUps.unended(IN_TURN)) {
+  for (const { id, kind } of await run.followUps.unended(run.inTurn)) {
     if (!run.compared.has(id)) {
       const answer = await askFor(run, kind, id);
       // One that Stripe does not know any more stays as it is.
@@ -49,15 +46,16 @@ export async function compareUnended(run: Run): Promise<void> {
  * @throws Incomplete when there is more of it than a run looks at; the rest is the next one's
  */
 export async function compareLeft(run: Run): Promise<void> {
-  const left = await run.followUps.open(IN_TURN + 1);
-  for (const finding of left.slice(0, IN_TURN)) {
+  const { inTurn } = run;
+  const left = await run.followUps.open(inTurn + 1);
+  for (const finding of left.slice(0, inTurn)) {
     if (run.hasFound(finding)) continue;
     await lookAgain(run, finding);
     if (run.apply && !run.hasFound(finding)) await run.followUps.drop(finding);
   }
-  if (left.length > IN_TURN) {
+  if (left.length > inTurn) {
     throw new Incomplete(
-      `more than ${IN_TURN} findings of earlier runs are open, and not all had their turn`,
+      `more than ${inTurn} findings of earlier runs are open, and not all had their turn`,
     );
   }
 }

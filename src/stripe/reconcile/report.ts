@@ -52,7 +52,7 @@ export interface Counts {
   refunds: number;
   disputes: number;
   creditNotes: number;
-  /** Payments on record here: those that granted, and those with refunds or disputes. */
+  /** Payments on record here: recorded since, or with refunds or disputes that changed since. */
   payments: number;
 }
 
@@ -77,6 +77,8 @@ export interface Report {
   readonly repaired: number;
   /** What is still off: `found` without `repaired`. */
   readonly left: number;
+  /** How many payments that granted wait for their turn to be asked for one by one. */
+  readonly waiting: number;
   /** Why not everything could be looked at; empty when it was. */
   readonly problems: readonly string[];
 }

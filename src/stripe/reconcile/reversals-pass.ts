@@ -47,15 +47,24 @@ export async function compareReversals(
   }
 }
 
-/** Compares what is clawed back with what follows from the refunds and disputes on file. */
+/**
+ * Compares what is clawed back with what follows from the refunds and disputes on file: of the
+ * payments that were recorded since, and of those that were recorded before and reversed since.
+ */
 export async function compareClawBacks(run: Run, since: Date): Promise<void> {
-  for await (const payments of run.evidence.reversedSince(since)) {
+  const compared = new Set<string>();
+
+  async function compare(payments: readonly string[]): Promise<void> {
     await run.step();
-    run.counts.payments += payments.length;
-    await compareClawBacksOf(
-      run,
-      payments.map(({ payment }) => payment),
-    );
+    const others = [...new Set(payments)].filter((payment) => !compared.has(payment));
+    for (const payment of others) compared.add(payment);
+    run.counts.payments += others.length;
+    await compareClawBacksOf(run, others);
+  }
+
+  for await (const payments of run.evidence.reversedSince(since)) await compare(payments);
+  for await (const payments of run.evidence.recordedSince(since)) {
+    await compare(payments.map(({ payment }) => payment));
   }
 }
 

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly livemode: boolean;
   readonly log: FastifyBaseLogger;
   readonly apply: boolean;
+  /** The most of a kind that are asked for one by one. */
+  readonly inTurn: number;
   /** Called before every step; throws `Stopped` when there shall be none. */
   readonly step: () => Promise<void>;
   readonly onProgress: (progress: Progress) => void;
@@ -37,7 +39,7 @@ export interface RunOptions {
 export interface Run
   extends Pick<
     RunOptions,
-    'processing' | 'evidence' | 'followUps' | 'livemode' | 'apply' | 'step'
+    'processing' | 'evidence' | 'followUps' | 'livemode' | 'apply' | 'inTurn' | 'step'
   > {
   readonly counts: Counts;
   /** The names of payments that the lists have shown as paid. */
