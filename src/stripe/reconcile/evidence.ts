@@ -35,6 +35,8 @@ export interface RecordedPayment {
   /** The grant key. */
   readonly payment: string;
   readonly granted: boolean;
+  /** Whether refunds, disputes or credit notes about it are on file. */
+  readonly reversed: boolean;
   /** When Stripe was last asked whether it is paid, or first listed it as paid; null: not yet. */
   readonly askedAt: Date | null;
 }
@@ -164,11 +166,15 @@ const REVERSED_SINCE = `
           LIMIT $3`;
 
 const RECORDED_SINCE = `
-         SELECT recorded_at::text AS moment, payment AS id, payment,
-                outcome = 'granted' AS granted, asked_at AS "askedAt"
-           FROM stripe_payments
-          WHERE (recorded_at, payment) > ($1::timestamptz, $2)
-          ORDER BY recorded_at, payment
+         SELECT p.recorded_at::text AS moment, p.payment AS id, p.payment,
+                p.outcome = 'granted' AS granted, p.asked_at AS "askedAt",
+                EXISTS (SELECT
+                          FROM stripe_payment_aliases a
+                          JOIN stripe_reversals r ON r.payment_name = a.alias
+                         WHERE a.payment = p.payment) AS reversed
+           FROM stripe_payments p
+          WHERE (p.recorded_at, p.payment) > ($1::timestamptz, $2)
+          ORDER BY p.recorded_at, p.payment
           LIMIT $3`;
 
 const GRANTED = `

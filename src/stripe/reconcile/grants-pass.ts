@@ -17,6 +17,7 @@ export async function compareGrants(run: Run, since: Date): Promise<number> {
   for await (const payments of run.evidence.recordedSince(since)) {
     await run.step();
     const granted = payments.filter((one) => one.granted);
+    run.counts.payments += granted.filter(({ reversed }) => !reversed).length;
     unlisted.push(...granted.filter(({ payment }) => !run.paid.has(payment)));
     const listed = granted.filter(({ payment, askedAt }) => !askedAt && run.paid.has(payment));
     if (apply) await followUps.notePaymentsAsked(listed.map(({ payment }) => payment));

@@ -52,7 +52,7 @@ export interface Counts {
   refunds: number;
   disputes: number;
   creditNotes: number;
-  /** Payments on record here: recorded since, or with refunds or disputes that changed since. */
+  /** Payments on record here: those that granted since, and those with refunds or disputes. */
   payments: number;
 }
 

@@ -48,8 +48,8 @@ export async function compareReversals(
 }
 
 /**
- * Compares what is clawed back with what follows from the refunds and disputes on file: of the
- * payments that were recorded since, and of those that were recorded before and reversed since.
+ * Compares what is clawed back with what follows from the refunds and disputes on file, where one
+ * of these, or its payment, became known since.
  */
 export async function compareClawBacks(run: Run, since: Date): Promise<void> {
   const compared = new Set<string>();
@@ -64,7 +64,7 @@ export async function compareClawBacks(run: Run, since: Date): Promise<void> {
 
   for await (const payments of run.evidence.reversedSince(since)) await compare(payments);
   for await (const payments of run.evidence.recordedSince(since)) {
-    await compare(payments.map(({ payment }) => payment));
+    await compare(payments.filter(({ reversed }) => reversed).map(({ payment }) => payment));
   }
 }
 

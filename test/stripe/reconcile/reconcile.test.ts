@@ -187,13 +187,18 @@ describe('what is repaired', () => {
     expect(await stage.balanceOf(userId)).toBe(100);
   });
 
-  test('credits that are not clawed back as what is on file says', async () => {
+  test.each([
+    ['today', '0 days'],
+    ['long before its payment', '60 days'],
+  ])('credits that are not clawed back as what is on file says: since %s', async (_, age) => {
     const { userId, session, intent, events } = buy();
     await deliverAll(events);
     await stage.db.sql(
-      `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, status, live, decided_at)
-       VALUES ($1, 'refund', $2, 30, 'usd', 'succeeded', true, now())`,
-      [fresh('re'), intent],
+      `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, status, live,
+                                     decided_at, recorded_at)
+       VALUES ($1, 'refund', $2, 30, 'usd', 'succeeded', true, now() - $3::interval,
+               now() - $3::interval)`,
+      [fresh('re'), intent, age],
     );
     expect((await reconcile()).findings).toMatchObject([
       { kind: 'clawed-back-differs', object: session, user: userId, credits: -30 },
