@@ -1,5 +1,6 @@
 import type { Json } from '../shapes/json.ts';
 import { compareEvents } from './events-pass.ts';
+import type { Unended } from './follow-ups.ts';
 import { compareGrant } from './grants-pass.ts';
 import { askFor, type ObjectKind, readObjects } from './objects.ts';
 import { comparePayments } from './payments-pass.ts';
@@ -31,14 +32,23 @@ async function compare(
 
 /** Compares refunds and disputes whose end was never told, however old they are; some at a time. */
 export async function compareUnended(run: Run): Promise<void> {
-  for (const { id, kind } of await run.followUps.unended(run.inTurn)) {
+  for (const unended of await run.followUps.unended(run.inTurn)) {
+    const { id, kind } = unended;
     if (!run.compared.has(id)) {
       const answer = await askFor(run, kind, id);
-      // One that Stripe does not know any more stays as it is.
       if (answer.kind === 'answer') await compare(run, kind, [answer.value]);
+      else await run.suspect(toldOnly(await findGone(run, unended, answer.reason)));
     }
     if (run.apply) await run.followUps.noteAsked(id);
   }
+}
+
+/** Stripe does not know it any more: what is on file stays as it is. */
+async function findGone({ evidence }: Run, unended: Unended, why: string): Promise<Finding> {
+  const { id, kind, name, amount, currency, recordedAt } = unended;
+  const user = await evidence.userOf([name]);
+  const about = { user, amount, currency, credits: null, when: recordedAt };
+  return { kind: `${kind}-differs`, object: id, ...about, why };
 }
 
 /**

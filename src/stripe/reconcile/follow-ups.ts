@@ -9,6 +9,12 @@ export type FindingKey = Pick<Finding, 'object' | 'kind'>;
 export interface Unended {
   readonly id: string;
   readonly kind: 'refund' | 'dispute';
+  /** How it names its payment. */
+  readonly name: string;
+  /** In the currency's smallest unit. */
+  readonly amount: number;
+  readonly currency: string;
+  readonly recordedAt: Date;
 }
 
 /** The SQL of what runs look at one by one, in turn, wherever the cursor is. */
@@ -67,7 +73,7 @@ export function createFollowUps(pool: Pool) {
    */
   async function unended(limit: number): Promise<readonly Unended[]> {
     const { rows } = await pool.query<Unended>(
-      `SELECT id, kind
+      `SELECT id, kind, payment_name AS name, amount, currency, recorded_at AS "recordedAt"
          FROM stripe_reversals
         WHERE ${IS_UNENDED}
         ORDER BY asked_at NULLS FIRST, recorded_at, id

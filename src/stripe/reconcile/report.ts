@@ -10,7 +10,7 @@ type FindingKind =
   | 'refund-missing'
   | 'dispute-missing'
   | 'credit-note-missing'
-  /** On file otherwise than Stripe says: over, live again, or about another amount. */
+  /** On file otherwise than Stripe says: over, live again, about another amount, or gone. */
   | 'refund-differs'
   | 'dispute-differs'
   | 'credit-note-differs'

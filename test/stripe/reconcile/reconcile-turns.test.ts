@@ -118,6 +118,23 @@ describe('what is asked for one by one', () => {
     expect(await stage.balanceOf(before.userId)).toBe(0);
   });
 
+  test('has its turn: what Stripe does not know any more is told, and holds up no other', async () => {
+    const [gone, dispute] = [await disputeLongAgo(), await disputeLongAgo()];
+    stage.fake.store.forget(gone.id);
+    stage.fake.closeDispute(dispute.id, 'won');
+    forgetEvents(stage);
+    const why = "Stripe's API answers 404 resource_missing";
+    const finding = {
+      ...{ kind: 'dispute-differs', object: gone.id, user: gone.userId },
+      ...{ amount: 100, currency: 'usd', why, done: null, repaired: false },
+    };
+    expect((await reconcileOn(stage, { inTurn: 1 })).findings).toMatchObject([finding]);
+    expect((await apply(1)).findings).toMatchObject([finding]);
+    expect((await apply(1)).findings).toMatchObject([{ object: dispute.id }, finding]);
+    expect(await stage.balanceOf(dispute.userId)).toBe(100);
+    expect((await apply(1)).findings).toMatchObject([finding]);
+  });
+
   async function disputeLongAgo() {
     const { userId, intent, events } = buyPack(stage);
     const { object, events: opened } = stage.fake.openDispute(intent);
