@@ -1,4 +1,5 @@
--- Reconciliation asks for each grant in its turn, and reads what has changed by an index.
+-- Reconciliation asks for each grant in its turn, reads what has changed by an index, and knows
+-- what somebody accepted from what became of it since.
 
 -- What was granted before counts as asked now; a default that is the same for all rewrites no row.
 ALTER TABLE stripe_payments ADD COLUMN asked_at timestamptz DEFAULT now();
@@ -21,3 +22,20 @@ CREATE INDEX stripe_reversals_unended ON stripe_reversals (asked_at NULLS FIRST,
   WHERE (kind = 'refund' AND status IN ('pending', 'requires_action'))
      OR (kind = 'dispute'
          AND status NOT IN ('won', 'warning_closed', 'charge_refunded', 'prevented', 'lost'));
+
+ALTER TABLE stripe_findings
+  ADD COLUMN accepted_amount  bigint,
+  ADD COLUMN accepted_credits bigint,
+  ADD COLUMN accepted_why     text;
+
+UPDATE stripe_findings
+   SET accepted_amount = amount, accepted_credits = credits, accepted_why = why
+ WHERE accepted_at IS NOT NULL;
+
+COMMENT ON COLUMN stripe_findings.accepted_why IS
+  'why it was off when somebody accepted it: that, its amount and its credits are what is accepted';
+
+DROP INDEX stripe_findings_open;
+CREATE INDEX stripe_findings_open ON stripe_findings (looked_at, object)
+  WHERE accepted_at IS NULL
+     OR (amount, credits, why) IS DISTINCT FROM (accepted_amount, accepted_credits, accepted_why);

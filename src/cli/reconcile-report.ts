@@ -1,5 +1,7 @@
+import type { AcceptedFinding } from '../stripe/reconcile/acceptances.ts';
 import {
   type Counts,
+  type Finding,
   type Handled,
   isInOrder,
   type Progress,
@@ -21,7 +23,7 @@ export function formatReport(report: Report): string {
   // What is left comes last, where a terminal shows it.
   const ordered = findings.toSorted((a, b) => Number(b.repaired) - Number(a.repaired));
   return [
-    ...ordered.map((finding) => `${formatFinding(finding, applied)}\n`),
+    ...ordered.map((one) => `${formatFinding(one, applied ? [outcomeOf(one)] : [])}\n`),
     ...(found > findings.length ? [`… and ${found - findings.length} more.\n`] : []),
     ...looked,
     ...(waiting > 0
@@ -40,8 +42,21 @@ export function formatProgress({ counts, found }: Progress): string {
   return `${looked.join(', ') || 'Asking Stripe'} … ${found > 0 ? `${found} found` : ''}`.trimEnd();
 }
 
-/** What it is about in the first line; below it whose it is, why, and what was done. */
-function formatFinding(finding: Handled, applied: boolean): string {
+/** What was accepted, one after the other, and what is not any more what was accepted. */
+export function formatAccepted(accepted: readonly AcceptedFinding[]): string {
+  if (accepted.length === 0) return 'Nothing is accepted.';
+  return accepted
+    .map(({ acceptedAt, note, changed, ...finding }) =>
+      formatFinding(finding, [
+        `${minutes(acceptedAt)}, ${note}`,
+        ...(changed === null ? [] : [`it has changed since: ${changed}`]),
+      ]),
+    )
+    .join('\n\n');
+}
+
+/** What it is about in the first line; below it whose it is, why, and what became of it. */
+function formatFinding(finding: Finding, outcome: readonly string[]): string {
   const { kind, object, user, amount: money, currency, credits, when, why } = finding;
   const about = [
     ...(user === null ? [] : [`user ${user}`]),
@@ -49,7 +64,7 @@ function formatFinding(finding: Handled, applied: boolean): string {
     ...(credits === null ? [] : [creditsOf(credits)]),
     minutes(when),
   ];
-  const lines = [about.join(', '), why, ...(applied ? [outcomeOf(finding)] : [])];
+  const lines = [about.join(', '), why, ...outcome];
   return [`${kind}  ${object}`, ...lines.map((line) => `${INDENT}${line}`)]
     .map(printable)
     .join('\n');
@@ -126,4 +141,13 @@ export function reportAsJson(report: Report): string {
     null,
     2,
   );
+}
+
+/** What was accepted as a JSON array, in the words of the report. */
+export function acceptedAsJson(accepted: readonly AcceptedFinding[]): string {
+  const items = accepted.map(({ kind, acceptedAt, note, changed, ...rest }) => ({
+    ...{ what: kind, ...rest, accepted_at: acceptedAt, note },
+    changed: changed !== null,
+  }));
+  return JSON.stringify(items, null, 2);
 }
