@@ -118,8 +118,13 @@ export async function askFor(
 /** @throws Incomplete */
 export function answerOrIncomplete<T>(what: string, answer: Answer<T>): T {
   if (answer.kind === 'answer') return answer.value;
+  throw incomplete(what, answer);
+}
+
+/** What ends a pass that cannot be told something. */
+export function incomplete(what: string, answer: Exclude<Answer<never>, { kind: 'answer' }>) {
   // That Stripe is away is told once, and not of every list.
-  throw new Incomplete(answer === AWAY ? answer.reason : `${what}: ${answer.reason}`);
+  return new Incomplete(answer === AWAY ? answer.reason : `${what}: ${answer.reason}`);
 }
 
 export function asJson(value: unknown): unknown {

@@ -105,7 +105,7 @@ function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Su
   const look = async () => differs(reversal, (await run.evidence.filed([id])).get(id));
   let isOpen = again;
   return {
-    isOff: async () => isOpen || (await look()) !== null,
+    isOff: async () => (await look()) !== null || (isOpen && !(await isSettled(run, names))),
     async describe(): Promise<Finding> {
       const found = await look();
       const why = found === 'missing' ? 'not on file' : (found ?? 'on file, but not settled');
@@ -133,6 +133,13 @@ function unreadable(object: Json, kind: Kind, why: string): Suspect {
     object: idOf(object) ?? 'without an id',
   } as const;
   return toldOnly({ ...about, ...NOT_KNOWN, when: createdAt(object), why });
+}
+
+/** Whether a payment of one of these names is on record, and has lost what it should. */
+async function isSettled({ processing, evidence }: Run, names: readonly string[]) {
+  const known = await processing.records.find(names);
+  const recorded = known.filter(({ record }) => record !== null).map(({ payment }) => payment);
+  return recorded.length > 0 && (await evidence.unsettled(recorded)).length === 0;
 }
 
 /** It is on file, but what it is about could not be asked; whatever else it waits for finds it. */

@@ -92,6 +92,22 @@ test('a dry run tells what was left before, and writes nothing', async () => {
   expect(await left()).toEqual(before);
 });
 
+test('a dry run does not tell what was left before and was settled since', async () => {
+  const [userId, subscription, paymentIntent] = [fresh('user'), fresh('sub'), fresh('pi')];
+  const lines = [{ price: 'price_pack' }];
+  await stage.deliver(stage.fake.payInvoice({ userId, subscription, paymentIntent, lines }));
+  const { events } = stage.fake.refundPayment(paymentIntent);
+  forgetEvents(stage);
+  stage.fake.setFault({ kind: 'error', status: 500, path: '/v1/invoice_payments' });
+  expect(await apply()).toMatchObject({ left: 1 });
+  stage.fake.setFault(null);
+  await passBy(stage);
+  expect(await reconcileOn(stage)).toMatchObject({ left: 1 });
+  for (const event of events) await stage.deliver(event);
+  expect(await stage.balanceOf(userId)).toBe(0);
+  expect(await reconcileOn(stage)).toMatchObject({ found: 0 });
+});
+
 test('what its event has set right meanwhile is left no more', async () => {
   const price = fresh('price');
   const { userId, events } = buyPack(stage, { price });
