@@ -52,7 +52,8 @@ async function grantsByItself(run: Run, payment: Payment): Promise<boolean> {
   if (session === null) return true;
   if (run.hasFound({ kind: 'paid-but-not-granted', object: session })) return false;
   const answer = await askFor(run, 'session', session);
-  if (answer.kind === 'answer') await comparePayments(run, 'session', [answer.value]);
+  if (answer.kind === 'unusable') return true;
+  await comparePayments(run, 'session', [answer.value]);
   return false;
 }
 

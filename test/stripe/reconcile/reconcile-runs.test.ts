@@ -154,6 +154,21 @@ describe('several runs', () => {
     expect(await reconcilerOf(stage).run(APPLY)).not.toBeNull();
   });
 
+  test('one whose lease another run has taken does not move the cursor', async () => {
+    stage.fake.setFault({ kind: 'slow', ms: 500, path: '/v1/events' });
+    const asked = stage.fake.requests();
+    const running = reconcileOn(stage, APPLY);
+    await until(async () => stage.fake.requests() > asked);
+    const [other] = await stage.db.sql<{ holder: string }>(
+      'UPDATE stripe_reconcile SET holder = gen_random_uuid() RETURNING holder',
+    );
+    expect(await running).toMatchObject({ problems: [] });
+    const rows = await stage.db.sql(
+      'SELECT holder, events_seen_until AS until FROM stripe_reconcile',
+    );
+    expect(rows).toEqual([{ ...other, until: null }]);
+  });
+
   test('one that is stopped says so, and does not move the cursor', async () => {
     buyPack(stage);
     const stopping = new AbortController();
