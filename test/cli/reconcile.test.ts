@@ -72,12 +72,18 @@ describe('exit code 1', () => {
     expect(cursor).toEqual({ events_seen_until: null, objects_seen_until: null, holder: null });
   });
 
-  test('when it is stopped, with what it has seen, and the next run need not wait for it', async () => {
+  /** A run under way that has ten payments to repair. */
+  async function startSlowly() {
     for (let i = 0; i < 10; i++) buyPack({ fake });
     fake.setFault({ kind: 'slow', ms: 200 });
     const asked = fake.requests();
     const program = startPurser(['reconcile', '--apply'], { env });
     await until(async () => fake.requests() > asked + 1);
+    return program;
+  }
+
+  test('when it is stopped, with what it has seen, and the next run need not wait for it', async () => {
+    const program = await startSlowly();
     const { code, stdout } = await program.stop('SIGINT');
     expect(code).toBe(1);
     expect(stdout).toContain('NOT COMPLETE: it was stopped before its end.\n');
@@ -86,11 +92,7 @@ describe('exit code 1', () => {
   });
 
   test('when one was killed, until its lease is over; then all is done that it had not', async () => {
-    for (let i = 0; i < 10; i++) buyPack({ fake });
-    fake.setFault({ kind: 'slow', ms: 200 });
-    const asked = fake.requests();
-    const program = startPurser(['reconcile', '--apply'], { env });
-    await until(async () => fake.requests() > asked + 1);
+    const program = await startSlowly();
     await program.stop('SIGKILL');
     fake.setFault(null);
     expect(

@@ -15,6 +15,17 @@ useReconcileStage();
 
 const apply = () => reconcileOn(stage, { apply: true });
 
+/** A granted renewal and its refund, of which Stripe does not say what it is of. */
+async function refundRenewal() {
+  const [userId, subscription, paymentIntent] = [fresh('user'), fresh('sub'), fresh('pi')];
+  const lines = [{ price: 'price_pack' }];
+  await stage.deliver(stage.fake.payInvoice({ userId, subscription, paymentIntent, lines }));
+  const { object, events } = stage.fake.refundPayment(paymentIntent);
+  forgetEvents(stage);
+  stage.fake.setFault({ kind: 'error', status: 500, path: '/v1/invoice_payments' });
+  return { userId, paymentIntent, object, events };
+}
+
 describe('what could not be repaired is tried again, though the cursor went past it', () => {
   test('a payment whose price is not known yet', async () => {
     const price = fresh('price');
@@ -63,12 +74,7 @@ describe('what could not be repaired is tried again, though the cursor went past
   });
 
   test('a refund that is on file, whose payment could not be asked for', async () => {
-    const [userId, subscription, paymentIntent] = [fresh('user'), fresh('sub'), fresh('pi')];
-    const lines = [{ price: 'price_pack' }];
-    await stage.deliver(stage.fake.payInvoice({ userId, subscription, paymentIntent, lines }));
-    const { object } = stage.fake.refundPayment(paymentIntent);
-    forgetEvents(stage);
-    stage.fake.setFault({ kind: 'error', status: 500, path: '/v1/invoice_payments' });
+    const { userId, paymentIntent, object } = await refundRenewal();
     const done = "tried, but Stripe's API cannot be reached";
     expect((await apply()).findings).toMatchObject([{ object: object.id, done, repaired: false }]);
     expect(await stage.balanceOf(userId)).toBe(100);
@@ -93,12 +99,7 @@ test('a dry run tells what was left before, and writes nothing', async () => {
 });
 
 test('a dry run does not tell what was left before and was settled since', async () => {
-  const [userId, subscription, paymentIntent] = [fresh('user'), fresh('sub'), fresh('pi')];
-  const lines = [{ price: 'price_pack' }];
-  await stage.deliver(stage.fake.payInvoice({ userId, subscription, paymentIntent, lines }));
-  const { events } = stage.fake.refundPayment(paymentIntent);
-  forgetEvents(stage);
-  stage.fake.setFault({ kind: 'error', status: 500, path: '/v1/invoice_payments' });
+  const { userId, events } = await refundRenewal();
   expect(await apply()).toMatchObject({ left: 1 });
   stage.fake.setFault(null);
   await passBy(stage);
