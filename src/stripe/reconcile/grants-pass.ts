@@ -20,7 +20,9 @@ export async function compareGrants(run: Run, since: Date): Promise<number> {
     run.counts.payments += granted.filter(({ reversed }) => !reversed).length;
     unlisted.push(...granted.filter(({ payment }) => !run.paid.has(payment)));
     const listed = granted.filter(({ payment, askedAt }) => !askedAt && run.paid.has(payment));
-    if (apply) await followUps.notePaymentsAsked(listed.map(({ payment }) => payment));
+    if (apply && listed.length > 0) {
+      await followUps.notePaymentsAsked(listed.map(({ payment }) => payment));
+    }
   }
   unlisted.sort((a, b) => Number(a.askedAt ?? 0) - Number(b.askedAt ?? 0));
   const waiting = [...before.payments, ...unlisted.map(({ payment }) => payment)];
