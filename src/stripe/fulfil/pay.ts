@@ -1,6 +1,7 @@
 import type { Command, Outcome } from '../../ledger/command.ts';
 import type { Answer, StripeApi } from '../api/api.ts';
-import { fetchCheckout, fetchLines } from '../api/lines.ts';
+import { fetchLines } from '../api/lines.ts';
+import { fetchCheckout } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';

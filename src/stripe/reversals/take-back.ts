@@ -1,11 +1,12 @@
 import type { Outcome, SettlePaymentCommand } from '../../ledger/command.ts';
 import { askForAll, type StripeApi } from '../api/api.ts';
+import { fetchPaid, fetchWhyNeverPaid } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import type { Told } from '../shapes/event.ts';
-import { at, idOf, isObject, type Json } from '../shapes/json.ts';
+import { isObject, type Json } from '../shapes/json.ts';
 import {
   type Reversal,
   readCreditNote,
@@ -51,14 +52,11 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     if (told.every(({ live }) => live === null)) {
       return { state: 'done', reason: 'it is on file; no money has moved' };
     }
-    const found = await findPayment([...new Set(told.flatMap(({ names }) => names))]);
+    const found = await findPayment([reversal.names[0], ...told.flatMap(({ names }) => names)]);
     if (found.kind === 'verdict') return found.verdict;
     const { payment, record } = found.payment;
     const name = reversal.names[0];
-    if (record === null) {
-      const causes = [...reversal.names, payment].map(paymentIsKnown);
-      return parked('its payment has not arrived yet', causes);
-    }
+    if (record === null) return awaitPayment(payment, reversal.names);
     if (record.outcome === 'nothing') {
       return { state: 'ignored', reason: `its payment gave no credits: ${record.reason}` };
     }
@@ -114,7 +112,7 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     return parked('the dispute changes while Stripe is asked about it');
   }
 
-  async function findPayment(names: readonly string[]): Promise<Found> {
+  async function findPayment(names: readonly [string, ...string[]]): Promise<Found> {
     const known = (await records.find(names))[0];
     const looked = known ? { key: known.payment } : await lookUp(names);
     if ('state' in looked) return { kind: 'verdict', verdict: looked };
@@ -124,34 +122,35 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     return { kind: 'payment', payment };
   }
 
-  /**
-   * Asks Stripe what a payment intent paid: from API version 2025-03-31.basil on a refund of a
-   * renewal names no invoice, and invoice.paid no payment intent.
-   */
-  async function lookUp(names: readonly string[]): Promise<{ readonly key: string } | Verdict> {
+  async function lookUp(
+    names: readonly [string, ...string[]],
+  ): Promise<{ readonly key: string } | Verdict> {
     const invoice = names.find((name) => name.startsWith('in_'));
     if (invoice !== undefined) return { key: invoice };
-    const asked = await api.ask(async (client) => {
-      const paymentIntent =
-        names.find((name) => name.startsWith('pi_')) ??
-        idOf(at(await client.charges.retrieve(names[0] ?? ''), 'payment_intent'));
-      if (paymentIntent === null) return null;
-      const [paid] = (
-        await client.invoicePayments.list({
-          payment: { type: 'payment_intent', payment_intent: paymentIntent },
-          limit: 1,
-        })
-      ).data;
-      if (paid) return idOf(paid.invoice);
-      const [session] = (
-        await client.checkout.sessions.list({ payment_intent: paymentIntent, limit: 1 })
-      ).data;
-      return idOf(session);
-    });
+    const asked = await fetchPaid(api, names);
     if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
     if (asked.kind === 'unusable') return parked(asked.reason, names.map(paymentIsKnown));
     if (asked.value !== null) return { key: asked.value };
     return { state: 'ignored', reason: 'no checkout session and no invoice was paid with it' };
+  }
+
+  /**
+   * Of a payment that no event has brought: it may still come, or Stripe knows that it never will.
+   * That is not recorded, so that nothing stands in its way if it comes after all: its grant finds
+   * the fact, which is on file.
+   */
+  async function awaitPayment(payment: string, names: readonly string[]): Promise<Verdict> {
+    const causes = [...names, payment].map(paymentIsKnown);
+    const asked = await fetchWhyNeverPaid(api, payment);
+    switch (asked.kind) {
+      case 'unreachable':
+        return parked(asked.reason, [...causes, API_IS_BACK], FOR_RETURN);
+      case 'unusable':
+        return parked(asked.reason, causes);
+      case 'answer':
+        if (asked.value === null) return parked('its payment has not arrived yet', causes);
+        return { state: 'ignored', reason: `its payment gave no credits: ${asked.value}` };
+    }
   }
 
   async function settle(
