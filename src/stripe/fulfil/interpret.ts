@@ -204,7 +204,13 @@ function ofReversal({ type, object }: Told): Interpretation {
   }
   const read = readReversalOf(type, object);
   if (!read.ok) return park(read.problem);
-  if (read.value === null) return ignore('it gives nothing back beside its refunds');
+  if (read.value === null) {
+    return ignore(
+      type.startsWith('credit_note')
+        ? 'it gives nothing back beside its refunds'
+        : "it returns what a customer's cash balance held, and no payment",
+    );
+  }
   return { kind: 'reversal', reversal: read.value };
 }
 

@@ -74,7 +74,7 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     for (const refund of listed) {
       const read = readRefund(refund, 'refund.updated');
       if (!read.ok) return parked(read.problem);
-      told.push(read.value);
+      if (read.value !== null) told.push(read.value);
     }
     return reverse(event, told);
   }

@@ -37,15 +37,19 @@ export const ENDED_DISPUTE: readonly string[] = [...OVER_DISPUTE, 'lost'];
 
 /**
  * Reads a refund object. `refund.failed` decides by itself: its snapshot may still say succeeded.
- * Refunds of old API versions may have no status; they have succeeded.
+ * Refunds of old API versions may have no status; they have succeeded. Null when it returns what a
+ * customer's cash balance held (`origin: customer_balance`), which had paid for nothing.
+ * @see https://docs.stripe.com/payments/customer-balance/refunding
  */
-export function readRefund(object: Json, type: string): Read<Reversal> {
+export function readRefund(object: Json, type: string): Read<Reversal | null> {
   const told = at(object, 'status') ?? 'succeeded';
   const status = type === 'refund.failed' ? 'failed' : told;
   if (!isId(status)) return unusable('the refund has no usable status');
   if (![...LIVE_REFUND, ...ENDED_REFUND].includes(status)) {
     return unusable(`the refund's status ${status} is not known`);
   }
+  const isOfPayment = at(object, 'payment_intent') != null || at(object, 'charge') != null;
+  if (!isOfPayment) return { ok: true, value: null };
   return readReversal(object, 'refund', status, !ENDED_REFUND.includes(status));
 }
 

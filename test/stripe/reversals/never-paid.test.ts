@@ -9,10 +9,10 @@ const PACK = { price: 'price_pack' };
 
 const eventOf = (type: string, object: object) => createPayment().event(type, object);
 
-const refundOf = (paymentIntent: string) =>
+const refundOf = (payment: { payment_intent: string | null; charge: string | null }) =>
   eventOf('refund.created', {
     ...{ object: 'refund', id: fresh('re'), amount: 40, currency: 'usd', status: 'succeeded' },
-    ...{ payment_intent: paymentIntent, charge: fresh('ch') },
+    ...payment,
   });
 
 /** A session whose payment is slow, and what would tell of it and of its refund. */
@@ -21,7 +21,6 @@ function paySlowly() {
   const { id } = stage.fake.createSession({ userId, lines: [PACK] });
   const completed = stage.fake.completeSession(id, 'unpaid');
   const { object } = completed.data;
-  const intent = String(object['payment_intent']);
   return {
     ...{ userId, session: id, completed },
     failed: eventOf('checkout.session.async_payment_failed', object),
@@ -29,7 +28,7 @@ function paySlowly() {
       ...object,
       payment_status: 'paid',
     }),
-    refund: refundOf(intent),
+    refund: refundOf({ payment_intent: String(object['payment_intent']), charge: fresh('ch') }),
   };
 }
 
@@ -59,7 +58,7 @@ describe('money that goes back of a payment that never came is ignored, with the
     const { object } = fake.paySession(id);
     const intent = String(object['payment_intent']);
     fake.cancelPayment(intent);
-    const refund = refundOf(intent);
+    const refund = refundOf({ payment_intent: intent, charge: fresh('ch') });
     expect(await deliver(refund)).toBe('ignored');
     expect(await stage.stored(refund)).toMatchObject({
       reason: 'its payment gave no credits: its payment was canceled',
@@ -98,6 +97,29 @@ describe('money that goes back of a payment that never came is ignored, with the
     expect(await stage.deliver(payment.refund)).toBe('parked');
     stage.fake.setFault(null);
     await until(async () => (await stage.stored(payment.refund))?.state === 'ignored');
+  });
+});
+
+test('a refund of a customer’s cash balance is ignored, with the reason, and asks nothing', async () => {
+  const refund = refundOf({ payment_intent: null, charge: null });
+  const before = stage.fake.requests();
+  expect(await stage.deliver(refund)).toBe('ignored');
+  expect(await stage.stored(refund)).toMatchObject({
+    reason: "it returns what a customer's cash balance held, and no payment",
+  });
+  expect(stage.fake.requests()).toBe(before);
+});
+
+test('a refund of a charge without a payment intent is ignored, once Stripe was asked', async () => {
+  const { store } = stage.fake;
+  const [made] = store.all('charge');
+  if (!made) throw new Error('nothing was ever charged');
+  const charge = fresh('ch');
+  store.save({ ...made, id: charge, paymentIntent: null });
+  const refund = refundOf({ payment_intent: null, charge });
+  expect(await stage.deliver(refund)).toBe('ignored');
+  expect(await stage.stored(refund)).toMatchObject({
+    reason: 'no checkout session and no invoice was paid with it',
   });
 });
 
