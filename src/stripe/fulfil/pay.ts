@@ -73,8 +73,9 @@ export function createPay(options: PayOptions): Pay {
     if (session.kind === 'unusable') return parked(session.reason);
     if (session.value === null) return grant(eventId, payment, worth);
     const aliases = [payment.key, ...payment.aliases];
-    const { wakes } = await learnNames({ key: session.value, aliases });
-    return { state: 'ignored', reason: `the checkout session ${session.value} grants`, wakes };
+    const learned = await learnNames({ key: session.value, aliases });
+    if (learned.state === 'parked') return learned;
+    return { ...learned, state: 'ignored', reason: `the checkout session ${session.value} grants` };
   }
 
   /** Under the terms of its purchase intent, where it has one. */
@@ -110,21 +111,17 @@ export function createPay(options: PayOptions): Pay {
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
     // The user whom the entry names: a replay may have been granted to another one.
     const { userId: owner } = outcome.entry;
-    const wakes = await record(grantKey, payment, { outcome: 'granted', userId: owner });
-    if (!outcome.replayed) return { state: 'done', wakes };
-    return grantKey === key
-      ? { state: 'done', reason: 'it had been granted before', wakes }
-      : {
-          state: 'ignored',
-          reason: `the same payment as ${grantKey}, which has been granted`,
-          wakes,
-        };
+    const recorded = await record(grantKey, payment, { outcome: 'granted', userId: owner });
+    if (recorded.state === 'parked' || !outcome.replayed) return recorded;
+    if (grantKey === key) return { ...recorded, reason: 'it had been granted before' };
+    const reason = `the same payment as ${grantKey}, which has been granted`;
+    return { ...recorded, state: 'ignored', reason };
   }
 
   async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
     const owner = await paymentNames.claim(payment.key, payment.aliases);
-    const wakes = await record(owner, payment, { outcome: 'nothing', reason });
-    return { state: 'ignored', reason, wakes };
+    const recorded = await record(owner, payment, { outcome: 'nothing', reason });
+    return recorded.state === 'parked' ? recorded : { ...recorded, state: 'ignored', reason };
   }
 
   /** Recorded first, then held against the reversals on file; those file first, and then look. */
@@ -134,8 +131,7 @@ export function createPay(options: PayOptions): Pay {
   }
 
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    const owner = await paymentNames.claim(key, aliases);
-    return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
+    return takeBack.catchUp(await paymentNames.claim(key, aliases));
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */

@@ -1,4 +1,6 @@
+import type { ClawBack } from '../../ledger/claw-backs.ts';
 import type { Outcome, SettlePaymentCommand } from '../../ledger/command.ts';
+import type { Note } from '../../ledger/entry.ts';
 import { askForAll, type StripeApi } from '../api/api.ts';
 import { fetchPaid, fetchWhyNeverPaid } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
@@ -21,13 +23,20 @@ export interface TakeBackOptions {
   readonly records: PaymentRecords;
   readonly reversals: Reversals;
   readonly post: (command: SettlePaymentCommand) => Promise<Outcome>;
+  readonly clawBacks: (payments: readonly string[]) => Promise<readonly ClawBack[]>;
 }
 
 /** How often a dispute is asked about, when more is told of it meanwhile. */
 const TIMES = 3;
 
+/** The most reversals that one entry names. */
+const NAMED = 20;
+
 /** How the statement calls what moved the credits. */
 const REASONS = { refund: 'Refund', dispute: 'Dispute', credit_note: 'Credit note' } as const;
+
+/** Settled, with what it wakes; or parked, because the ledger refuses. */
+type CaughtUp = Exclude<Verdict, { readonly state: 'ignored' }>;
 
 type Found =
   | { readonly kind: 'payment'; readonly payment: KnownPayment }
@@ -40,7 +49,9 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
  * First the fact is filed, whether or not its payment is known; then the payment is settled by all
  * of its facts together. So it does not matter which comes first, how often, or what fails between.
  */
-export function createTakeBack({ api, paymentNames, records, reversals, post }: TakeBackOptions) {
+export function createTakeBack(options: TakeBackOptions) {
+  const { api, paymentNames, records, reversals, post, clawBacks } = options;
+
   async function reverse(event: Told, told: readonly Reversal[]): Promise<Verdict> {
     const [reversal] = told;
     if (!reversal) return { state: 'ignored', reason: 'it gives nothing back' };
@@ -55,12 +66,13 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     const found = await findPayment([reversal.names[0], ...told.flatMap(({ names }) => names)]);
     if (found.kind === 'verdict') return found.verdict;
     const { payment, record } = found.payment;
-    const name = reversal.names[0];
     if (record === null) return awaitPayment(payment, reversal.names);
     if (record.outcome === 'nothing') {
       return { state: 'ignored', reason: `its payment gave no credits: ${record.reason}` };
     }
-    return settle(payment, record.userId, { ...reversal, name }, event.id);
+    // Of several, the refunds of one charge, Stripe lists the newest first.
+    const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };
+    return settle(payment, record.userId, note, event.id);
   }
 
   /** Of a charge.refunded event: the charge's refunds, listed when the payload lacks them. */
@@ -156,9 +168,9 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
   async function settle(
     payment: string,
     userId: string,
-    { id: ref, kind, name }: FiledReversal,
+    note: Note,
     stripeEventId: string | null,
-  ): Promise<Verdict> {
+  ): Promise<CaughtUp> {
     const outcome = await post({
       kind: 'settle_payment',
       userId,
@@ -166,30 +178,42 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
       actor: 'stripe',
       stripeEventId,
       idempotencyKey: null,
-      reason: REASONS[kind],
-      ref,
-      metadata: null,
+      ...note,
     });
     if (!outcome.ok) {
-      return parked(`the ledger refuses: ${outcome.refusal.code}`, [paymentIsKnown(name)]);
+      return parked(`the ledger refuses: ${outcome.refusal.code}`, [paymentIsKnown(payment)]);
     }
     if (!outcome.replayed) return { state: 'done' };
     return { state: 'done', reason: 'no credits were left to move' };
   }
 
   /**
-   * What must follow whenever a payment is recorded or learns a name: what was told of it before.
-   * @returns what it wakes
+   * What must follow whenever a payment is recorded or learns a name: what was told of it before is
+   * settled. Parked when the ledger refuses that.
    */
-  async function catchUp(payment: string): Promise<readonly string[]> {
+  async function catchUp(payment: string): Promise<CaughtUp> {
     const filed = await reversals.of(payment);
-    const [first] = filed;
-    if (!first) return [];
-    const [known] = await records.find([payment]);
+    const [known] = filed.length === 0 ? [] : await records.find([payment]);
     if (known?.record?.outcome === 'granted') {
-      await settle(payment, known.record.userId, first, null);
+      const { userId } = known.record;
+      const verdict = await settle(payment, userId, await tellWhatMoves(payment, filed), null);
+      if (verdict.state === 'parked') return verdict;
     }
-    return [payment, ...filed.map(({ name }) => name)].map(paymentIsKnown);
+    const wakes = filed.length === 0 ? [] : [payment, ...filed.map(({ name }) => name)];
+    return { state: 'done', wakes: wakes.map(paymentIsKnown) };
+  }
+
+  /** Of all that is on file: the latest that takes the credits, or the latest that gives them. */
+  async function tellWhatMoves(payment: string, filed: readonly FiledReversal[]): Promise<Note> {
+    const gives = (await clawBacks([payment])).some(({ target, booked }) => target < booked);
+    const moving = filed.filter(({ live }) => live !== gives);
+    const latest = moving.at(-1) ?? filed.at(-1);
+    const ids = moving.slice(-NAMED).map(({ id }) => id);
+    return {
+      reason: latest ? REASONS[latest.kind] : null,
+      ref: latest?.id ?? null,
+      metadata: gives || ids.length < 2 ? null : { reversals: ids.join(' ') },
+    };
   }
 
   return { reverse, reverseCharge, reverseCreditNote, catchUp };
