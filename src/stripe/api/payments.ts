@@ -19,9 +19,9 @@ export async function fetchCheckout(
 }
 
 /**
- * What was paid, an invoice or a checkout session, by other names of its payment: from API version
- * 2025-03-31.basil on a refund of a renewal names no invoice, and invoice.paid no payment intent.
- * Null when it was neither, as of a charge that was made without a payment intent.
+ * What was paid, a checkout session or else an invoice, by other names of its payment: from API
+ * version 2025-03-31.basil on a refund of a renewal names no invoice, and invoice.paid no payment
+ * intent. Null when it was neither, as of a charge that was made without a payment intent.
  */
 export async function fetchPaid(
   api: StripeApi,
@@ -32,12 +32,15 @@ export async function fetchPaid(
     const paymentIntent =
       named ?? idOf(at(await client.charges.retrieve(names[0]), 'payment_intent'));
     if (paymentIntent === null) return null;
+    // Of a session that has an invoice too, as its receipt, the session grants.
+    const session = await sessionPaidWith(client, paymentIntent);
+    if (session !== null) return session;
     const { data } = await client.invoicePayments.list({
       payment: { type: 'payment_intent', payment_intent: paymentIntent },
       status: 'paid',
       limit: 1,
     });
-    return idOf(data[0]?.invoice) ?? sessionPaidWith(client, paymentIntent);
+    return idOf(data[0]?.invoice);
   });
 }
 
