@@ -1,4 +1,4 @@
-import { isObject, type Json } from '../shapes/json.ts';
+import { at, isObject, type Json } from '../shapes/json.ts';
 import type { Answer, StripeApi } from './api.ts';
 
 /**
@@ -17,4 +17,20 @@ export async function fetchSession(api: StripeApi, id: string): Promise<Answer<J
   const value: unknown = answer.value;
   if (isObject(value)) return { kind: 'answer', value };
   return { kind: 'unusable', reason: "Stripe's answer is no session" };
+}
+
+/** Why a session as Stripe knows it now will not be paid any more; null when it is, or may be. */
+export function whyNeverPaid(session: Json): string | null {
+  if (at(session, 'payment_status') !== 'unpaid') return null;
+  if (at(session, 'status') === 'expired') return 'its checkout session expired';
+  if (at(session, 'status') !== 'complete') return null;
+  switch (at(session, 'payment_intent', 'status')) {
+    case 'canceled':
+      return 'its payment was canceled';
+    // To complete it the buyer had named a method, which has failed since; the buyer must order anew.
+    case 'requires_payment_method':
+      return 'its payment failed';
+    default:
+      return null;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Command, Grant, Outcome } from '../../ledger/command.ts';
 import type { Answer, StripeApi } from '../api/api.ts';
-import { fetchCheckout, fetchLines } from '../api/lines.ts';
+import { fetchLines } from '../api/lines.ts';
+import { fetchCheckout } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
@@ -73,8 +74,9 @@ export function createPay(options: PayOptions): Pay {
     if (session.kind === 'unusable') return parked(session.reason);
     if (session.value === null) return grant(eventId, payment, worth);
     const aliases = [payment.key, ...payment.aliases];
-    const { wakes } = await learnNames({ key: session.value, aliases });
-    return { state: 'ignored', reason: `the checkout session ${session.value} grants`, wakes };
+    const learned = await learnNames({ key: session.value, aliases });
+    if (learned.state === 'parked') return learned;
+    return { ...learned, state: 'ignored', reason: `the checkout session ${session.value} grants` };
   }
 
   /** Under the terms of its purchase intent, where it has one. */
@@ -111,21 +113,18 @@ export function createPay(options: PayOptions): Pay {
     // The user whom the entry names: a replay may have been granted to another one.
     const { userId: owner, createdAt } = outcome.entry;
     const what = { outcome: 'granted', userId: owner } as const;
-    const wakes = await record(grantKey, payment, what, lineAmounts);
-    if (!outcome.replayed) return { state: 'done', ...whatHadExpired(grants, createdAt), wakes };
-    return grantKey === key
-      ? { state: 'done', reason: 'it had been granted before', wakes }
-      : {
-          state: 'ignored',
-          reason: `the same payment as ${grantKey}, which has been granted`,
-          wakes,
-        };
+    const recorded = await record(grantKey, payment, what, lineAmounts);
+    if (recorded.state === 'parked') return recorded;
+    if (!outcome.replayed) return { ...recorded, ...whatHadExpired(grants, createdAt) };
+    if (grantKey === key) return { ...recorded, reason: 'it had been granted before' };
+    const reason = `the same payment as ${grantKey}, which has been granted`;
+    return { ...recorded, state: 'ignored', reason };
   }
 
   async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
     const owner = await paymentNames.claim(payment.key, payment.aliases);
-    const wakes = await record(owner, payment, { outcome: 'nothing', reason });
-    return { state: 'ignored', reason, wakes };
+    const recorded = await record(owner, payment, { outcome: 'nothing', reason });
+    return recorded.state === 'parked' ? recorded : { ...recorded, state: 'ignored', reason };
   }
 
   /** Recorded first, then held against the reversals on file; those file first, and then look. */
@@ -140,8 +139,7 @@ export function createPay(options: PayOptions): Pay {
   }
 
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    const owner = await paymentNames.claim(key, aliases);
-    return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
+    return takeBack.catchUp(await paymentNames.claim(key, aliases));
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */

@@ -1,4 +1,4 @@
-import { fetchCheckout } from '../api/lines.ts';
+import { fetchCheckout } from '../api/payments.ts';
 import { interpret } from '../fulfil/interpret.ts';
 import type { Interpretation, Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';

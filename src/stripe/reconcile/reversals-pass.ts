@@ -1,5 +1,5 @@
 import type { Verdict } from '../inbox/inbox.ts';
-import { API_IS_BACK } from '../inbox/verdicts.ts';
+import { API_IS_BACK, wakesOf } from '../inbox/verdicts.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { idOf, type Json } from '../shapes/json.ts';
 import {
@@ -164,8 +164,9 @@ function unsettled({ processing, evidence }: Run, payment: string): Suspect {
       };
     },
     async repair() {
-      await processing.inbox.wake(await processing.takeBack.catchUp(payment));
-      return 'settled by what is on file';
+      const verdict = await processing.takeBack.catchUp(payment);
+      await processing.inbox.wake(wakesOf(verdict));
+      return verdict.state === 'parked' ? tellVerdict(verdict) : 'settled by what is on file';
     },
   };
 }

@@ -4,13 +4,18 @@ import { coalesce } from '../../db/coalesce.ts';
 import type { Reversal } from '../shapes/reversal-shapes.ts';
 
 /** A reversal on file, as far as it matters to the payment it belongs to. */
-export type FiledReversal = Pick<Reversal, 'id' | 'kind'> & { readonly name: string };
+export interface FiledReversal extends Pick<Reversal, 'id' | 'kind'> {
+  /** By which it names its payment. */
+  readonly name: string;
+  /** Whether the money has gone back, as far as is known. */
+  readonly live: boolean;
+}
 
 /** The SQL of stripe_reversals: refunds, disputes and credit notes as they were last told. */
 export type Reversals = ReturnType<typeof createReversals>;
 
 export function createReversals(pool: Pool, session: BatchSession) {
-  /** What is on file about a payment, under any of its names. */
+  /** What is on file about a payment, under any of its names; what was told last comes last. */
   const of = coalesce((payments: readonly string[]) => findAll(session, payments));
 
   /**
@@ -92,11 +97,11 @@ export function createReversals(pool: Pool, session: BatchSession) {
 const FIND: BatchStatement = {
   name: 'find_reversals',
   durable: false,
-  text: `SELECT a.payment, r.id, r.kind, r.payment_name AS name
+  text: `SELECT a.payment, r.id, r.kind, r.payment_name AS name, r.live
        FROM stripe_payment_aliases a
        JOIN stripe_reversals r ON r.payment_name = a.alias
       WHERE a.payment = ANY($1::text[])
-      ORDER BY r.recorded_at, r.id`,
+      ORDER BY greatest(r.decided_at, r.asked_at), r.recorded_at, r.id`,
 };
 
 async function findAll(
@@ -106,6 +111,6 @@ async function findAll(
   const rows = await session.run<FiledReversal & { payment: string }>(FIND, [payments]);
   const filed = Map.groupBy(rows, ({ payment }) => payment);
   return payments.map((payment) =>
-    (filed.get(payment) ?? []).map(({ id, kind, name }) => ({ id, kind, name })),
+    (filed.get(payment) ?? []).map(({ id, kind, name, live }) => ({ id, kind, name, live })),
   );
 }

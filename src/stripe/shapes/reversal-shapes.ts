@@ -44,9 +44,11 @@ export const ENDED_DISPUTE: readonly string[] = [...OVER_DISPUTE, 'lost'];
 /**
  * Reads a refund object. `refund.failed` decides by itself: its snapshot may still say succeeded.
  * Refunds of old API versions may have no status; they have succeeded. Null when it gives nothing
- * back: what was authorized and not captured Stripe releases by a refund, too, which has succeeded
- * without a balance transaction, since no money moved. Were a real one told of before it has its
- * own, reconciling would find it.
+ * back of a payment: when it returns what a customer's cash balance held (`origin:
+ * customer_balance`), which had paid for nothing; or releases what was authorized and not captured,
+ * which has succeeded without a balance transaction, since no money moved. Were a real one told of
+ * before it has its own, reconciling would find it.
+ * @see https://docs.stripe.com/payments/customer-balance/refunding
  */
 export function readRefund(object: Json, type: string): Read<Reversal | null> {
   const told = at(object, 'status') ?? 'succeeded';
@@ -56,8 +58,13 @@ export function readRefund(object: Json, type: string): Read<Reversal | null> {
     return unusable(`the refund's status ${status} is not known`);
   }
   const isRelease = status === 'succeeded' && at(object, 'balance_transaction') === null;
-  if (isRelease) return { ok: true, value: null };
+  if (isRelease || !isOfPayment(object)) return { ok: true, value: null };
   return readReversal(object, 'refund', status, !ENDED_REFUND.includes(status));
+}
+
+/** Whether a refund names what it refunds. */
+export function isOfPayment(refund: Json): boolean {
+  return at(refund, 'payment_intent') != null || at(refund, 'charge') != null;
 }
 
 /** Reads a dispute object. The event's type decides, not the status in its snapshot. */

@@ -200,11 +200,12 @@ export function readLines(data: unknown, read: (line: Json) => Line): Read<reado
   return { ok: true, value: data.map(read) };
 }
 
-/** Both generations' ways of naming what paid an invoice. */
+/** What paid an invoice, where it is expanded; others were begun, and failed or were canceled. */
 function paymentsOf(invoice: Json): unknown[] {
   const payments = at(invoice, 'payments', 'data');
   if (!Array.isArray(payments)) return [];
-  return payments.flatMap((one) => [
+  const paid = payments.filter((one) => at(one, 'status') === 'paid');
+  return paid.flatMap((one) => [
     at(one, 'payment', 'payment_intent'),
     at(one, 'payment', 'charge'),
   ]);

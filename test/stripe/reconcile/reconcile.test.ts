@@ -185,7 +185,7 @@ describe('what is repaired', () => {
     const { object, events } = stage.fake.issueCreditNote(id, { lines: credited });
     await deliverAll(events.filter(({ type }) => type === 'refund.created'));
     expect(await stage.balanceOf(userId)).toBe(550);
-    forgetEvents();
+    forgetEvents(stage);
     expect((await reconcile()).findings).toMatchObject([
       { kind: 'credit-note-missing', object: object.id, user: userId, amount: 0 },
     ]);

@@ -60,7 +60,13 @@ const BASIL: Json = {
     subscription_details: { subscription: { id: 'sub_1' }, metadata: { user_id: 'ada' } },
   },
   payments: {
-    data: [{ payment: { type: 'payment_intent', payment_intent: 'pi_1', charge: { id: 'ch_1' } } }],
+    data: [
+      { status: 'canceled', payment: { type: 'payment_intent', payment_intent: 'pi_0' } },
+      {
+        status: 'paid',
+        payment: { type: 'payment_intent', payment_intent: 'pi_1', charge: { id: 'ch_1' } },
+      },
+    ],
   },
   lines: {
     has_more: false,

@@ -17,7 +17,8 @@ export interface ChargeRecord {
   /** What brought its money into the balance; null before that. */
   readonly balanceTransaction: string | null;
   readonly disputed: boolean;
-  readonly paymentIntent: string;
+  /** Null where the charge was made without one, as older integrations do. */
+  readonly paymentIntent: string | null;
   readonly method: 'card' | 'sepa_debit';
   /** The invoice that it pays; told only up to 2025-02-24.acacia. */
   readonly invoice: string | null;

@@ -8,7 +8,7 @@ export interface RefundRecord {
   readonly currency: string;
   readonly customer: string | null;
   readonly charge: string;
-  readonly paymentIntent: string;
+  readonly paymentIntent: string | null;
   readonly reason: string | null;
   readonly status: 'pending' | 'succeeded' | 'failed' | 'canceled';
   readonly failureReason: string | null;
