@@ -5,7 +5,9 @@ import { PurserError } from '../../../src/errors.ts';
 import { debit } from '../../support/commands.ts';
 import { reconcileOn } from '../../support/reconcile.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
-import { createLife, type Life, PACK, PLAN } from './life.ts';
+import type { News } from './customer.ts';
+import { createLife, type Life } from './life.ts';
+import { catalogueOf, offerAt } from './offers.ts';
 import { step } from './step.ts';
 
 const DAY = 86_400;
@@ -52,15 +54,12 @@ export async function openWorld(
   const { livemode, planExpires, loses } = options;
   const present = Math.floor(Date.now() / 1000);
   const clock = { time: present };
-  const expires = planExpires ? 'period_end' : 'never';
   const first = await startStripeStage({
     livemode,
     now: () => clock.time,
-    catalogue: new Map([
-      [PACK.price, { credits: PACK.credits }],
-      [PLAN.price, { credits: PLAN.credits, expires }],
-    ]),
+    catalogue: catalogueOf(planExpires),
   });
+  offerAt(first.fake);
   const servers = [first, await first.restart()] as const;
   await Promise.all(servers.map(({ receiver }) => receiver.start()));
   return { servers, clock, present, planExpires, loses };
@@ -84,7 +83,7 @@ export async function live(
   let waiting: Word[] = [];
   let spent = 0;
 
-  function hear({ events, session }: ReturnType<Life['live']>): void {
+  function hear({ events, session }: News): void {
     for (const { id, type } of events) {
       const event = fake.inShape({ id }, shape);
       const isLost = throwDice() < script.lost || script.deafTo.includes(type);
