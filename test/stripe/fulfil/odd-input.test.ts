@@ -1,5 +1,5 @@
 /** What Stripe seldom sends, or never: all of it ends in a clear state and a right balance. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { LineOptions } from '../../../packages/fake-stripe/src/life/shortcuts.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
 
@@ -70,6 +70,27 @@ describe('ids', () => {
     expect(await stage.deliver(refunded)).toBe('parked');
     expect((await stage.stored(refunded))?.reason).toBe('the refund names no payment');
   });
+
+  test.each([
+    ['256 characters', long('price_', 256)],
+    ['NUL', 'price_\0'],
+    ['another type', 7],
+  ])(
+    'of a price with %s are those of no price that is known: its payment waits',
+    async (_, price) => {
+      const lines = [{ price: 'price_pack' }, { price }];
+      const told = await outcomeOf(paid({}, lines as never));
+      const reason = 'unknown price that cannot be read';
+      expect(told).toEqual({ state: 'parked', reason, balance: 0 });
+      for (const shape of ['current', 'acacia'] as const) {
+        const userId = fresh('user');
+        const about = { shape, userId, subscription: fresh('sub'), lines };
+        const event = stage.fake.payInvoice(about as never);
+        expect(await stage.deliver(event)).toBe('parked');
+        expect(await stage.balanceOf(userId)).toBe(0);
+      }
+    },
+  );
 
   test.each(LEGACY_PRICES)(
     'of a price are opaque: %s gives what the catalogue says',
@@ -153,3 +174,33 @@ test.each(['current', 'acacia'] as const)(
     expect(await stage.balanceOf(userId)).toBe(100);
   },
 );
+
+test.each([true, false])(
+  'an event of another mode than the key gives nothing: live %s',
+  async (livemode) => {
+    const other = await startStripeStage({ livemode: !livemode });
+    onTestFinished(() => other.close());
+    const userId = fresh('user');
+    const lines = [{ price: 'price_pack' }];
+    const session = other.fake.completeSession(other.fake.createSession({ userId, lines }).id);
+    const invoice = other.fake.payInvoice({ userId, subscription: fresh('sub'), lines });
+    for (const event of [session, invoice]) {
+      const told = { ...event, livemode };
+      expect(await other.deliver(told)).toBe('ignored');
+      expect((await other.stored(told))?.reason).toMatch(
+        /^it is a (test|live) mode event, but the key/,
+      );
+    }
+    expect(await other.balanceOf(userId)).toBe(0);
+  },
+);
+
+test('a slow payment that succeeded and is unpaid all the same is parked, and says so', async () => {
+  const { userId, event } = paid({ payment_status: 'unpaid' });
+  const told = { ...event, type: 'checkout.session.async_payment_succeeded' };
+  expect(await outcomeOf({ userId, event: told })).toEqual({
+    state: 'parked',
+    reason: 'checkout.session.async_payment_succeeded with payment_status unpaid',
+    balance: 0,
+  });
+});

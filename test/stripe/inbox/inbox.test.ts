@@ -45,6 +45,12 @@ test('an attempt after the ledger has closed is retried soon, for what it is', a
   const event = purchase(stage, 'boris');
   expect(await closing.deliver(event)).toBe('parked');
   expect((await stage.stored(event))?.reason).toBe('the ledger is not available: overloaded');
+  await stage.db.sql('UPDATE stripe_events SET attempts = 20, next_attempt_at = now()');
+  await closing.receiver.start();
+  await until(async () => (await stage.stored(event))?.attempts === 21);
+  await closing.receiver.stop();
+  const { due_in: dueIn } = (await stage.stored(event)) ?? {};
+  expect(dueIn, 'even after many attempts').toBeLessThanOrEqual(60);
   await stage.receiver.start();
   await makeDue(stage, event);
   await until(async () => (await stage.stored(event))?.state === 'done');
