@@ -50,6 +50,23 @@ test('a payment intent joins session and invoice of the older shape', async () =
   expect(await stage.balanceOf('lou')).toBe(100);
 });
 
+test.each(['invoice_payment.paid', 'the API'])(
+  'from basil on a refund of a renewal finds its invoice by %s',
+  async (source) => {
+    const { fake, deliver, balanceOf } = stage;
+    const { events } = fake.subscribe({ userId: `rosa ${source}`, price: 'price_plan' });
+    const told = events.filter(({ type }) => type !== 'invoice_payment.paid' || type === source);
+    for (const event of told) await deliver({ ...event });
+    const [{ paymentIntent } = { paymentIntent: null }] = fake.store.all('invoice').slice(-1);
+    const before = fake.requests();
+    for (const event of fake.refundPayment(String(paymentIntent)).events) {
+      if (event.type === 'refund.created') expect(await deliver({ ...event })).toBe('done');
+    }
+    expect(await balanceOf(`rosa ${source}`)).toBe(0);
+    expect(fake.requests() > before).toBe(source === 'the API');
+  },
+);
+
 describe('a payment whose grant is under way grants once', () => {
   test.each(['session', 'invoice'] as const)('when the %s came first', async (name) => {
     const userId = `ola-${name}`;
