@@ -74,25 +74,29 @@ test('a payment whose first event cannot grant is granted by its other one, once
   expect(await stage.balanceOf('bea')).toBe(100);
 });
 
-test('two payments that turn out to be one are granted once, under the granted key', async () => {
-  const id = 'in_sim_late';
-  const lines = [{ price: 'price_pack' }];
-  const session = stage.fake.createSession({ userId: 'bix', lines });
-  const completed = stage.fake.completeSession(session.id);
-  expect(await stage.deliver(completed)).toBe('done');
-  const invoice = stage.fake.payInvoice({ id, userId: 'bix', subscription: 'sub_bix', lines });
-  await stage.db.sql('ALTER TABLE credit_ledger RENAME TO credit_ledger_away');
-  expect(await stage.deliver(invoice)).toBe('parked');
-  await stage.db.sql('ALTER TABLE credit_ledger_away RENAME TO credit_ledger');
-  const object = { ...completed.data.object, invoice: id };
-  const again = { ...completed, id: 'evt_again', data: { object } };
-  expect(await stage.deliver(again)).toBe('done');
-  await stage.receiver.start();
-  await makeDue(stage, invoice);
-  await until(async () => (await stage.stored(invoice))?.state === 'ignored');
-  expect((await stage.stored(invoice))?.reason).toContain(session.id);
-  expect(await stage.balanceOf('bix')).toBe(100);
-});
+test.each(['session', 'invoice'] as const)(
+  'two payments that turn out to be one are granted once, under the granted key: the %s’s',
+  async (granted) => {
+    const id = 'in_sim_late';
+    const lines = [{ price: 'price_pack' }];
+    const session = stage.fake.createSession({ userId: 'bix', lines });
+    const completed = stage.fake.completeSession(session.id);
+    const invoice = stage.fake.payInvoice({ id, userId: 'bix', subscription: 'sub_bix', lines });
+    const [first, second] = granted === 'session' ? [completed, invoice] : [invoice, completed];
+    expect(await stage.deliver(first)).toBe('done');
+    await stage.db.sql('ALTER TABLE credit_ledger RENAME TO credit_ledger_away');
+    expect(await stage.deliver(second)).toBe('parked');
+    await stage.db.sql('ALTER TABLE credit_ledger_away RENAME TO credit_ledger');
+    const object = { ...completed.data.object, invoice: id };
+    const again = { ...completed, id: 'evt_again', data: { object } };
+    expect(await stage.deliver(again)).toBe(granted === 'session' ? 'done' : 'ignored');
+    await stage.receiver.start();
+    await makeDue(stage, second);
+    await until(async () => (await stage.stored(second))?.state === 'ignored');
+    expect((await stage.stored(second))?.reason).toContain(first.data.object.id);
+    expect(await stage.balanceOf('bix')).toBe(100);
+  },
+);
 
 test.each([
   ['fails', { kind: 'error', status: 500 }],

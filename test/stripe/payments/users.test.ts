@@ -44,3 +44,22 @@ test('a refund takes from who was granted, though the customer is somebody else�
   for (const event of events) await deliver({ ...event });
   expect([await balanceOf('cem'), await balanceOf('dot')]).toEqual([0, 0]);
 });
+
+test('a deleted customer is nobody’s any more, though it was the user’s own; credits stay', async () => {
+  const { fake, deliver, stored, balanceOf, db } = stage;
+  const customer = 'cus_eli';
+  await db.sql('INSERT INTO stripe_customers (user_id, stripe_customer_id) VALUES ($1, $2)', [
+    'eli',
+    customer,
+  ]);
+  const buy = () => fake.completeSession(fake.createSession({ customer, lines: [PACK] }).id);
+  const paid = buy();
+  expect(await deliver(paid)).toBe('done');
+  const object = { id: customer, object: 'customer', deleted: true };
+  const deleted = { ...paid, id: 'evt_deleted', type: 'customer.deleted', data: { object } };
+  expect(await deliver(deleted)).toBe('done');
+  expect(await balanceOf('eli')).toBe(100);
+  const later = buy();
+  expect(await deliver(later)).toBe('parked');
+  expect((await stored(later))?.reason).toBe('unknown user');
+});
