@@ -152,7 +152,7 @@ export function readSessionLine(line: Json): Line {
   const discount = wholeNumber(at(line, 'amount_discount')) ?? 0;
   return {
     id: idOf(line) ?? '',
-    price: idOf(at(line, 'price')),
+    price: readPriceId(at(line, 'price')),
     quantity: wholeNumber(at(line, 'quantity')),
     cost: subtotal === null || subtotal - discount > 0 ? 'paid' : 'free',
     total: null,
@@ -165,10 +165,9 @@ export function readSessionLine(line: Json): Line {
 export function readInvoiceLine(line: Json): Line {
   return {
     id: idOf(line) ?? '',
-    price:
-      idOf(at(line, 'pricing', 'price_details', 'price')) ??
-      idOf(at(line, 'price')) ??
-      idOf(at(line, 'plan')),
+    price: readPriceId(
+      at(line, 'pricing', 'price_details', 'price') ?? at(line, 'price') ?? at(line, 'plan'),
+    ),
     quantity: wholeNumber(at(line, 'quantity')),
     cost: costOf(wholeNumber(at(line, 'amount')), netOf(line)),
     total: totalOf(line),
@@ -179,6 +178,11 @@ export function readInvoiceLine(line: Json): Line {
     ].includes(true),
     period: readPeriod(at(line, 'period')),
   };
+}
+
+/** A price that cannot be read is one that no catalogue knows: its payment waits, like any such. */
+function readPriceId(price: unknown): string | null {
+  return price == null ? null : (idOf(price) ?? 'that cannot be read');
 }
 
 function costOf(gross: number | null, net: number | null): Cost | null {

@@ -92,19 +92,20 @@ describe.each(['current', 'acacia'] as const)('manual and one-off invoices in %s
 
   describe('of a checkout with invoice_creation', () => {
     /** The buyer of the session; its customer is known as somebody else's. */
-    async function buy() {
+    async function buy(price = 'by_hand') {
       const [userId, owner, customer] = [fresh('user'), fresh('user'), fresh('cus')];
       await stage.db.sql('INSERT INTO stripe_user_aliases (stripe_id, user_id) VALUES ($1, $2)', [
         customer,
         owner,
       ]);
       const { id } = stage.fake.createSession({
-        ...{ userId, customer, invoiceCreation: true, lines: [{ price: 'by_hand' }] },
+        ...{ userId, customer, invoiceCreation: true, lines: [{ price }] },
       });
       const { events } = stage.fake.paySession(id);
       const completed = events.find(({ type }) => type === 'checkout.session.completed');
       if (!completed) throw new Error('no session');
-      return { userId, owner, invoice: paidOf(events), session: completed };
+      const told = { invoice: paidOf(events), session: completed };
+      return { userId, owner, ...told, intent: String(completed.data.object['payment_intent']) };
     }
 
     test.each(['invoice', 'session'] as const)(
@@ -161,6 +162,22 @@ describe.each(['current', 'acacia'] as const)('manual and one-off invoices in %s
         expect(await stage.balanceOf(bought.owner)).toBe(0);
       }
     });
+
+    test.each(['invoice', 'session'] as const)(
+      'that would give nothing leave what their session gave to be clawed back: the %s first',
+      async (first) => {
+        const bought = await buy('plain');
+        const told = [bought.invoice, stage.fake.inShape(bought.session, shape)];
+        for (const event of first === 'invoice' ? told : told.toReversed()) {
+          await stage.deliver(event);
+        }
+        expect(await stage.balanceOf(bought.userId)).toBe(10);
+        for (const event of stage.fake.refundPayment(bought.intent).events) {
+          await stage.deliver(stage.fake.inShape(event, shape));
+        }
+        expect(await stage.balanceOf(bought.userId)).toBe(0);
+      },
+    );
 
     test('wait while Stripe cannot say whether there is a session', async () => {
       const bought = await buy();

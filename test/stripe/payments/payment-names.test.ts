@@ -79,6 +79,23 @@ test('an invoice that gave nothing does no harm to the payment that it turns out
   expect(await verifyLedger(db.pool)).toMatchObject({ faults: [] });
 });
 
+test.each(['invoice_payment.paid', 'the API'])(
+  'from basil on a refund of a renewal finds its invoice by %s',
+  async (source) => {
+    const { fake, deliver, balanceOf } = stage;
+    const { events } = fake.subscribe({ userId: `rosa ${source}`, price: 'price_plan' });
+    const told = events.filter(({ type }) => type !== 'invoice_payment.paid' || type === source);
+    for (const event of told) await deliver({ ...event });
+    const [{ paymentIntent } = { paymentIntent: null }] = fake.store.all('invoice').slice(-1);
+    const before = fake.requests();
+    for (const event of fake.refundPayment(String(paymentIntent)).events) {
+      if (event.type === 'refund.created') expect(await deliver({ ...event })).toBe('done');
+    }
+    expect(await balanceOf(`rosa ${source}`)).toBe(0);
+    expect(fake.requests() > before).toBe(source === 'the API');
+  },
+);
+
 describe('a payment whose grant is under way grants once', () => {
   test.each(['session', 'invoice'] as const)('when the %s came first', async (name) => {
     const userId = `ola-${name}`;
