@@ -3,67 +3,78 @@ import { Refusal } from '../../../packages/fake-stripe/src/refusal.ts';
 import { type Customer, type News, newsOf, pick } from './customer.ts';
 import {
   costOf,
-  creditsByHand,
-  creditsInTrial,
   creditsOf,
+  daysOf,
+  giving,
+  givingByHand,
+  givingInTrial,
   type Item,
   lineOf,
   paidOnly,
   priceOf,
 } from './offers.ts';
-import type { GrantModel } from './payment.ts';
+import { type GrantModel, partOf, shareOf } from './payment.ts';
 import type { StepOf } from './step.ts';
 
+/** In seconds. */
+const DAY = 86_400;
+
 /** What gives credits: packs, manual invoices and subscriptions. */
-export function createBuying({ fake, userId, customer, payments, planExpires }: Customer) {
+export function createBuying({ fake, userId, customer, payments, time, ...expiry }: Customer) {
   const subscriptions: { readonly id: string; items: readonly Item[] }[] = [];
 
-  function buy({ items, how: wanted, invoiced }: StepOf<'buy'>): News {
-    const paid = costOf(items);
-    const how = paid === 0 ? 'card' : wanted;
-    const lines = items.map(lineOf);
-    const { id } = fake.createSession({ userId, customer, lines, invoiceCreation: invoiced });
-    const completed = fake.paySession(id, { method: how === 'declined' ? 'slow' : how });
-    const ended =
-      how === 'card' ? null : fake.endSlowPayment(id, how === 'slow' ? 'succeeded' : 'failed');
-    const session = (ended ?? completed).object;
-    const events = [...completed.events, ...(ended?.events ?? [])];
-    if (how === 'declined') return { events, session: { id, owed: false } };
-    const invoice = textOf(session['invoice']);
-    const intent = textOf(session['payment_intent']);
-    const grants = purchased(creditsOf(items));
+  function buy({ items, how: wanted, invoiced, days, percent }: StepOf<'buy'>): News {
+    const asked = costOf(items);
+    const how = asked === 0 ? 'card' : wanted;
+    const { id } = fake.createSession({
+      ...{ userId, customer, lines: items.map(lineOf) },
+      ...(how === 'captured' ? { capture: 'manual' } : { invoiceCreation: invoiced }),
+    });
+    const isSlow = how === 'slow' || how === 'declined';
+    const { object, events } = fake.paySession(id, { method: isSlow ? 'slow' : 'card' });
+    if (how !== 'card') time.wait(Math.min(days * DAY, time.left()));
+    const intent = textOf(object['payment_intent']);
+    const paid = how === 'captured' ? shareOf(asked, percent) : asked;
+    const later = isSlow
+      ? fake.endSlowPayment(id, how === 'slow' ? 'succeeded' : 'failed').events
+      : how === 'captured'
+        ? fake.capturePayment(intent ?? '', paid).events
+        : [];
+    const told = [...events, ...later];
+    if (how === 'declined') return { events: told, session: { id, owed: false } };
+    const { invoice } = fake.store.need('checkout.session', id);
+    const grants = partOf(purchased(giving(items)), paid, asked);
     const names = namesOf(id, invoice, intent);
     payments.push({ names, invoice, intent, grants, paid, charged: paid, back: new Map() });
-    return { events, session: { id, owed: grants.length > 0 } };
+    return { events: told, session: { id, owed: grants.length > 0 } };
   }
 
   function invoice({ items, how }: StepOf<'invoice'>): News {
     const lines = items.map(lineOf);
     const happening = fake.issueInvoice({ customer, lines, metadata: { user_id: userId }, how });
-    return billed(happening, () => purchased(creditsByHand(items)));
+    return billed(happening, () => purchased(givingByHand(items)));
   }
 
   function subscribe({ items: wanted, trial, checkout }: StepOf<'subscribe'>): News {
     const about = { userId, customer, trialDays: trial ? 7 : 0 };
     const items = checkout ? wanted : paidOnly(wanted.slice(0, 1));
-    const credits = trial ? creditsInTrial(items) : creditsOf(items);
+    const given = trial ? givingInTrial(items) : giving(items);
     const lines = items.map(lineOf);
     if (!checkout) {
       const { price, quantity } = pick(lines, 0);
       const happening = fake.subscribe({ ...about, price, quantity });
       subscriptions.push({ id: happening.object.id, items });
-      return billed(happening, included(credits));
+      return billed(happening, included(given));
     }
     const { id } = fake.createSession({ ...about, mode: 'subscription', lines });
     const happening = fake.paySession(id);
     subscriptions.push({ id: String(happening.object['subscription']), items });
-    const session = { id, owed: credits.length > 0 };
-    return { ...billed(happening, included(credits)), session };
+    return { ...billed(happening, included(given)), session: { id, owed: given.length > 0 } };
   }
 
   function renew({ which }: StepOf<'renew'>): News {
     const { id, items } = pick(subscriptions, which);
-    return billed(fake.renewSubscription(id), included(creditsOf(paidOnly(items))));
+    return billed(fake.renewSubscription(id), included(paidOnly(items)));
   }
 
   function cancel({ which }: StepOf<'cancel'>): News {
@@ -80,8 +91,7 @@ export function createBuying({ fake, userId, customer, payments, planExpires }: 
     });
     subscription.items = [{ offer, quantity, free: false }, ...others];
     // Prorations give nothing: only a period that begins anew does.
-    const credits = resetPeriod ? creditsOf(paidOnly(subscription.items)) : [];
-    return billed(happening, included(credits));
+    return billed(happening, included(resetPeriod ? paidOnly(subscription.items) : []));
   }
 
   /** The invoice, if one was paid, beside what it should give. */
@@ -99,11 +109,21 @@ export function createBuying({ fake, userId, customer, payments, planExpires }: 
     return newsOf({ events });
   }
 
-  function included(credits: readonly number[]) {
+  function included(items: readonly Item[]) {
     return (invoice: string): readonly GrantModel[] => {
-      const expiresAt = planExpires ? endOfPeriod(invoice) : null;
-      return credits.map((one) => ({ kind: 'included', credits: one, expiresAt }));
+      const expiresAt = expiry.planExpires ? endOfPeriod(invoice) : null;
+      return items.map((one) => ({ kind: 'included', credits: creditsOf(one), expiresAt }));
     };
+  }
+
+  /** What is paid for at this moment. */
+  function purchased(items: readonly Item[]): readonly GrantModel[] {
+    const today = Math.floor(time.now() / DAY);
+    return items.map((one) => {
+      const days = expiry.packExpires ? daysOf(one) : null;
+      const expiresAt = days === null ? null : (today + days + 1) * DAY * 1000;
+      return { kind: 'purchase', credits: creditsOf(one), expiresAt };
+    });
   }
 
   function endOfPeriod(invoice: string): number | null {
@@ -113,10 +133,6 @@ export function createBuying({ fake, userId, customer, payments, planExpires }: 
   }
 
   return { buy, invoice, subscribe, renew, cancel, change };
-}
-
-function purchased(credits: readonly number[]): readonly GrantModel[] {
-  return credits.map((one) => ({ kind: 'purchase', credits: one, expiresAt: null }));
 }
 
 const namesOf = (...names: readonly (string | null)[]) => names.filter((name) => name !== null);

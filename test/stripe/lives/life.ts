@@ -1,8 +1,9 @@
 import type { FakeStripe } from '../../../packages/fake-stripe/src/fake-stripe.ts';
 import { Refusal } from '../../../packages/fake-stripe/src/refusal.ts';
 import { createBuying } from './buying.ts';
-import { type Customer, type News, newsOf } from './customer.ts';
+import { type Customer, type News, newsOf, type Time } from './customer.ts';
 import { createMoneyBack } from './money-back.ts';
+import type { Expiry } from './offers.ts';
 import type { PaymentModel } from './payment.ts';
 import type { Step, StepOf } from './step.ts';
 
@@ -14,7 +15,7 @@ export interface Life {
   readonly payments: readonly PaymentModel[];
 }
 
-export interface LifeOptions {
+export interface LifeOptions extends Expiry {
   readonly fake: FakeStripe;
   readonly userId: string;
   /** Stripe's clock, which every life sets to its own time; in seconds since 1970. */
@@ -22,28 +23,20 @@ export interface LifeOptions {
   readonly begins: number;
   /** Nobody lives beyond it. */
   readonly ends: number;
-  readonly planExpires: boolean;
 }
 
 const NO_NEWS = newsOf({ events: [] });
 
 export function createLife(options: LifeOptions): Life {
-  const { fake, userId, clock, begins, ends, planExpires } = options;
+  const { fake, userId, clock, begins, ends, ...expiry } = options;
   const payments: PaymentModel[] = [];
-  const who: Customer = { fake, userId, customer: `cus_${userId}`, payments, planExpires };
+  const time = createTime(clock, begins, ends);
+  const who: Customer = { fake, userId, customer: `cus_${userId}`, payments, time, ...expiry };
   const buying = createBuying(who);
   const moneyBack = createMoneyBack(who);
-  let time = begins;
-
-  function wait(seconds: number): News {
-    if (time + seconds > ends) throw new Refusal('nobody knows what will be');
-    time += seconds;
-    clock.time = time;
-    return NO_NEWS;
-  }
 
   function act(step: Parameters<Life['live']>[0]): News {
-    wait(step.pause);
+    time.wait(step.pause);
     switch (step.do) {
       case 'buy':
         return buying.buy(step);
@@ -68,7 +61,8 @@ export function createLife(options: LifeOptions): Life {
       case 'credit':
         return moneyBack.credit(step);
       case 'wait':
-        return wait(step.days * 86_400);
+        time.wait(step.days * 86_400);
+        return NO_NEWS;
     }
   }
 
@@ -83,6 +77,19 @@ export function createLife(options: LifeOptions): Life {
         if (error instanceof Refusal) return NO_NEWS;
         throw error;
       }
+    },
+  };
+}
+
+function createTime(clock: { time: number }, begins: number, ends: number): Time {
+  let time = begins;
+  return {
+    now: () => time,
+    left: () => ends - time,
+    wait(seconds) {
+      if (time + seconds > ends) throw new Refusal('nobody knows what will be');
+      time += seconds;
+      clock.time = time;
     },
   };
 }

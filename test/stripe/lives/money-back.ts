@@ -1,6 +1,6 @@
 import { Refusal } from '../../../packages/fake-stripe/src/refusal.ts';
 import { type Customer, type News, newsOf, pick } from './customer.ts';
-import type { PaymentModel } from './payment.ts';
+import { type PaymentModel, shareOf } from './payment.ts';
 import type { StepOf } from './step.ts';
 
 /** What takes money back, or gives it again: refunds, disputes and credit notes. */
@@ -65,6 +65,3 @@ export function createMoneyBack({ fake, payments }: Customer) {
 
   return { refund, endRefund, dispute, moveDispute, credit };
 }
-
-const shareOf = (cents: number, percent: number) =>
-  Math.max(1, Math.floor((cents * percent) / 100));

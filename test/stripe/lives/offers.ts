@@ -1,16 +1,24 @@
 import type { FakeStripe } from '../../../packages/fake-stripe/src/fake-stripe.ts';
 import type { Prices } from '../../support/stripe.ts';
 
+/** Whether what a period of a plan gave expires with it, and what some packs gave after days. */
+export interface Expiry {
+  readonly planExpires: boolean;
+  readonly packExpires: boolean;
+}
+
 /** What is sold, and what it gives besides where it costs nothing, or stands on a manual invoice. */
 interface Offer {
   readonly price: string;
   readonly credits: number;
   readonly cents: number;
+  /** After how many days it expires, where packs do. */
+  readonly days?: number;
   readonly gives: readonly ('free' | 'trial' | 'manual')[];
 }
 
 const PACKS = {
-  pack: { price: 'price_pack', credits: 100, cents: 250, gives: [] },
+  pack: { price: 'price_pack', credits: 100, cents: 250, days: 30, gives: [] },
   gift: { price: 'price_gift', credits: 30, cents: 120, gives: ['free', 'manual'] },
 } satisfies Record<string, Offer>;
 
@@ -32,13 +40,14 @@ export interface Item {
 }
 
 /** The terms of all that is sold. */
-export function catalogueOf(planExpires: boolean): Prices {
-  const usual = Object.entries(OFFERS).map(([name, { price, credits, gives }]) => {
+export function catalogueOf({ planExpires, packExpires }: Expiry): Prices {
+  const terms = Object.entries(OFFERS).map(([name, { price, credits, days, gives }]) => {
     const policies = Object.fromEntries(gives.map((policy) => [policy, 'grant']));
-    const expires = name in PLANS && planExpires ? 'period_end' : 'never';
+    const ofPlan = name in PLANS && planExpires ? 'period_end' : 'never';
+    const expires = days !== undefined && packExpires ? (`${days} days` as const) : ofPlan;
     return [price, { credits, expires, ...policies }] as const;
   });
-  return new Map(usual);
+  return new Map(terms);
 }
 
 /** Makes the prices at Stripe. */
@@ -65,23 +74,24 @@ export function costOf(items: readonly Item[]): number {
   }, 0);
 }
 
-/** Credits of each line that gives some: one that costs something, or whose offer is generous. */
-export function creditsOf(items: readonly Item[]): readonly number[] {
-  return items
-    .filter(({ offer, free }) => !free || OFFERS[offer].gives.includes('free'))
-    .map(({ offer, quantity }) => OFFERS[offer].credits * quantity);
+export const creditsOf = ({ offer, quantity }: Item): number => OFFERS[offer].credits * quantity;
+
+/** After how many days what it gave expires, where packs do; null for never. */
+export const daysOf = ({ offer }: Item): number | null => OFFERS[offer].days ?? null;
+
+/** The lines that give credits: those that cost something, or whose offer is generous. */
+export function giving(items: readonly Item[]): readonly Item[] {
+  return items.filter(({ offer, free }) => !free || OFFERS[offer].gives.includes('free'));
 }
 
 /** The same in a trial, in which nothing costs anything. */
-export function creditsInTrial(items: readonly Item[]): readonly number[] {
-  return creditsOf(paidOnly(items).filter(({ offer }) => OFFERS[offer].gives.includes('trial')));
+export function givingInTrial(items: readonly Item[]): readonly Item[] {
+  return items.filter(({ offer }) => OFFERS[offer].gives.includes('trial'));
 }
 
 /** The same of a manual invoice, on which nothing is given for free. */
-export function creditsByHand(items: readonly Item[]): readonly number[] {
-  return creditsOf(
-    items.filter(({ offer, free }) => !free && OFFERS[offer].gives.includes('manual')),
-  );
+export function givingByHand(items: readonly Item[]): readonly Item[] {
+  return items.filter(({ offer, free }) => !free && OFFERS[offer].gives.includes('manual'));
 }
 
 /** As they are renewed: a discount is for once. */

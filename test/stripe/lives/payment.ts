@@ -31,3 +31,27 @@ export function missingOf({ grants, paid, back }: PaymentModel): number {
   const gone = [...back.values()].reduce((sum, amount) => sum + amount, 0);
   return Math.floor((grantedBy({ grants }) * Math.min(gone, paid)) / paid);
 }
+
+/** A part of some cents, at least one. */
+export const shareOf = (cents: number, percent: number) =>
+  Math.max(1, Math.floor((cents * percent) / 100));
+
+/** What is given when a part was paid: of all its share, rounded down, by largest remainder. */
+export function partOf(
+  grants: readonly GrantModel[],
+  paid: number,
+  asked: number,
+): readonly GrantModel[] {
+  if (paid >= asked) return grants;
+  const shares = grants.map((one) => ({
+    ...one,
+    credits: Math.floor((one.credits * paid) / asked),
+  }));
+  let left = Math.floor((grantedBy({ grants }) * paid) / asked) - grantedBy({ grants: shares });
+  const remainderOf = (i: number) => ((grants[i]?.credits ?? 0) * paid) % asked;
+  const order = grants.map((_, i) => i).sort((a, b) => remainderOf(b) - remainderOf(a));
+  const raised = new Set(order.filter(() => left-- > 0));
+  return shares
+    .map((one, i) => ({ ...one, credits: one.credits + (raised.has(i) ? 1 : 0) }))
+    .filter(({ credits }) => credits > 0);
+}

@@ -18,7 +18,11 @@ export type StepOf<Do extends Step['do']> = Extract<Step, { readonly do: Do }>;
 export const step = fc.oneof(
   kind(4, 'buy', {
     items: packs,
-    how: fc.constantFrom('card', 'card', 'slow', 'declined'),
+    how: fc.constantFrom('card', 'card', 'slow', 'declined', 'captured'),
+    /** How long it takes until the money comes or does not, unless it is paid by card. */
+    days: fc.nat(7),
+    /** How much is captured of what was authorized. */
+    percent,
     /** Whether Stripe makes an invoice of it, as with invoice_creation. */
     invoiced: fc.boolean(),
   }),

@@ -34,6 +34,7 @@ export const worldOf = (lives: number) =>
   fc.record({
     livemode: fc.boolean(),
     planExpires: fc.boolean(),
+    packExpires: fc.boolean(),
     /** Whether events are lost at all: else all must be well without reconciliation. */
     loses: fc.boolean(),
     scripts: fc.array(script, { minLength: lives, maxLength: lives }),
@@ -45,24 +46,25 @@ export interface World {
   /** In seconds since 1970. */
   readonly present: number;
   readonly planExpires: boolean;
+  readonly packExpires: boolean;
   readonly loses: boolean;
 }
 
 export async function openWorld(
-  options: Pick<World, 'planExpires' | 'loses'> & Pick<StripeStage, 'livemode'>,
+  options: Pick<World, 'planExpires' | 'packExpires' | 'loses'> & Pick<StripeStage, 'livemode'>,
 ): Promise<World> {
-  const { livemode, planExpires, loses } = options;
+  const { livemode, loses, ...expiry } = options;
   const present = Math.floor(Date.now() / 1000);
   const clock = { time: present };
   const first = await startStripeStage({
     livemode,
     now: () => clock.time,
-    catalogue: catalogueOf(planExpires),
+    catalogue: catalogueOf(expiry),
   });
   offerAt(first.fake);
   const servers = [first, await first.restart()] as const;
   await Promise.all(servers.map(({ receiver }) => receiver.start()));
-  return { servers, clock, present, planExpires, loses };
+  return { servers, clock, present, loses, ...expiry };
 }
 
 /** Somebody's word that may reach Purser, through either server. */
@@ -70,14 +72,14 @@ type Word = (server: StripeStage) => Promise<unknown>;
 
 /** Lives a script; what tells of it is late, lost, repeated, reordered and simultaneous. */
 export async function live(
-  { servers, clock, present, planExpires, loses }: World,
+  { servers, clock, present, loses, ...expiry }: World,
   { steps, daysAgo, shape, luck, ...script }: Script,
   userId: string,
 ): Promise<{ readonly life: Life; readonly spent: number }> {
   const [{ fake }] = servers;
   // No life ends a period at the very moment at which it is looked at.
   const begins = present - daysAgo * DAY - DAY / 2;
-  const life = createLife({ fake, userId, clock, begins, ends: present - 60, planExpires });
+  const life = createLife({ fake, userId, clock, begins, ends: present - 60, ...expiry });
   const throwDice = () => luck.next().value as number;
   const server = () => servers[throwDice() % 2 === 0 ? 0 : 1];
   let waiting: Word[] = [];
