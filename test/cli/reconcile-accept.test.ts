@@ -64,8 +64,9 @@ describe('what was accepted', () => {
 
   test('stays accepted when it is again what it was', async () => {
     const { session } = await accepted();
-    const record = fake.store.need('checkout.session', session);
-    fake.store.save({ ...record, lines: record.lines.map((line) => ({ ...line, quantity: 2 })) });
+    const { paymentIntent } = fake.store.need('checkout.session', session);
+    const record = fake.store.need('payment_intent', String(paymentIntent));
+    fake.store.save({ ...record, amountReceived: record.amountReceived - 1 });
     expect(await reconcile('--apply')).toMatchObject({ code: 1 });
     fake.store.save(record);
     expect(await reconcile('--apply')).toMatchObject({ code: 0 });
