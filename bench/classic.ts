@@ -110,7 +110,7 @@ async function debit(client: pg.PoolClient, command: DebitCommand): Promise<Outc
     held: 0,
     lot: null,
     ...{ category: null, priority: null, expiresAt: null, draws: [], payment: null },
-    ...{ holdId: null, operation: null, reversesSeq: null },
+    ...{ invoiceLine: null, holdId: null, operation: null, reversesSeq: null },
     leadSeq: null,
     ...{ actor, reason, ref, metadata },
     stripeEventId: null,

@@ -1,9 +1,8 @@
 import { isStorable } from '../db/text.ts';
 import { PurserError } from '../errors.ts';
-import { type Command, MAX_AMOUNT, MAX_GRANTS, MAX_HOLD_SECONDS } from './command.ts';
+import { type Command, MAX_AMOUNT, MAX_GRANTS, MAX_HOLD_SECONDS, MAX_PRIORITY } from './command.ts';
 import type { Note } from './entry.ts';
 
-const MAX_PRIORITY = 1_000;
 /** The end of the year 9999, in milliseconds since 1970: later times have five-digit years. */
 const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { PurserError } from '../../errors.ts';
+import { MAX_PRIORITY } from '../../ledger/command.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey, NoQuery } from '../../operation.ts';
 import { keyDoor } from '../door.ts';
@@ -17,6 +18,13 @@ import {
 
 const Category = Type.Enum(['bonus', 'adjustment', 'included', 'purchase'] as const, {
   description: 'What the credits count as, in the order in which they are spent.',
+});
+
+const Priority = Type.Integer({
+  minimum: -MAX_PRIORITY,
+  maximum: MAX_PRIORITY,
+  description: 'Credits of a lower priority are spent first, whatever expires sooner.',
+  default: 0,
 });
 
 const ExpiresAt = Type.String({
@@ -58,6 +66,7 @@ export const grantRoute =
               category: Category,
               reason: GivenReason,
               expires_at: Type.Optional(ExpiresAt),
+              priority: Type.Optional(Priority),
               ref: Type.Optional(Ref),
               metadata: Type.Optional(Metadata),
             },
@@ -75,6 +84,7 @@ export const grantRoute =
       },
       async (request, reply) => {
         const { expires_at: expires, ref = null, metadata = null, ...given } = request.body;
+        const { priority = 0 } = given;
         const expiresAt = expires === undefined ? null : readExpiry(expires, Date.now());
         const entry = await post(
           ledger,
@@ -84,7 +94,7 @@ export const grantRoute =
             idempotencyKey: idempotencyKey(request),
             grantKey: null,
             stripeEventId: null,
-            grants: [{ ...given, ref, metadata, priority: 0, expiresAt }],
+            grants: [{ ...given, ref, metadata, priority, expiresAt, invoiceLine: null }],
           },
           reply,
         );
