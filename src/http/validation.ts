@@ -100,7 +100,9 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
   }
 }
 
+const LIST = new Intl.ListFormat('en-GB', { type: 'conjunction' });
+
 function namesOf(properties: object | undefined): string {
   const names = Object.keys(properties ?? {}).map((name) => `\`${name}\``);
-  return names.length === 0 ? 'none is' : `known are ${names.join(' and ')}`;
+  return names.length === 0 ? 'none is' : `known are ${LIST.format(names)}`;
 }

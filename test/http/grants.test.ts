@@ -50,6 +50,7 @@ test('a grant says what it gave, and the statement who gave it, why and until wh
       lot: 1,
       payment: null,
       reverses_seq: null,
+      ...{ hold_id: null, operation: null, quantity: null },
       draws: null,
     },
   ]);

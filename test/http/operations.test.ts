@@ -46,7 +46,16 @@ describe('a debit by the price list', () => {
   ])('of %j is refused', async (body, status, code, field) => {
     const answer = await as('ada', '/credits/debit', body);
     expect([answer.status, answer.body.error.code]).toEqual([status, code]);
-    if (field) expect(answer.body.error.message).toContain(field);
+    if (field) expect(answer.body.error.field).toBe(field);
+  });
+});
+
+test('the price list is there for everybody', async () => {
+  expect((await api.call('GET', '/api/v1/operations')).body).toEqual({
+    data: [
+      { operation: 'render', credits: '10' },
+      { operation: 'tokens', credits: '0.002' },
+    ],
   });
 });
 

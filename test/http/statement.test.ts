@@ -42,7 +42,8 @@ test('an entry says what happened, who caused it and what was left', async () =>
   const { body } = await page('ada');
   const text = expect.any(String);
   const untouched = { expires_at: null, metadata: null, payment: null, reverses_seq: null };
-  const common = { id: text, reason: null, held: 0, created_at: text, ...untouched };
+  const neither = { hold_id: null, operation: null, quantity: null };
+  const common = { id: text, reason: null, held: 0, created_at: text, ...untouched, ...neither };
   expect(body).toEqual({
     data: [
       {
