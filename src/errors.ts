@@ -14,6 +14,8 @@ const ERRORS = {
   insufficient_credits: [402, 'The account has not enough credits.'],
   forbidden: [403, 'This token or key may not do that.'],
   not_found: [404, 'There is nothing at this address.'],
+  hold_not_found: [404, 'This account has no such hold.'],
+  entry_not_found: [404, 'This account has no such entry.'],
   method_not_allowed: [
     405,
     'This address does not answer to that method; Allow names those it does.',
@@ -21,8 +23,6 @@ const ERRORS = {
   request_timeout: [408, 'The request took too long to arrive.'],
   idempotency_conflict: [409, 'This Idempotency-Key was used for another request.'],
   no_customer: [409, 'You have bought nothing yet, so there is nothing to manage.'],
-  hold_not_found: [404, 'This account has no such hold.'],
-  entry_not_found: [404, 'This account has no such entry.'],
   hold_exists: [409, 'This account has had a hold of that id; a hold’s id is used once.'],
   hold_captured: [409, 'The hold was captured already.'],
   hold_released: [409, 'The hold was released already.'],

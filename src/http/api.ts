@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, onRequestAsyncHookHandler } f
 import { PurserError } from '../errors.ts';
 import { type Identity, refuseWrites, requireUser } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { PriceList } from '../operations/price-list.ts';
+import type { PriceList } from '../price-list.ts';
 import { type Door, keyDoor, type UserWrites, userDoor } from './door.ts';
 import { captureHoldRoute } from './routes/capture-hold.ts';
 import { checkCreditsRoute } from './routes/check-credits.ts';

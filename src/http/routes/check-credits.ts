@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { Envelope } from '../../envelope.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, credits, error, NoQuery } from '../../operation.ts';
-import type { PriceList } from '../../operations/price-list.ts';
+import type { PriceList } from '../../price-list.ts';
 import type { Door } from '../door.ts';
 import { priceFields, priceOf } from '../pricing.ts';
 

@@ -6,7 +6,7 @@ import { requireScope } from '../../identity.ts';
 import type { Actor } from '../../ledger/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, NoQuery, PRINTABLE_ASCII, UserPath } from '../../operation.ts';
-import type { PriceList } from '../../operations/price-list.ts';
+import type { PriceList } from '../../price-list.ts';
 import { noteFields } from '../holds.ts';
 import { priceFields, priceOf } from '../pricing.ts';
 import { toError } from '../refusals.ts';

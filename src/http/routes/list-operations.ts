@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { commonErrors, NoQuery } from '../../operation.ts';
-import { type PriceList, shortest } from '../../operations/price-list.ts';
+import { type PriceList, shortest } from '../../price-list.ts';
 
 const Operation = Type.Object({
   operation: Type.String(),

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { MAX_HOLD_SECONDS } from '../../ledger/command.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey } from '../../operation.ts';
-import type { PriceList } from '../../operations/price-list.ts';
+import type { PriceList } from '../../price-list.ts';
 import { keyDoor } from '../door.ts';
 import { HeldEnvelope, HoldId, movesCredits, toHeld } from '../holds.ts';
 import { post } from '../post.ts';

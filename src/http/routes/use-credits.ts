@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import type { PriceList } from '../../operations/price-list.ts';
+import type { PriceList } from '../../price-list.ts';
 import type { Door } from '../door.ts';
 import { priceFields, priceOf } from '../pricing.ts';
 import { Ref } from '../schemas.ts';
