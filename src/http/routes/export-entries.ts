@@ -75,15 +75,20 @@ export const exportEntriesRoute =
           },
         },
       },
-      async ({ account, query: { format, ...asked } }, reply) => {
+      async ({ account, log, query: { format, ...asked } }, reply) => {
         const { type, header, toLine } = FORMATS[format];
         const batches = ledger.stream(account.userId, toFilter(asked));
         // So that a database that is away now is an ordinary error.
         const first = await batches.next();
         const lines = Readable.from(write(header, first, batches, toLine));
-        // A reset, not an end: over HTTP/1.0, as some proxies speak it, an end looks complete.
-        lines.on('error', () => reply.raw.socket?.resetAndDestroy());
-        reply.raw.setTimeout(READER_PATIENCE);
+        lines.on('error', ({ message: reason }) => {
+          log.error({ reason }, 'the export broke off');
+          // A reset, not an end: over HTTP/1.0, as some proxies speak it, an end looks complete.
+          reply.raw.socket?.resetAndDestroy();
+        });
+        reply.raw.setTimeout(READER_PATIENCE, () => {
+          lines.destroy(new Error('the reader has stopped reading'));
+        });
         return reply
           .type(type)
           .header('content-disposition', `attachment; filename="credits.${format}"`)
