@@ -65,6 +65,10 @@ export function createClassicLedger(url: string): Ledger {
     },
     hold: () => Promise.reject(new Error('holds are not compared')),
     entries: () => Promise.reject(new Error('statements are not compared')),
+    stream: () => {
+      throw new Error('statements are not compared');
+    },
+    usage: () => Promise.reject(new Error('statements are not compared')),
     close: () => pool.end(),
   };
 }

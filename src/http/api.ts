@@ -9,8 +9,10 @@ import { captureHoldRoute } from './routes/capture-hold.ts';
 import { checkCreditsRoute } from './routes/check-credits.ts';
 import { debitRoute } from './routes/debit.ts';
 import { debitBatchRoute } from './routes/debit-batch.ts';
+import { exportEntriesRoute } from './routes/export-entries.ts';
 import { getCreditsRoute } from './routes/get-credits.ts';
 import { getHoldRoute } from './routes/get-hold.ts';
+import { getUsageRoute } from './routes/get-usage.ts';
 import { grantRoute } from './routes/grant.ts';
 import { helloRoute } from './routes/hello.ts';
 import { listEntriesRoute } from './routes/list-entries.ts';
@@ -82,6 +84,8 @@ const credits =
   async (app) => {
     await app.register(getCreditsRoute(ledger, door));
     await app.register(listEntriesRoute(ledger, door));
+    await app.register(exportEntriesRoute(ledger, door));
+    await app.register(getUsageRoute(ledger, door));
     await app.register(checkCreditsRoute(ledger, door, operations));
     await app.register(debitRoute(ledger, door, operations));
     await app.register(useCreditsRoute(ledger, door, operations));

@@ -83,15 +83,17 @@ export const Balance = Type.Object({
   lots: Type.Array(Lot, { description: 'The open lots, what is spent first first.' }),
 });
 
+export const Kind = Type.Enum([
+  ...['purchase', 'included', 'bonus', 'adjustment', 'debit'],
+  ...['expiry', 'clawback', 'reinstatement'],
+  ...['hold', 'capture', 'release', 'reversal'],
+] as const);
+
 const entryFields = {
   id: Type.String({ format: 'uuid' }),
   seq: Type.Integer({ description: 'The place in the account’s history: 1, 2, 3 … without gaps.' }),
   delta: credits('The change of the balance.'),
-  kind: Type.Enum([
-    ...['purchase', 'included', 'bonus', 'adjustment', 'debit'],
-    ...['expiry', 'clawback', 'reinstatement'],
-    ...['hold', 'capture', 'release', 'reversal'],
-  ] as const),
+  kind: Kind,
   reason: Type.Union([Type.String(), Type.Null()]),
   ref: Type.Union([Type.String(), Type.Null()]),
   created_at: Type.String({ format: 'date-time' }),

@@ -14,18 +14,22 @@ export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPa
   const validate = ajv.compile(schema);
   if (httpPart === 'body') return validate;
   return (texts: Readonly<Record<string, unknown>>) => {
-    const value = withNumbers(texts, schema);
+    const value = fromTexts(texts, schema);
     return validate(value) ? { value } : { error: validate.errors ?? [] };
   };
 };
 
-/** Addresses and headers are text: where a whole number belongs, decimal digits are read as one. */
-function withNumbers(texts: Readonly<Record<string, unknown>>, schema: object) {
+/**
+ * Addresses and headers are text: where a whole number belongs, decimal digits are read as one, and
+ * where a list belongs, a parameter that is sent once is a list of one.
+ */
+function fromTexts(texts: Readonly<Record<string, unknown>>, schema: object) {
   const { properties = {} } = schema as { properties?: Record<string, { type?: unknown }> };
   const read = ([name, text]: [string, unknown]) => {
-    const isNumber = Object.hasOwn(properties, name) && properties[name]?.type === 'integer';
-    const isWhole = isNumber && typeof text === 'string' && /^-?[0-9]+$/.test(text);
-    return [name, isWhole ? Number(text) : text];
+    const type = Object.hasOwn(properties, name) ? properties[name]?.type : null;
+    if (typeof text !== 'string') return [name, text];
+    if (type === 'array') return [name, [text]];
+    return [name, type === 'integer' && /^-?[0-9]+$/.test(text) ? Number(text) : text];
   };
   return Object.fromEntries(Object.entries(texts).map(read));
 }
@@ -89,6 +93,10 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
       return `must have at most ${params['limit']} characters`;
     case 'maxProperties':
       return `must have at most ${params['limit']} fields`;
+    case 'enum':
+      return `must be one of ${(schema as readonly unknown[]).join(', ')}`;
+    case 'uniqueItems':
+      return 'must not name anything twice';
     case 'format':
       return 'must be a moment such as 2027-01-31T00:00:00Z';
     case 'maxItems':

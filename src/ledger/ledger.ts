@@ -3,16 +3,18 @@ import type pg from 'pg';
 import { toPurserError } from '../db/sqlstate.ts';
 import { checkCommand } from './check-command.ts';
 import type { Command, Outcome } from './command.ts';
+import type { Entry } from './entry.ts';
 import { createLane, type LaneCounts } from './lane.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { type Balance, type HoldHistory, readBalance, readHold } from './read.ts';
 import {
-  type Balance,
+  type EntryFilter,
   type EntryPage,
-  type HoldHistory,
-  readBalance,
+  type PageQuery,
   readEntries,
-  readHold,
-} from './read.ts';
+  streamEntries,
+} from './statement.ts';
+import { readUsage, type Usage, type UsageQuery } from './usage.ts';
 
 /** The one door through which balances change, and the reads beside it. */
 export interface Ledger {
@@ -24,11 +26,12 @@ export interface Ledger {
   readonly balance: (userId: string) => Promise<Balance>;
   /** What became of a hold; null when the user never had one of that id. */
   readonly hold: (userId: string, holdId: string) => Promise<HoldHistory | null>;
-  /** A page of the history, newest first, of entries before `before` when it is given. */
-  readonly entries: (
-    userId: string,
-    page: { readonly limit: number; readonly before: number | null },
-  ) => Promise<EntryPage>;
+  /** A page of the history, newest first. */
+  readonly entries: (userId: string, page: PageQuery) => Promise<EntryPage>;
+  /** The history up to now, oldest first, in batches; nothing is read ahead of its reader. */
+  readonly stream: (userId: string, filter: EntryFilter) => AsyncGenerator<readonly Entry[]>;
+  /** What was spent, summed up; null when that would be too many entries at once. */
+  readonly usage: (userId: string, query: UsageQuery) => Promise<Usage | null>;
   readonly counts: Readonly<LaneCounts>;
   /** Finishes what was accepted, refuses the rest, and closes the lanes' connections. */
   readonly close: () => Promise<void>;
@@ -79,6 +82,8 @@ export function createLedger({
     balance: (userId) => readBalance(pool, userId, clockOffset).catch(rethrow),
     hold: (userId, holdId) => readHold(pool, userId, holdId, clockOffset).catch(rethrow),
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),
+    usage: (userId, query) => readUsage(pool, userId, query).catch(rethrow),
+    stream: (userId, filter) => streamEntries(pool, userId, filter),
     close: async () => {
       await Promise.all(lanes.map((lane) => lane.close()));
     },

@@ -20,13 +20,6 @@ export interface Balance {
   readonly seq: number;
 }
 
-/** A page of a history. */
-export interface EntryPage {
-  readonly entries: readonly Entry[];
-  /** The `before` that continues after this page; null on the last one. */
-  readonly next: number | null;
-}
-
 /**
  * The account after its newest entry, without what has become due since: the next command or the
  * sweep will write that down. A user whom nobody knows has 0.
@@ -68,24 +61,6 @@ interface BalanceRow {
   state: State | null;
   updated_at: number;
   now: number;
-}
-
-/** Reads one entry more than the page holds, to know whether another page follows. */
-export async function readEntries(
-  pool: pg.Pool,
-  userId: string,
-  { limit, before }: { readonly limit: number; readonly before: number | null },
-): Promise<EntryPage> {
-  const { rows } = await pool.query<EntryRow>({
-    text: `SELECT ${ENTRY_COLUMNS}
-             FROM credit_ledger
-            WHERE user_id = $1 AND seq < $2
-            ORDER BY seq DESC
-            LIMIT $3`,
-    values: [userId, before ?? Number.MAX_SAFE_INTEGER, limit + 1],
-  });
-  const entries = rows.slice(0, limit).map(toEntry);
-  return { entries, next: rows.length > limit ? (entries.at(-1)?.seq ?? null) : null };
 }
 
 /** What became of a hold. */

@@ -70,7 +70,11 @@ const counts: Ledger['counts'] = {
 
 test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body) => {
   const app = await buildApp({
-    ledger: { post: fail, balance: fail, hold: fail, entries: fail, counts, close: async () => {} },
+    ledger: {
+      ...{ post: fail, balance: fail, hold: fail, entries: fail, usage: fail },
+      stream: () => ({ next: fail }) as unknown as ReturnType<Ledger['stream']>,
+      ...{ counts, close: async () => {} },
+    },
     operations: new Map(),
     shop: async () => {},
     guard: createGuard(createTestAuthenticator()),

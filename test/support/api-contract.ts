@@ -11,6 +11,8 @@ interface Given {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: unknown;
+  /** What an answer that is not JSON says. */
+  readonly text?: string;
 }
 
 /** What the published OpenAPI document promises about answers. */
@@ -28,18 +30,19 @@ export function readContract(document: OpenApi): Contract {
   ajv.addSchema({ $id: 'api', ...document });
 
   return {
-    faults(method, url, { status, headers, body }) {
+    faults(method, url, { status, headers, body, text }) {
       const path = pathOf(document, url.split('?')[0] ?? '');
       const operation = at(document.paths, path, method.toLowerCase());
       if (operation === undefined || OF_ANY_ADDRESS.includes(status)) return [];
       const response = at(operation, 'responses', String(status));
       if (response === undefined) return [`${status} is not documented`];
-      const [[type] = []] = Object.entries(at(response, 'content') ?? {});
-      if (!type || !headers['content-type']?.startsWith(type)) return [`is not ${type}`];
+      const types = Object.keys(at(response, 'content') ?? {});
+      const type = types.find((one) => headers['content-type']?.startsWith(one));
+      if (!type) return [`is not ${types.join(' or ')}`];
       const place = ['paths', path, method.toLowerCase(), 'responses', status, 'content', type];
       const validate = ajv.getSchema(`api#/${[...place, 'schema'].map(escapePointer).join('/')}`);
       if (!validate) return ['has no schema'];
-      validate(body);
+      validate(type === 'application/json' ? body : text);
       return (validate.errors ?? []).map((e) => `${e.instancePath} ${e.message}`);
     },
   };

@@ -113,7 +113,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
         ...call.headers,
       },
     });
-    const json = response.headers['content-type']?.includes('json') && response.body !== '';
+    const json =
+      response.headers['content-type']?.startsWith('application/json') && response.body !== '';
     return {
       status: response.statusCode,
       headers: response.headers as Answer['headers'],

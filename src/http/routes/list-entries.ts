@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { guardedErrors } from '../../operation.ts';
 import type { Door } from '../door.ts';
+import { filterFields, toFilter } from '../entry-filter.ts';
 import { Cursor, StatementEntry, toStatementEntry } from '../schemas.ts';
 
 /** How many entries a page has when the caller does not say. */
@@ -27,9 +28,12 @@ export const listEntriesRoute =
           ...schema,
           description:
             'Every change of the balance, newest first. A page is stable: entries are never ' +
-            'changed, and new ones appear only before the first page.',
+            'changed, and new ones appear only before the first page. Send the same filters with ' +
+            'a cursor. A page looks at 10,000 entries at most, so with a filter it may be short, ' +
+            'even empty, while next_cursor says that it goes on.',
           querystring: Type.Object(
             {
+              ...filterFields,
               limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: PAGE })),
               cursor: Type.Optional(Cursor),
             },
@@ -44,9 +48,10 @@ export const listEntriesRoute =
           },
         },
       },
-      async ({ account, query: { limit = PAGE, cursor } }) => {
+      async ({ account, query: { limit = PAGE, cursor, ...asked } }) => {
         const before = cursor === undefined ? null : Number(cursor);
-        const { entries, next } = await ledger.entries(account.userId, { limit, before });
+        const filter = toFilter(asked);
+        const { entries, next } = await ledger.entries(account.userId, { limit, before, filter });
         return {
           data: entries.map(toStatementEntry),
           next_cursor: next === null ? null : String(next),
