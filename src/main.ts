@@ -109,6 +109,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     guard: createGuard(auth ? createAuthenticator(auth, records) : createTestAuthenticator()),
     rateLimits: config.rateLimits,
     userWrites: config.userWrites,
+    signUp: config.signUp,
     revokeSessions: records.cutoffs.revoke,
     allowedOrigins: config.allowedOrigins,
     health: {

@@ -7,6 +7,7 @@ import { createKey } from '../../src/auth/key-store.ts';
 import { signV4Token } from '../../src/auth/sign-token.ts';
 import { readConfig } from '../../src/config/config.ts';
 import type { Scope } from '../../src/identity.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
 import { logOptions } from '../../src/log.ts';
 import { assemble } from '../../src/main.ts';
 import { type Contract, readContract } from './api-contract.ts';
@@ -59,6 +60,8 @@ export interface TestApp {
   readonly tokenOf: (userId: string) => Promise<string>;
   /** Sends bytes over a connection of their own and returns all that comes back until its end. */
   readonly exchange: (...parts: readonly (string | Buffer)[]) => Promise<string>;
+  /** What its ledger has done so far. */
+  readonly counts: Ledger['counts'];
   /** The lines that the app logged, as JSON. */
   readonly log: readonly string[];
   readonly close: () => Promise<void>;
@@ -126,6 +129,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     app,
     database,
     tokenOf,
+    counts: ledger.counts,
     log,
     async call(method, url, call = {}) {
       const answer = await send(method, url, call);
