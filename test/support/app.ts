@@ -60,6 +60,8 @@ export interface TestApp {
   readonly tokenOf: (userId: string) => Promise<string>;
   /** Sends bytes over a connection of their own and returns all that comes back until its end. */
   readonly exchange: (...parts: readonly (string | Buffer)[]) => Promise<string>;
+  /** Looks at everybody who is to be topped up, and waits for what that begins. */
+  readonly sweepTopUps: () => Promise<void>;
   /** What its ledger has done so far. */
   readonly counts: Ledger['counts'];
   /** The lines that the app logged, as JSON. */
@@ -92,7 +94,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   });
   const log: string[] = [];
   const logger = pino(logOptions('debug'), { write: (line) => void log.push(line) });
-  const { app, ledger, pool, receiver } = await assemble(config, logger);
+  const { app, ledger, pool, receiver, topUp } = await assemble(config, logger);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const contract = readContract(app.swagger());
@@ -130,6 +132,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     database,
     tokenOf,
     counts: ledger.counts,
+    sweepTopUps: topUp.sweep,
     log,
     async call(method, url, call = {}) {
       const answer = await send(method, url, call);
@@ -161,7 +164,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     async close() {
       app.server.closeAllConnections();
       await app.close();
-      await receiver.stop();
+      await Promise.all([receiver.stop(), topUp.stop()]);
       await ledger.close();
       await pool.end();
       if (!options.database) await database.drop();

@@ -6,6 +6,7 @@ import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
 import { createCustomer } from './customers.ts';
 import { draftInvoice, finalizeInvoice, markPaid, settleInvoice } from './invoices.ts';
+import { savePaymentMethod } from './payment-methods.ts';
 import { settlePayment, startPayment } from './payments.ts';
 import { applyCoupon, changeQuantities } from './session-lines.ts';
 import { startSubscription } from './subscriptions.ts';
@@ -207,6 +208,7 @@ function setUp(world: World, session: SessionRecord): SessionRecord {
     const setup = world.store.need('setup_intent', session.setupIntent);
     const { customer } = session;
     world.change(setup, { status: 'succeeded', customer }, 'setup_intent.succeeded');
+    if (customer !== null) savePaymentMethod(world, customer);
   }
   return complete(world, session, {});
 }
