@@ -59,20 +59,26 @@ export function createTopUp(options: TopUpOptions): TopUp {
   const optIn = createOptIn({ api, catalogue, prices, customers, settings });
   const stopping = new AbortController();
   const running = new Map<string, Promise<void>>();
+  const again = new Set<string>();
   let thresholds = new Map<string, number>();
   let repeating: Promise<void> = Promise.resolve();
 
-  /** Tops a user up, unless that is under way or there is no room: then the sweep will. */
-  function topUp(userId: string): Promise<void> {
-    const already = running.get(userId);
-    if (already || running.size >= AT_ONCE || stopping.signal.aborted) {
-      return already ?? Promise.resolve();
-    }
-    const work = attemptFor(userId)
-      .catch((error: unknown) => log.warn({ err: error, user: userId }, 'an auto top-up failed'))
-      .finally(() => running.delete(userId));
-    running.set(userId, work);
-    return work;
+  /** Looks whether a user is to be topped up; where there is no room for that, the sweep will. */
+  function topUp(userId: string): void {
+    if (stopping.signal.aborted) return;
+    // What is under way may have looked before this was known.
+    if (running.has(userId)) again.add(userId);
+    else if (running.size < AT_ONCE) running.set(userId, lookAt(userId));
+  }
+
+  async function lookAt(userId: string): Promise<void> {
+    do {
+      again.delete(userId);
+      await attemptFor(userId).catch((error: unknown) =>
+        log.warn({ err: error, user: userId }, 'an auto top-up failed'),
+      );
+    } while (again.has(userId) && !stopping.signal.aborted);
+    running.delete(userId);
   }
 
   async function attemptFor(userId: string): Promise<void> {
@@ -115,7 +121,7 @@ export function createTopUp(options: TopUpOptions): TopUp {
         if (seen.size < WATCHED) seen.set(userId, threshold);
         if (!isLow) continue;
         if (running.size >= AT_ONCE) await Promise.race(running.values());
-        void topUp(userId);
+        topUp(userId);
       }
       after = page.at(-1)?.userId ?? '';
       if (page.length < PAGE || stopping.signal.aborted) break;
@@ -136,7 +142,7 @@ export function createTopUp(options: TopUpOptions): TopUp {
 
   function notice({ userId, balance, held }: Entry): void {
     const threshold = thresholds.get(userId);
-    if (threshold !== undefined && balance - held < threshold) void topUp(userId);
+    if (threshold !== undefined && balance - held < threshold) topUp(userId);
   }
 
   return {

@@ -207,8 +207,8 @@ function setUp(world: World, session: SessionRecord): SessionRecord {
   if (session.setupIntent !== null) {
     const setup = world.store.need('setup_intent', session.setupIntent);
     const { customer } = session;
-    world.change(setup, { status: 'succeeded', customer }, 'setup_intent.succeeded');
     if (customer !== null) savePaymentMethod(world, customer);
+    world.change(setup, { status: 'succeeded', customer }, 'setup_intent.succeeded');
   }
   return complete(world, session, {});
 }

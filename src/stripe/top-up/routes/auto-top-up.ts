@@ -10,8 +10,8 @@ import type { Settings, TopUpSettings } from '../settings.ts';
 export interface AutoTopUpOptions {
   readonly optIn: OptIn;
   readonly settings: Pick<TopUpSettings, 'find' | 'switchOff'>;
-  /** Looks at once whether the user is to be topped up; never throws. */
-  readonly topUp: (userId: string) => Promise<void>;
+  /** Looks whether the user is to be topped up, with nobody waiting; never throws. */
+  readonly topUp: (userId: string) => void;
 }
 
 const URL = '/api/v1/me/auto-top-up';
@@ -110,7 +110,7 @@ export const autoTopUpRoutes =
         const { price, quantity = 1, threshold, monthly_cap: monthlyCap } = body;
         await inTime(optIn({ userId, price, quantity, threshold, monthlyCap }));
         const answer = await stateOf(userId);
-        void topUp(userId);
+        topUp(userId);
         return answer;
       },
     );
