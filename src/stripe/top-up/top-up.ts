@@ -86,7 +86,8 @@ export function createTopUp(options: TopUpOptions): TopUp {
     if (!wish?.enabled) return;
     if (thresholds.size < WATCHED) thresholds.set(userId, wish.threshold);
     const terms = (await catalogue.find([wish.price])).get(wish.price);
-    if (!terms?.forSale) return settings.switchOff(userId, 'price_not_for_sale');
+    if (!terms?.forSale || terms.credits === 0)
+      return settings.switchOff(userId, 'price_not_for_sale');
     const attempt = await attempts.begin(userId, terms.version);
     if (attempt !== null) await carryOut(attempt);
   }

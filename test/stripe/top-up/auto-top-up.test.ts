@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { CREDITS } from '../../support/shop.ts';
+import { publishPrices } from '../../support/stripe.ts';
 import {
   afterBackOff,
   attemptsOf,
@@ -142,6 +144,36 @@ test('who switches it off is charged no more, and may look at what was', async (
   await spend('gus', 100);
   await shop.sweepTopUps();
   expect(await attemptsOf('gus')).toEqual([]);
+});
+
+test('a price that is for sale no more stops it before anything is charged', async () => {
+  await optIn('jan', { ...WISH, price: 'price_pro', monthly_cap: 10_000 });
+  await publishPrices(shop.database, new Map([...CREDITS, ['price_pro', 0]]));
+  // A server that remembers no terms.
+  const other = await shop.another();
+  await spend('jan', 100, other);
+  await other.sweepTopUps();
+  await publishPrices(shop.database, CREDITS);
+  await other.close();
+  expect(await attemptsOf('jan')).toEqual([]);
+  expect((await get('jan')).body.data.stopped_reason).toBe('price_not_for_sale');
+});
+
+test('an invoice of somebody else’s making that names a top-up is none', async () => {
+  await optIn('leo');
+  await spend('leo', 100);
+  await shop.sweepTopUps();
+  const [ours] = await paidInvoicesOf('leo');
+  const { events } = shop.fake.issueInvoice({
+    customer: String(ours?.customer),
+    lines: [{ price: WISH.price }],
+    metadata: { ...ours?.metadata, purchase_intent: 'auto_top_up_1' },
+  });
+  expect(await shop.deliver(events.filter(({ type }) => type === 'invoice.paid'))).toEqual([
+    'ignored',
+  ]);
+  await deliverAll();
+  expect(await shop.balanceOf('leo')).toBe(550);
 });
 
 test('who never opted in is told so', async () => {
