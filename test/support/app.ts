@@ -10,6 +10,7 @@ import type { Scope } from '../../src/identity.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { logOptions } from '../../src/log.ts';
 import { assemble } from '../../src/main.ts';
+import type { Processing } from '../../src/stripe/fulfil/processing.ts';
 import { type Contract, readContract } from './api-contract.ts';
 import { grant } from './commands.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
@@ -60,6 +61,8 @@ export interface TestApp {
   readonly tokenOf: (userId: string) => Promise<string>;
   /** Sends bytes over a connection of their own and returns all that comes back until its end. */
   readonly exchange: (...parts: readonly (string | Buffer)[]) => Promise<string>;
+  /** What carries Stripe's events out. */
+  readonly processing: Processing;
   /** Looks at everybody who is to be topped up, and waits for what that begins. */
   readonly sweepTopUps: () => Promise<void>;
   /** What its ledger has done so far. */
@@ -132,6 +135,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     database,
     tokenOf,
     counts: ledger.counts,
+    processing: receiver.processing,
     sweepTopUps: topUp.sweep,
     log,
     async call(method, url, call = {}) {

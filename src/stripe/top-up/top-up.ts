@@ -41,7 +41,7 @@ export interface TopUp {
 
 /** How many settings are read at once, and how many attempts are under way here at most. */
 const PAGE = 500;
-const AT_ONCE = 8;
+const AT_ONCE = 4;
 /** How many thresholds are kept in memory; of further users only the sweep notices. */
 const WATCHED = 100_000;
 /** In milliseconds, give or take a quarter. */

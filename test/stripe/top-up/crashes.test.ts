@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../packages/fake-stripe/src/faults.ts';
+import { createReconciler } from '../../../src/stripe/reconcile/reconcile.ts';
 import {
   afterLease,
   attemptsOf,
@@ -80,4 +81,21 @@ test('while Stripe is away nothing is charged, and one top-up once it is back', 
   expect(await paidInvoicesOf('cyd')).toHaveLength(1);
   expect(await shop.balanceOf('cyd')).toBe(550);
   await other.close();
+});
+
+test('when its event is lost, nothing else is charged, and reconciling brings the credits', async () => {
+  await optIn('dan');
+  await spend('dan', 100);
+  for (let i = 0; i < 3; i++) await shop.sweepTopUps();
+  const { database, processing, app } = shop;
+  const reconciler = createReconciler({
+    ...{ pool: database.pool, processing, livemode: false, log: app.log },
+  });
+  const report = await reconciler.run({ apply: true, since: null });
+  expect(report?.left).toBe(0);
+  expect(await shop.balanceOf('dan')).toBe(550);
+  await shop.sweepTopUps();
+  await deliverAll();
+  expect(await shop.balanceOf('dan')).toBe(550);
+  expect(await paidInvoicesOf('dan')).toHaveLength(1);
 });
