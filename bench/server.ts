@@ -77,6 +77,7 @@ process.once('message', async (settings: ServerSettings) => {
     shop: async () => {},
     guard: createBenchGuard(settings.secret, pool),
     rateLimits: { user: 0, key: 0 },
+    signUp: { credits: 0, expireDays: 0 },
     userWrites: 'all',
     revokeSessions: async () => 0,
     allowedOrigins: [],

@@ -89,6 +89,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
   await app.register(cors, {
     origin: [...options.allowedOrigins],
+    methods: 'GET,HEAD,POST,PUT,DELETE',
     exposedHeaders: ['Retry-After', 'Idempotency-Replayed', 'X-Request-Id'],
     maxAge: 600,
     // An OPTIONS that is no preflight is no error either.

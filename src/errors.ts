@@ -23,6 +23,7 @@ const ERRORS = {
   request_timeout: [408, 'The request took too long to arrive.'],
   idempotency_conflict: [409, 'This Idempotency-Key was used for another request.'],
   no_customer: [409, 'You have bought nothing yet, so there is nothing to manage.'],
+  no_payment_method: [409, 'No card is saved; open POST /api/v1/setup-sessions first.'],
   hold_exists: [409, 'This account has had a hold of that id; a hold’s id is used once.'],
   hold_captured: [409, 'The hold was captured already.'],
   hold_released: [409, 'The hold was released already.'],

@@ -27,6 +27,7 @@ import { createStripeReceiver, type StripeReceiver } from './stripe/receive/rece
 import { createReconciler } from './stripe/reconcile/reconcile.ts';
 import { createSchedule, type Schedule } from './stripe/reconcile/schedule.ts';
 import { createShop } from './stripe/shop/shop.ts';
+import { createTopUp, type TopUp } from './stripe/top-up/top-up.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 
@@ -53,6 +54,7 @@ export interface Parts {
   readonly listPacks: () => Promise<unknown>;
   readonly reconciliation: Schedule;
   readonly sweep: Sweep;
+  readonly topUp: TopUp;
 }
 
 /** Puts the parts together; each gets only the values it needs. */
@@ -95,6 +97,15 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     origins: config.allowedOrigins,
     log,
   });
+  const topUp = createTopUp({
+    pool,
+    processing: receiver.processing,
+    catalogue,
+    prices,
+    frontEnd: config.frontEnd,
+    origins: config.allowedOrigins,
+    log,
+  });
   const reconciliation = createSchedule({
     reconciler: createReconciler({ pool, processing: receiver.processing, livemode, log }),
     everyMinutes: stripe.reconcileEveryMinutes,
@@ -103,12 +114,16 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
   const listPacks = createPacks({ catalogue, prices, log });
   const records = { keyring: createKeyring(pool), cutoffs: createSessionCutoffs(pool) };
   const app = await buildApp({
-    ledger,
+    ledger: topUp.watching(ledger),
     operations: config.operations,
-    shop,
+    async shop(app) {
+      await app.register(shop);
+      await app.register(topUp.routes);
+    },
     guard: createGuard(auth ? createAuthenticator(auth, records) : createTestAuthenticator()),
     rateLimits: config.rateLimits,
     userWrites: config.userWrites,
+    signUp: config.signUp,
     revokeSessions: records.cutoffs.revoke,
     allowedOrigins: config.allowedOrigins,
     health: {
@@ -120,7 +135,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     stripeWebhook: receiver.routes,
     log,
   });
-  return { app, ledger, pool, client, receiver, listPacks, reconciliation, sweep };
+  return { app, ledger, pool, client, receiver, listPacks, reconciliation, sweep, topUp };
 }
 
 /** Migrates the database and listens. Throws when the server may not run. */
@@ -128,7 +143,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   const { databaseUrl, adminKey, host, port, stripe } = config;
   await migrate(databaseUrl, { folder: MIGRATIONS, log: (sentence) => log.info(sentence) });
   const parts = await assemble(config, log);
-  const { app, pool, client, receiver, reconciliation, sweep } = parts;
+  const { app, pool, client, receiver, reconciliation, sweep, topUp } = parts;
   try {
     const account = await checkStripeAccount({ pool, client, livemode: stripe.livemode });
     if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
@@ -143,6 +158,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     await receiver.start();
     reconciliation.start();
     sweep.start();
+    topUp.start();
   } catch (error) {
     await close(parts);
     throw error;
@@ -174,11 +190,12 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 }
 
 /** In the order in which the parts use each other. */
-async function close({ app, receiver, reconciliation, sweep, ledger, pool }: Parts): Promise<void> {
+async function close(parts: Parts): Promise<void> {
+  const { app, receiver, reconciliation, sweep, topUp, ledger, pool } = parts;
   const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT);
   await app.close();
   clearTimeout(cut);
-  await Promise.all([receiver.stop(), reconciliation.stop(), sweep.stop()]);
+  await Promise.all([receiver.stop(), reconciliation.stop(), sweep.stop(), topUp.stop()]);
   await ledger.close();
   await pool.end();
 }

@@ -30,6 +30,7 @@ import { type Env, readVariables, type Variables } from './variables.ts';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const REFERENCES = ['ignore', 'user_id'] as const;
 const USER_WRITES = ['all', 'checkout', 'none'] as const;
+const DAYS = { min: 0, max: 36_500 } as const;
 const RATES = { min: 0, max: 1_000_000 } as const;
 const LOCAL_ORIGINS = ['http://localhost:3000', 'http://127.0.0.1:3000'] as const;
 
@@ -54,6 +55,8 @@ export interface Config {
   readonly rateLimits: { readonly user: number; readonly key: number };
   /** What a session token may do beside reading. */
   readonly userWrites: (typeof USER_WRITES)[number];
+  /** What a user gets at the first request: whole credits, 0 for none; 0 days: for ever. */
+  readonly signUp: { readonly credits: number; readonly expireDays: number };
   /** The first service key, which may do everything; null when none is to be made. */
   readonly adminKey: string | null;
   readonly stripe: {
@@ -122,6 +125,10 @@ export function readConfig(env: Env): Config {
       key: variables.integer('KEY_RATE_LIMIT_PER_MINUTE', { ...RATES, otherwise: 60_000 }),
     },
     userWrites: variables.oneOf('USER_TOKEN_WRITES', USER_WRITES, 'all'),
+    signUp: {
+      credits: variables.integer('SIGNUP_CREDITS', { min: 0, max: 1e12, otherwise: 0 }),
+      expireDays: variables.integer('SIGNUP_CREDITS_EXPIRE_DAYS', { ...DAYS, otherwise: 0 }),
+    },
     adminKey: variables.optional('PURSER_ADMIN_KEY', asServiceKey),
     operations: catalogue.operations,
     stripe: readStripe(variables, mode, catalogue),
@@ -193,8 +200,7 @@ function readStripe(variables: Variables, mode: Mode, { prices }: Catalogue): Co
     webhookSecrets: [current, ...previous],
     trustsReference: readsReference(variables),
     eventRetentionDays: variables.integer('STRIPE_EVENT_RETENTION_DAYS', {
-      min: 0,
-      max: 36_500,
+      ...DAYS,
       otherwise: 90,
     }),
     reconcileEveryMinutes: variables.integer('RECONCILE_EVERY_MINUTES', {

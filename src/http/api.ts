@@ -22,6 +22,7 @@ import { releaseHoldRoute } from './routes/release-hold.ts';
 import { reverseRoute } from './routes/reverse.ts';
 import { type RevokeSessions, revokeSessionsRoute } from './routes/revoke-sessions.ts';
 import { useCreditsRoute } from './routes/use-credits.ts';
+import { createSignUpGrant, type SignUp } from './sign-up-grant.ts';
 
 export interface ApiOptions {
   readonly ledger: Ledger;
@@ -33,6 +34,7 @@ export interface ApiOptions {
   readonly guard: onRequestAsyncHookHandler;
   readonly revokeSessions: RevokeSessions;
   readonly userWrites: UserWrites;
+  readonly signUp: SignUp;
   /** Requests that one caller may send in a minute; 0 for no limit. Counted per process. */
   readonly rateLimits: Readonly<Record<Identity['kind'], number>>;
 }
@@ -51,9 +53,14 @@ export const api =
 
 /** What a signed-in user may do, always with the own account. */
 const forUsers =
-  ({ ledger, operations, shop, userWrites }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, operations, shop, userWrites, signUp }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     app.addHook('preParsing', requireUser);
+    if (signUp.credits > 0) {
+      const give = createSignUpGrant(ledger.post, signUp);
+      // After the schema, so that a request which is refused for what it says costs nothing.
+      app.addHook('preHandler', ({ account }) => give(account.userId));
+    }
     await app.register(helloRoute);
     await app.register(credits(ledger, userDoor(userWrites), operations));
     await app.register(async (buying) => {

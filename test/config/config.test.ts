@@ -82,6 +82,8 @@ describe('what is read', () => {
       STRIPE_PRICE_TO_CREDITS_JSON: '{"price_x": 100, "price_seat": 0}',
       RATE_LIMIT_PER_MINUTE: '0',
       KEY_RATE_LIMIT_PER_MINUTE: '1',
+      SIGNUP_CREDITS: '50',
+      SIGNUP_CREDITS_EXPIRE_DAYS: '30',
       LOG_LEVEL: 'warn',
       AUTH_TOKEN_FORMATS: '["v5", "jwks"]',
       AUTH_SESSION_COOKIE_NAMES: '["shop.session"]',
@@ -91,6 +93,7 @@ describe('what is read', () => {
     expect(config).toMatchObject({
       logLevel: 'warn',
       rateLimits: { user: 0, key: 1 },
+      signUp: { credits: 50, expireDays: 30 },
       auth: {
         formats: ['v5'],
         sessionCookieNames: ['shop.session'],

@@ -87,6 +87,8 @@ describe('what is refused', () => {
     ['PORT', '0x50', /must be a whole number/],
     ['RATE_LIMIT_PER_MINUTE', '-1', /must be a whole number from 0 to/],
     ['RATE_LIMIT_PER_MINUTE', 'many', /must be a whole number/],
+    ['SIGNUP_CREDITS', '1000000000001', /must be a whole number from 0 to 1000000000000/],
+    ['SIGNUP_CREDITS_EXPIRE_DAYS', '-1', /must be a whole number from 0 to 36500/],
     ['LOG_LEVEL', 'loud', /must be one of trace, debug/],
     ['PURSER_ADMIN_KEY', MARK, /must be purser_sk_ and then 43 characters/],
     ['PURSER_ADMIN_KEY', `purser_sk_${MARK.repeat(6)}A`, /must be purser_sk_ and then/],

@@ -114,9 +114,9 @@ test('every curl of the README calls an operation of openapi.json', () => {
   const lines = readme.replaceAll('\\\n', ' ').split('\n');
   const calls = lines.flatMap((line) => {
     const [, path] = /curl .*?\$API(\/[\w/-]*)/.exec(line) ?? [];
-    return path === undefined
-      ? []
-      : [{ path, method: / -(d|X POST) /.test(line) ? 'post' : 'get' }];
+    const [, named] = / -X ([A-Z]+) /.exec(line) ?? [];
+    const method = named?.toLowerCase() ?? (line.includes(' -d ') ? 'post' : 'get');
+    return path === undefined ? [] : [{ path, method }];
   });
   expect(calls.length).toBeGreaterThan(8);
   const templates = Object.keys(paths).map((template) => ({

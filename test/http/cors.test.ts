@@ -113,7 +113,7 @@ describe('a preflight', () => {
     expect([answer.status, answer.text]).toEqual([204, '']);
     expect(answer.headers).toMatchObject({
       [ALLOW]: ALLOWED,
-      'access-control-allow-methods': 'GET,HEAD,POST',
+      'access-control-allow-methods': 'GET,HEAD,POST,PUT,DELETE',
       'access-control-allow-headers': 'authorization,content-type,idempotency-key',
       'access-control-max-age': '600',
     });

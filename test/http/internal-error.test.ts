@@ -79,6 +79,7 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
     shop: async () => {},
     guard: createGuard(createTestAuthenticator()),
     rateLimits: { user: 0, key: 0 },
+    signUp: { credits: 0, expireDays: 0 },
     userWrites: 'all',
     revokeSessions: fail,
     allowedOrigins: [],

@@ -20,6 +20,8 @@ const ADDRESSES: readonly (readonly [url: string, methods: readonly string[]])[]
   ['/api/v1/checkout-sessions', ['POST']],
   ['/api/v1/checkout-sessions/cs_1/sync', ['POST']],
   ['/api/v1/portal-sessions', ['POST']],
+  ['/api/v1/setup-sessions', ['POST']],
+  ['/api/v1/me/auto-top-up', ['DELETE', 'GET', 'HEAD', 'PUT']],
   ['/webhooks/stripe', ['POST']],
   ['/openapi.json', READ],
   ['/docs', READ],

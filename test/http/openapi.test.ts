@@ -73,6 +73,10 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['post', '/api/v1/checkout-sessions', 'createCheckoutSession', [...SHOPPING, 409, 422]],
   ['post', '/api/v1/checkout-sessions/{id}/sync', 'syncCheckoutSession', [...SHOPPING, 404]],
   ['post', '/api/v1/portal-sessions', 'createPortalSession', [...SHOPPING, 409]],
+  ['post', '/api/v1/setup-sessions', 'createSetupSession', [...SHOPPING, 422]],
+  ['get', '/api/v1/me/auto-top-up', 'getAutoTopUp', GUARDED],
+  ['put', '/api/v1/me/auto-top-up', 'putAutoTopUp', [...SHOPPING, 409, 422]],
+  ['delete', '/api/v1/me/auto-top-up', 'deleteAutoTopUp', GUARDED],
   ['post', '/webhooks/stripe', 'receiveStripeEvent', [400, 413, 503]],
 ];
 const OPEN = ['/livez', '/healthz', '/api/v1/packs', '/api/v1/operations', '/webhooks/stripe'];

@@ -17,6 +17,7 @@ const PURCHASES: readonly (readonly [url: string, body?: object])[] = [
   ['/api/v1/checkout-sessions', { price: 'price_x' }],
   ['/api/v1/checkout-sessions/cs_1/sync'],
   ['/api/v1/portal-sessions', {}],
+  ['/api/v1/setup-sessions', { price: 'price_x' }],
 ];
 
 describe.each([

@@ -7,8 +7,10 @@ import { createKey } from '../../src/auth/key-store.ts';
 import { signV4Token } from '../../src/auth/sign-token.ts';
 import { readConfig } from '../../src/config/config.ts';
 import type { Scope } from '../../src/identity.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
 import { logOptions } from '../../src/log.ts';
 import { assemble } from '../../src/main.ts';
+import type { Processing } from '../../src/stripe/fulfil/processing.ts';
 import { type Contract, readContract } from './api-contract.ts';
 import { grant } from './commands.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
@@ -59,6 +61,12 @@ export interface TestApp {
   readonly tokenOf: (userId: string) => Promise<string>;
   /** Sends bytes over a connection of their own and returns all that comes back until its end. */
   readonly exchange: (...parts: readonly (string | Buffer)[]) => Promise<string>;
+  /** What carries Stripe's events out. */
+  readonly processing: Processing;
+  /** Looks at everybody who is to be topped up, and waits for what that begins. */
+  readonly sweepTopUps: () => Promise<void>;
+  /** What its ledger has done so far. */
+  readonly counts: Ledger['counts'];
   /** The lines that the app logged, as JSON. */
   readonly log: readonly string[];
   readonly close: () => Promise<void>;
@@ -89,7 +97,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   });
   const log: string[] = [];
   const logger = pino(logOptions('debug'), { write: (line) => void log.push(line) });
-  const { app, ledger, pool, receiver } = await assemble(config, logger);
+  const { app, ledger, pool, receiver, topUp } = await assemble(config, logger);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const contract = readContract(app.swagger());
@@ -127,6 +135,9 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     app,
     database,
     tokenOf,
+    counts: ledger.counts,
+    processing: receiver.processing,
+    sweepTopUps: topUp.sweep,
     log,
     async call(method, url, call = {}) {
       const answer = await send(method, url, call);
@@ -158,7 +169,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     async close() {
       app.server.closeAllConnections();
       await app.close();
-      await receiver.stop();
+      await Promise.all([receiver.stop(), topUp.stop()]);
       await ledger.close();
       await pool.end();
       if (!options.database) await database.drop();

@@ -22,6 +22,11 @@ export class Refusal extends Error {
   }
 }
 
+/** A payment that was tried and failed: unlike other refusals it is an outcome, and is kept. */
+export function cardError(code: string): Refusal {
+  return new Refusal('Your card was declined.', { status: 402, code, type: 'card_error' });
+}
+
 /** @param status 404 for what a path names, 400 for what a parameter names */
 export function missing(what: string, id: string, param: string, status = 400): Refusal {
   return new Refusal(`No such ${what}: '${id}'`, { status, code: 'resource_missing', param });

@@ -31,6 +31,7 @@ const INDEXED = {
   invoice: ['subscription', 'customer'],
   invoice_payment: ['invoice', 'paymentIntent'],
   payment_intent: ['customer'],
+  payment_method: ['customer'],
   refund: ['charge', 'paymentIntent'],
   subscription: ['customer'],
 } as const satisfies { [K in Kind]?: readonly (keyof RecordOf<K>)[] };

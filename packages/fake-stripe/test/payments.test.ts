@@ -181,6 +181,7 @@ test('setup mode saves a payment method and takes no money', () => {
   expect(object).toMatchObject({ status: 'complete', payment_status: 'no_payment_required' });
   expect(typesOf(events)).toEqual([
     'customer.created',
+    'payment_method.attached',
     'setup_intent.succeeded',
     'checkout.session.completed',
   ]);

@@ -148,7 +148,7 @@ function ofInvoice(event: Told): Interpretation {
   return {
     kind: 'pay',
     payment: {
-      ...(isManual ? MANUAL : subscriptionTerms(billingReason, intent)),
+      ...(isManual ? { ...MANUAL, intent: key } : subscriptionTerms(billingReason, intent)),
       ...{ key, aliases, money, paidAt, subscription, customer },
       userId: user.userId,
       reference: null,
@@ -159,13 +159,15 @@ function ofInvoice(event: Told): Interpretation {
   };
 }
 
-/** Of an invoice that somebody wrote, or an API call made; it may be the receipt of a checkout. */
+/**
+ * Of an invoice that somebody wrote, or an API call made; it may be the receipt of a checkout, or
+ * an auto top-up's, which its purchase intent says.
+ */
 const MANUAL = {
   category: 'purchase',
   reason: 'Invoice',
   freeLines: false,
   manual: true,
-  intent: null,
 } as const;
 
 function subscriptionTerms(billingReason: string | null, intent: string | null) {

@@ -57,7 +57,7 @@ export function createPay(options: PayOptions): Pay {
       case 'unknown_price':
         return parked(`unknown price ${worth.price}`, [priceIsKnown(worth.price)]);
       case 'grant':
-        return payment.manual
+        return payment.manual && intent === null
           ? grantUnlessCheckout(eventId, payment, worth)
           : grant(eventId, ofIntent(intent, payment), worth);
     }
@@ -84,7 +84,7 @@ export function createPay(options: PayOptions): Pay {
     const read = await linesOf(payment, intent);
     if (read.kind !== 'answer') return read;
     const terms = await sold.termsOf(pricesOf(read.value), intent);
-    return worthOf(payment, read.value, terms);
+    return worthOf(ofIntent(intent, payment), read.value, terms);
   }
 
   async function linesOf(
@@ -168,7 +168,12 @@ function whatHadExpired(grants: readonly Grant[], at: number): { readonly reason
   return { reason: `granted; ${what} had expired by then` };
 }
 
-/** The user of its purchase intent, which this server wrote, outranks all that Stripe tells. */
+/**
+ * The user of its purchase intent, which this server wrote, outranks all that Stripe tells. An
+ * invoice that has one is an auto top-up's: it was bought, and not written by hand.
+ */
 function ofIntent(intent: PurchaseIntent | null, payment: Payment): Payment {
-  return { ...payment, userId: intent?.userId ?? payment.userId };
+  if (intent === null) return payment;
+  const bought = payment.manual && { manual: false, reason: 'Auto top-up' };
+  return { ...payment, ...bought, userId: intent.userId };
 }

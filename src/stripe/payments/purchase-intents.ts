@@ -3,10 +3,10 @@ import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
 import type { Money } from '../shapes/money.ts';
 
-/** What a checkout session was opened for. */
+/** What a checkout session was opened for, or an auto top-up's invoice was made for. */
 export interface PurchaseIntent {
   readonly id: string;
-  /** `cs_…` */
+  /** `cs_…`, or `in_…` of an auto top-up. */
   readonly session: string;
   readonly userId: string;
   readonly mode: 'payment' | 'subscription';

@@ -58,7 +58,12 @@ export function createApi({ world, viewIn, accountShape }: ApiOptions) {
       path: url.pathname,
       id,
     };
-    return { status: 200, body: expand(call, handler(call)) };
+    try {
+      return { status: 200, body: expand(call, handler(call)) };
+    } catch (error) {
+      if (error instanceof Refusal && error.type === 'card_error') return refusalAnswer(error);
+      throw error;
+    }
   }
 
   return function answerApi(request: ApiRequest): ApiAnswer {

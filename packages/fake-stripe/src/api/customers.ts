@@ -1,7 +1,7 @@
 import { type CustomerFields, createCustomer, deleteCustomer } from '../life/customers.ts';
 import { renderDeleted } from '../objects/customer.ts';
 import { missing, Refusal } from '../refusal.ts';
-import { listRecords } from './list.ts';
+import { listRecords, page } from './list.ts';
 import { checkKnown, given, metadata, needText, nullable, webAddress } from './params.ts';
 import { type Call, type Routes, show } from './route.ts';
 
@@ -21,6 +21,12 @@ export const customerRoutes: Routes = {
     const customer = existing(call);
     const changes = fieldsOf(call, customer.metadata);
     return show(call, call.world.change(customer, changes, 'customer.updated'));
+  },
+  'GET customers/:id/payment_methods': (call) => {
+    const { type, ...form } = call.form;
+    const methods = call.world.store.naming('payment_method', 'customer', existing(call).id);
+    const wanted = type === undefined || type === 'card' ? methods.reverse() : [];
+    return page({ ...call, form }, wanted, (method) => show(call, method));
   },
   'DELETE customers/:id': (call) => renderDeleted(deleteCustomer(call.world, existing(call).id)),
   'POST billing_portal/sessions': (call) => {

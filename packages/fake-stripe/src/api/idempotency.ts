@@ -10,7 +10,7 @@ export interface ApiAnswer {
 export interface Idempotency {
   /**
    * Answers with `act`, or with what it answered before under the same key. Refusals are not kept,
-   * as Stripe does not keep what failed validation.
+   * as Stripe does not keep what failed validation; a declined card is.
    * @param what everything that must be the same: method, path and parameters
    * @throws Refusal when it is not
    */

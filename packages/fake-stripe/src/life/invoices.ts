@@ -3,9 +3,10 @@ import type { InvoiceLine } from '../objects/invoice-line.ts';
 import type { InvoicePaymentRecord } from '../objects/invoice-payment.ts';
 import type { Metadata } from '../objects/object.ts';
 import type { PaymentIntentRecord } from '../objects/payment-intent.ts';
+import type { PriceRecord } from '../objects/price.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
-import { startPayment } from './payments.ts';
+import { type Decline, startPayment } from './payments.ts';
 
 export interface InvoicePlan {
   readonly customer: string | null;
@@ -18,7 +19,7 @@ export interface InvoicePlan {
 }
 
 /** How an invoice is collected: `out_of_band` is marked as paid without a payment of Stripe's. */
-export type Collection = 'card' | 'slow' | 'declined' | 'out_of_band' | 'not_at_all';
+export type Collection = 'card' | 'slow' | Decline | 'out_of_band' | 'not_at_all';
 
 /** Makes a draft, with the credit that the customer has. */
 export function draftInvoice(world: World, plan: InvoicePlan): InvoiceRecord {
@@ -53,6 +54,29 @@ export function draftInvoice(world: World, plan: InvoicePlan): InvoiceRecord {
     },
     'invoice.created',
   );
+}
+
+/** Adds a line of a price to a draft. */
+export function addLine(world: World, id: string, price: PriceRecord, quantity: number) {
+  const invoice = world.store.need('invoice', id);
+  if (invoice.status !== 'draft') throw new Refusal(`This invoice is already ${invoice.status}.`);
+  const line: InvoiceLine = {
+    id: world.newId('il'),
+    price,
+    description: world.store.get('product', price.product)?.name ?? price.id,
+    amount: price.unitAmount * quantity,
+    discount: 0,
+    tax: 0,
+    quantity,
+    proration: false,
+    subscription: null,
+    subscriptionItem: null,
+    periodStart: world.now(),
+    periodEnd: world.now(),
+    metadata: {},
+  };
+  world.change(invoice, { lines: [...invoice.lines, line] }, 'invoice.updated');
+  return line;
 }
 
 /** Makes the invoice one to be paid; the customer's credit is used, or grows. */
@@ -97,7 +121,7 @@ export function collectInvoice(world: World, id: string, how: Collection = 'card
   const attempted = world.change(invoice, { ...names, attemptCount: invoice.attemptCount + 1 });
   if (intent.status === 'succeeded') return markPaid(world, attempted, intent);
   openPayment(world, attempted, intent);
-  if (how === 'declined') world.tell(attempted, 'invoice.payment_failed');
+  if (how !== 'slow') world.tell(attempted, 'invoice.payment_failed');
   return attempted;
 }
 

@@ -1,5 +1,6 @@
 import { renderEvent, type StripeEvent } from '../events.ts';
 import type { Shape, StripeObject, View } from '../objects/object.ts';
+import type { PaymentMethodRecord } from '../objects/payment-method.ts';
 import { type AnyRecord, render } from '../objects/render.ts';
 import type { World } from '../world.ts';
 import * as catalogue from './catalogue.ts';
@@ -7,6 +8,7 @@ import * as creditNotes from './credit-notes.ts';
 import * as customers from './customers.ts';
 import * as disputes from './disputes.ts';
 import * as invoices from './invoices.ts';
+import * as paymentMethods from './payment-methods.ts';
 import * as payments from './payments.ts';
 import * as refunds from './refunds.ts';
 import * as sessions from './sessions.ts';
@@ -47,6 +49,11 @@ export function createLife(world: World, viewIn: (shape: Shape) => View) {
     updateCustomer: (id: string, fields: customers.CustomerFields) =>
       happen(() => world.change({ object: 'customer', id }, fields, 'customer.updated')),
     deleteCustomer: (id: string) => happen(() => customers.deleteCustomer(world, id)),
+    /** A card for payments while the customer is away, as a checkout in setup mode leaves one. */
+    savePaymentMethod: (customer: string, offSession?: PaymentMethodRecord['offSession']) =>
+      happen(() => paymentMethods.savePaymentMethod(world, customer, offSession)),
+    detachPaymentMethod: (id: string) =>
+      happen(() => paymentMethods.detachPaymentMethod(world, id)),
     createProduct: (fields: catalogue.ProductFields) =>
       happen(() => catalogue.createProduct(world, fields)),
     createPrice: (fields: catalogue.PriceFields) =>

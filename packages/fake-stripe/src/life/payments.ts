@@ -6,6 +6,9 @@ import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
 import { fileRefund } from './file-refund.ts';
 
+/** How a card's payment fails: at its bank, or because its owner would have to be there. */
+export type Decline = 'declined' | 'authentication_required';
+
 /** What is to be paid, and how it goes. */
 export interface PaymentPlan {
   readonly amount: number;
@@ -15,7 +18,7 @@ export interface PaymentPlan {
   readonly description?: string | null;
   readonly invoice?: string | null;
   /** `slow` is told days later, by settlePayment; `declined` fails at once. */
-  readonly method?: 'card' | 'slow' | 'declined';
+  readonly method?: 'card' | 'slow' | Decline;
   readonly capture?: 'automatic' | 'manual';
   /** The id that its payment intent is to have. */
   readonly id?: string;
@@ -47,7 +50,8 @@ export function startPayment(world: World, plan: PaymentPlan): PaymentIntentReco
     'payment_intent.created',
   );
   if (method === 'slow') return beginSlowly(world, intent);
-  if (method === 'declined') return decline(world, intent);
+  if (method === 'declined') return decline(world, intent, 'card_declined');
+  if (method === 'authentication_required') return decline(world, intent, method);
   if (capture === 'manual') return authorize(world, intent);
   const charge = addCharge(world, intent, { status: 'succeeded' }, 'charge.succeeded');
   return succeed(world, intent, charge);
@@ -117,8 +121,7 @@ function succeed(world: World, intent: PaymentIntentRecord, charge: ChargeRecord
   return world.change(intent, changes, 'payment_intent.succeeded');
 }
 
-function decline(world: World, intent: PaymentIntentRecord) {
-  const failure = 'card_declined';
+function decline(world: World, intent: PaymentIntentRecord, failure: string) {
   const charge = addCharge(world, intent, { status: 'failed', failure }, 'charge.failed');
   const changes = { failure, latestCharge: charge.id };
   return world.change(intent, changes, 'payment_intent.payment_failed');

@@ -6,6 +6,7 @@ import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
 import { createCustomer } from './customers.ts';
 import { draftInvoice, finalizeInvoice, markPaid, settleInvoice } from './invoices.ts';
+import { savePaymentMethod } from './payment-methods.ts';
 import { settlePayment, startPayment } from './payments.ts';
 import { applyCoupon, changeQuantities } from './session-lines.ts';
 import { startSubscription } from './subscriptions.ts';
@@ -206,6 +207,7 @@ function setUp(world: World, session: SessionRecord): SessionRecord {
   if (session.setupIntent !== null) {
     const setup = world.store.need('setup_intent', session.setupIntent);
     const { customer } = session;
+    if (customer !== null) savePaymentMethod(world, customer);
     world.change(setup, { status: 'succeeded', customer }, 'setup_intent.succeeded');
   }
   return complete(world, session, {});

@@ -13,6 +13,7 @@ import { type InvoiceRecord, renderInvoice } from './invoice.ts';
 import { type InvoicePaymentRecord, renderInvoicePayment } from './invoice-payment.ts';
 import type { StripeObject, View } from './object.ts';
 import { type PaymentIntentRecord, renderPaymentIntent } from './payment-intent.ts';
+import { type PaymentMethodRecord, renderPaymentMethod } from './payment-method.ts';
 import { type PortalSessionRecord, renderPortalSession } from './portal-session.ts';
 import { type PriceRecord, renderPrice } from './price.ts';
 import { type ProductRecord, renderProduct } from './product.ts';
@@ -32,6 +33,7 @@ export type AnyRecord =
   | InvoicePaymentRecord
   | InvoiceRecord
   | PaymentIntentRecord
+  | PaymentMethodRecord
   | PortalSessionRecord
   | PriceRecord
   | ProductRecord
@@ -69,6 +71,8 @@ export function render(record: AnyRecord, view: View): StripeObject {
       return renderInvoicePayment(record, view);
     case 'payment_intent':
       return renderPaymentIntent(record, view);
+    case 'payment_method':
+      return renderPaymentMethod(record, view);
     case 'price':
       return renderPrice(record, view);
     case 'product':

@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import type { Pool, PoolClient } from 'pg';
+import { IS_LOW, SPENT_THIS_MONTH } from './settings.ts';
+
+/** One attempt at a top-up; what it was begun with never changes. */
+export interface Attempt {
+  /** Stripe's idempotency keys are made from it. */
+  readonly id: string;
+  readonly userId: string;
+  readonly price: string;
+  /** Of the price's terms. */
+  readonly version: number;
+  readonly quantity: number;
+  /** Of all of it, in the currency's smallest unit. */
+  readonly amount: number;
+  readonly currency: string;
+  readonly customer: string;
+  readonly paymentMethod: string;
+  /** `in_…`, once Stripe has made it. */
+  readonly invoice: string | null;
+}
+
+/** The SQL of auto_top_up_attempts. */
+export type TopUpAttempts = ReturnType<typeof createTopUpAttempts>;
+
+/** How long one server works at an attempt before another may take it up, in seconds. */
+const LEASE = 60;
+/** How long a card is left alone after each failure in a row, in seconds; the last one stops it. */
+const BACK_OFF = [3_600, 6 * 3_600, 86_400] as const;
+
+const COLUMNS = `id, user_id AS "userId", price, version, quantity, amount, currency, customer,
+                 payment_method AS "paymentMethod", invoice`;
+
+/** The attempts `a` whose credits are in the ledger. */
+const IS_GRANTED = 'EXISTS (SELECT FROM credit_ledger l WHERE l.grant_key = a.invoice)';
+
+export function createTopUpAttempts(pool: Pool) {
+  /**
+   * Begins an attempt, if one is wanted: switched on, too few credits, nothing in flight, no
+   * back-off and below the cap. The lock on the user's settings comes first, and each statement
+   * after it sees what earlier attempts have left: so an attempt whose credits are there is over,
+   * and its credits count.
+   */
+  async function begin(userId: string, version: number): Promise<Attempt | null> {
+    const client = await pool.connect();
+    try {
+      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+      const attempt = await beginLocked(client, userId, version);
+      await client.query('COMMIT');
+      client.release();
+      return attempt;
+    } catch (error) {
+      // Closing the connection rolls back, whatever state it is in.
+      client.release(true);
+      throw error;
+    }
+  }
+
+  /** Takes up an open attempt whose server has not finished it; null when another one has. */
+  async function takeUp(): Promise<Attempt | null> {
+    const { rows } = await pool.query<Attempt>(
+      `UPDATE auto_top_up_attempts
+          SET leased_until = now() + interval '${LEASE} seconds'
+        WHERE id = (SELECT id
+                      FROM auto_top_up_attempts
+                     WHERE ended_at IS NULL AND state = 'open' AND leased_until <= now()
+                     ORDER BY leased_until
+                     LIMIT 1
+                       FOR UPDATE SKIP LOCKED)
+    RETURNING ${COLUMNS}`,
+    );
+    return rows[0] ?? null;
+  }
+
+  async function nameInvoice(id: string, invoice: string): Promise<void> {
+    await pool.query('UPDATE auto_top_up_attempts SET invoice = $2 WHERE id = $1', [id, invoice]);
+  }
+
+  /** The money has come; the credits come with Stripe's event. */
+  async function charged(id: string): Promise<void> {
+    await pool.query(
+      `WITH charged AS (
+         UPDATE auto_top_up_attempts SET state = 'charged'
+          WHERE id = $1 AND state = 'open'
+      RETURNING user_id
+       )
+       UPDATE auto_top_ups s SET failures = 0, retry_at = NULL
+         FROM charged
+        WHERE s.user_id = charged.user_id`,
+      [id],
+    );
+  }
+
+  /** No money has come. After a number of failures in a row it is switched off. */
+  async function failed(id: string, reason: string): Promise<void> {
+    await pool.query(
+      `WITH failed AS (
+         UPDATE auto_top_up_attempts SET state = 'failed', reason = $2, ended_at = now()
+          WHERE id = $1 AND state = 'open'
+      RETURNING user_id
+       )
+       UPDATE auto_top_ups s
+          SET failures = failures + 1,
+              retry_at = now() + ($3::int[])[least(failures + 1, $4)] * interval '1 second',
+              enabled = enabled AND failures + 1 < $4,
+              stopped_reason = CASE WHEN enabled AND failures + 1 >= $4
+                                    THEN $2 ELSE stopped_reason END
+         FROM failed
+        WHERE s.user_id = failed.user_id`,
+      [id, reason, BACK_OFF, BACK_OFF.length],
+    );
+  }
+
+  return { begin, takeUp, nameInvoice, charged, failed };
+}
+
+async function beginLocked(
+  client: PoolClient,
+  userId: string,
+  version: number,
+): Promise<Attempt | null> {
+  await client.query('SELECT FROM auto_top_ups WHERE user_id = $1 FOR UPDATE', [userId]);
+  await client.query(
+    `UPDATE auto_top_up_attempts a SET state = 'granted', ended_at = now()
+      WHERE user_id = $1 AND ended_at IS NULL AND ${IS_GRANTED}`,
+    [userId],
+  );
+  // Money went back: to charge the card again for what that took would be no end of it.
+  await client.query(
+    `UPDATE auto_top_ups s SET enabled = false, stopped_reason = 'payment_reversed'
+      WHERE user_id = $1 AND enabled
+        AND EXISTS (SELECT FROM credit_ledger l
+                     WHERE l.user_id = s.user_id AND l.reverses_seq IS NOT NULL
+                       AND l.kind = 'clawback' AND l.created_at >= s.enabled_at)`,
+    [userId],
+  );
+  const { rows } = await client.query<Attempt>(
+    `INSERT INTO auto_top_up_attempts (id, user_id, price, version, quantity, amount, currency,
+                                       customer, payment_method, state, started_at, leased_until)
+     SELECT $2, user_id, price, $3, quantity, amount, currency, customer, payment_method, 'open',
+            now(), now() + interval '${LEASE} seconds'
+       FROM auto_top_ups s
+      WHERE user_id = $1 AND enabled AND (retry_at IS NULL OR retry_at <= now())
+        AND ${IS_LOW} AND ${SPENT_THIS_MONTH} + amount <= monthly_cap
+         ON CONFLICT (user_id) WHERE ended_at IS NULL DO NOTHING
+  RETURNING ${COLUMNS}`,
+    [userId, randomUUID(), version],
+  );
+  return rows[0] ?? null;
+}

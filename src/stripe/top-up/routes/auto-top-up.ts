@@ -1,0 +1,151 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { Envelope } from '../../../envelope.ts';
+import { MAX_AMOUNT } from '../../../ledger/command.ts';
+import { error, guardedErrors, NoQuery, READABLE } from '../../../operation.ts';
+import { inTime, stripeErrors } from '../../shop/routes/shared.ts';
+import type { OptIn } from '../opt-in.ts';
+import type { Settings, TopUpSettings } from '../settings.ts';
+
+export interface AutoTopUpOptions {
+  readonly optIn: OptIn;
+  readonly settings: Pick<TopUpSettings, 'find' | 'switchOff'>;
+  /** Looks whether the user is to be topped up, with nobody waiting; never throws. */
+  readonly topUp: (userId: string) => void;
+}
+
+const URL = '/api/v1/me/auto-top-up';
+const TAGS = ['Shop'];
+
+const Price = Type.String({ minLength: 1, maxLength: 255, pattern: READABLE });
+const Threshold = Type.Integer({
+  minimum: 1,
+  maximum: MAX_AMOUNT,
+  description: 'Fewer available credits than this are topped up.',
+});
+const MonthlyCap = Type.Integer({
+  minimum: 1,
+  maximum: 99_999_999,
+  description:
+    'The most that is charged in a calendar month (UTC), in the smallest unit of the price’s ' +
+    'currency.',
+});
+
+const Body = Type.Object(
+  {
+    price: Price,
+    quantity: Type.Optional(Type.Integer({ minimum: 1, maximum: 999_999, default: 1 })),
+    threshold: Threshold,
+    monthly_cap: MonthlyCap,
+  },
+  { additionalProperties: false },
+);
+
+const orNull = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Time = Type.String({ format: 'date-time' });
+
+/** Everything but `enabled` is null for a user who never opted in. */
+const State = Type.Object({
+  enabled: Type.Boolean(),
+  price: orNull(Type.String()),
+  quantity: orNull(Type.Integer()),
+  threshold: orNull(Type.Integer()),
+  monthly_cap: orNull(Type.Integer()),
+  amount: orNull(Type.Integer({ description: 'What one top-up costs.' })),
+  currency: orNull(Type.String()),
+  spent_this_month: orNull(Type.Integer({ description: 'Of the monthly cap, so far.' })),
+  in_progress: Type.Boolean({ description: 'One is under way; no other begins before it ends.' }),
+  retry_at: orNull({ ...Time, description: 'After a failure nothing is tried before.' }),
+  stopped_reason: orNull(
+    Type.String({
+      description:
+        'Why Purser switched it off: payment_reversed after a refund or dispute, ' +
+        'price_not_for_sale, or Stripe’s code after the third failure in a row, such as ' +
+        'card_declined or authentication_required.',
+    }),
+  ),
+});
+
+/** GET, PUT and DELETE /api/v1/me/auto-top-up: the signed-in user's own settings. */
+export const autoTopUpRoutes =
+  ({ optIn, settings, topUp }: AutoTopUpOptions): FastifyPluginAsyncTypebox =>
+  async (app) => {
+    const stateOf = async (userId: string) => ({ data: toState(await settings.find(userId)) });
+
+    app.get(
+      URL,
+      {
+        schema: {
+          operationId: 'getAutoTopUp',
+          summary: 'Whether credits are bought by themselves',
+          tags: TAGS,
+          querystring: NoQuery,
+          response: { 200: Envelope(State), ...guardedErrors },
+        },
+      },
+      ({ account }) => stateOf(account.userId),
+    );
+
+    app.put(
+      URL,
+      {
+        schema: {
+          operationId: 'putAutoTopUp',
+          summary: 'Have credits bought by themselves',
+          description:
+            'Charges the newest saved card whenever fewer than `threshold` credits are ' +
+            'available, also right away. Replaces what was said before.',
+          tags: TAGS,
+          querystring: NoQuery,
+          body: Body,
+          response: {
+            200: Envelope(State),
+            ...stripeErrors,
+            409: error('No card is saved: open a setup session first.'),
+            422: error('The price is not for sale, or not for this.'),
+          },
+        },
+      },
+      async ({ account: { userId }, body }) => {
+        const { price, quantity = 1, threshold, monthly_cap: monthlyCap } = body;
+        await inTime(optIn({ userId, price, quantity, threshold, monthlyCap }));
+        const answer = await stateOf(userId);
+        topUp(userId);
+        return answer;
+      },
+    );
+
+    app.delete(
+      URL,
+      {
+        schema: {
+          operationId: 'deleteAutoTopUp',
+          summary: 'No longer have credits bought by themselves',
+          description: 'One that is under way is still carried out.',
+          tags: TAGS,
+          querystring: NoQuery,
+          response: { 200: Envelope(State), ...guardedErrors },
+        },
+      },
+      async ({ account: { userId } }) => {
+        await settings.switchOff(userId, null);
+        return stateOf(userId);
+      },
+    );
+  };
+
+function toState(found: Settings | null) {
+  return {
+    enabled: found?.enabled ?? false,
+    price: found?.price ?? null,
+    quantity: found?.quantity ?? null,
+    threshold: found?.threshold ?? null,
+    monthly_cap: found?.monthlyCap ?? null,
+    amount: found?.amount ?? null,
+    currency: found?.currency ?? null,
+    spent_this_month: found?.spentThisMonth ?? null,
+    in_progress: found?.inProgress ?? false,
+    retry_at: found?.retryAt?.toISOString() ?? null,
+    stopped_reason: found?.stoppedReason ?? null,
+  };
+}

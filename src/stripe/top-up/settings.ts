@@ -1,0 +1,123 @@
+import type { Pool } from 'pg';
+
+/** What a user wants to be bought by itself. Amounts are in the currency's smallest unit. */
+export interface Wish {
+  readonly userId: string;
+  readonly price: string;
+  readonly quantity: number;
+  /** Fewer available credits than this are topped up. */
+  readonly threshold: number;
+  /** The most that is charged in a calendar month, UTC. */
+  readonly monthlyCap: number;
+  /** What one top-up costs. */
+  readonly amount: number;
+  readonly currency: string;
+  readonly customer: string;
+  /** The saved card (`pm_…`) that pays for it. */
+  readonly paymentMethod: string;
+}
+
+/** A user's wish, and how it has gone. */
+export interface Settings extends Omit<Wish, 'userId' | 'customer' | 'paymentMethod'> {
+  readonly enabled: boolean;
+  /** Why Purser switched it off: a code of Stripe's, or `payment_reversed`. */
+  readonly stoppedReason: string | null;
+  readonly retryAt: Date | null;
+  readonly spentThisMonth: number;
+  readonly inProgress: boolean;
+}
+
+/** A user who opted in; `isLow` when the posted balance is below the threshold. */
+export interface Watched {
+  readonly userId: string;
+  readonly threshold: number;
+  readonly isLow: boolean;
+}
+
+/** The SQL of auto_top_ups. */
+export type TopUpSettings = ReturnType<typeof createTopUpSettings>;
+
+/** What the attempts of this month have charged or may still charge; `s` is the user's row. */
+export const SPENT_THIS_MONTH = `
+  (SELECT coalesce(sum(a.amount), 0)::bigint
+     FROM auto_top_up_attempts a
+    WHERE a.user_id = s.user_id AND a.currency = s.currency AND a.state <> 'failed'
+      AND a.started_at >= date_trunc('month', now(), 'UTC'))`;
+
+/** What is posted of the user's available credits. Below 0 is debt, which only its owner may pay. */
+export const IS_LOW = `
+  coalesce((SELECT l.balance - l.held
+              FROM credit_ledger l
+             WHERE l.user_id = s.user_id
+             ORDER BY l.seq DESC
+             LIMIT 1), 0) BETWEEN 0 AND s.threshold - 1`;
+
+export function createTopUpSettings(pool: Pool) {
+  /**
+   * Switches it on. A back-off after a failure outlives it while the card is the same, or whoever
+   * saves again and again would have the card charged again and again.
+   */
+  async function save(wish: Wish): Promise<void> {
+    await pool.query(
+      `INSERT INTO auto_top_ups AS s (user_id, price, quantity, threshold, monthly_cap, amount,
+                                      currency, customer, payment_method, enabled, enabled_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, clock_timestamp())
+           ON CONFLICT (user_id) DO UPDATE
+          SET price = excluded.price, quantity = excluded.quantity,
+              threshold = excluded.threshold, monthly_cap = excluded.monthly_cap,
+              amount = excluded.amount, currency = excluded.currency,
+              customer = excluded.customer, payment_method = excluded.payment_method,
+              enabled = true, enabled_at = excluded.enabled_at, stopped_reason = NULL,
+              failures = CASE WHEN s.enabled AND s.payment_method = excluded.payment_method
+                              THEN s.failures ELSE 0 END,
+              retry_at = CASE WHEN s.payment_method = excluded.payment_method
+                              THEN s.retry_at END`,
+      [
+        ...[wish.userId, wish.price, wish.quantity, wish.threshold, wish.monthlyCap],
+        ...[wish.amount, wish.currency, wish.customer, wish.paymentMethod],
+      ],
+    );
+  }
+
+  /** Null for a user who never opted in. */
+  async function find(userId: string): Promise<Settings | null> {
+    const { rows } = await pool.query<Settings>(
+      `SELECT enabled, price, quantity, threshold, monthly_cap AS "monthlyCap", amount, currency,
+              stopped_reason AS "stoppedReason", retry_at AS "retryAt",
+              ${SPENT_THIS_MONTH} AS "spentThisMonth",
+              EXISTS (SELECT FROM auto_top_up_attempts a
+                       WHERE a.user_id = s.user_id AND a.ended_at IS NULL
+                         AND NOT EXISTS (SELECT FROM credit_ledger l
+                                          WHERE l.grant_key = a.invoice)) AS "inProgress"
+         FROM auto_top_ups s
+        WHERE user_id = $1`,
+      [userId],
+    );
+    return rows[0] ?? null;
+  }
+
+  /** @param reason null when the user wants it */
+  async function switchOff(userId: string, reason: string | null): Promise<void> {
+    await pool.query(
+      `UPDATE auto_top_ups SET enabled = false, stopped_reason = $2
+        WHERE user_id = $1 AND (enabled OR $2::text IS NULL)`,
+      [userId, reason],
+    );
+  }
+
+  /** A page of those who opted in, in the order of their ids, after `after`. */
+  async function watched(after: string, limit: number): Promise<readonly Watched[]> {
+    const { rows } = await pool.query<Watched>(
+      `SELECT user_id AS "userId", threshold,
+              (retry_at IS NULL OR retry_at <= now()) AND ${IS_LOW} AS "isLow"
+         FROM auto_top_ups s
+        WHERE enabled AND user_id > $1
+        ORDER BY user_id
+        LIMIT $2`,
+      [after, limit],
+    );
+    return rows;
+  }
+
+  return { save, find, switchOff, watched };
+}
