@@ -18,6 +18,8 @@ export interface Attempt {
   readonly paymentMethod: string;
   /** `in_…`, once Stripe has made it. */
   readonly invoice: string | null;
+  /** Whether it is still switched on; one that was begun is wanted. */
+  readonly wanted: boolean;
 }
 
 /** The SQL of auto_top_up_attempts. */
@@ -29,7 +31,8 @@ const LEASE = 60;
 const BACK_OFF = [3_600, 6 * 3_600, 86_400] as const;
 
 const COLUMNS = `id, user_id AS "userId", price, version, quantity, amount, currency, customer,
-                 payment_method AS "paymentMethod", invoice`;
+                 payment_method AS "paymentMethod", invoice,
+                 (SELECT s.enabled FROM auto_top_ups s WHERE s.user_id = a.user_id) AS wanted`;
 
 /** The attempts `a` whose credits are in the ledger. */
 const IS_GRANTED = 'EXISTS (SELECT FROM credit_ledger l WHERE l.grant_key = a.invoice)';
@@ -59,7 +62,7 @@ export function createTopUpAttempts(pool: Pool) {
   /** Takes up an open attempt whose server has not finished it; null when another one has. */
   async function takeUp(): Promise<Attempt | null> {
     const { rows } = await pool.query<Attempt>(
-      `UPDATE auto_top_up_attempts
+      `UPDATE auto_top_up_attempts a
           SET leased_until = now() + interval '${LEASE} seconds'
         WHERE id = (SELECT id
                       FROM auto_top_up_attempts
@@ -135,7 +138,7 @@ async function beginLocked(
     [userId],
   );
   const { rows } = await client.query<Attempt>(
-    `INSERT INTO auto_top_up_attempts (id, user_id, price, version, quantity, amount, currency,
+    `INSERT INTO auto_top_up_attempts AS a (id, user_id, price, version, quantity, amount, currency,
                                        customer, payment_method, state, started_at, leased_until)
      SELECT $2, user_id, price, $3, quantity, amount, currency, customer, payment_method, 'open',
             now(), now() + interval '${LEASE} seconds'

@@ -24,10 +24,14 @@ export type Charged =
  */
 export function createCharge({ api, intents, attempts }: ChargeOptions) {
   return async (attempt: Attempt): Promise<Charged> => {
-    const { id, amount, paymentMethod } = attempt;
+    const { id, amount, paymentMethod, wanted } = attempt;
+    // Nothing can have been paid without an invoice on record.
+    if (!wanted && attempt.invoice === null) return SWITCHED_OFF;
     const drafted = await draft(attempt);
     if (drafted.kind !== 'answer') return whyNot(drafted);
     const invoice = drafted.value;
+    if (!wanted && invoice.status === 'draft') return SWITCHED_OFF;
+    if (!wanted && invoice.status === 'open') return giveUp(attempt, invoice.id, 'switched_off');
     // The intent is what makes its payment grant, so it is on record before anything can be paid.
     await intents.record(intentOf(attempt, invoice.id));
     await attempts.nameInvoice(id, invoice.id);
@@ -83,6 +87,9 @@ export function createCharge({ api, intents, attempts }: ChargeOptions) {
       : { kind: 'unknown', reason: voided.reason };
   }
 }
+
+/** What is left is a draft, which nobody can pay. */
+const SWITCHED_OFF = { kind: 'failed', reason: 'switched_off' } as const;
 
 /** With its line, and finalized. */
 async function open(

@@ -7,6 +7,7 @@ import {
   deliverAll,
   optIn,
   paidInvoicesOf,
+  remove,
   shop,
   spend,
   useShop,
@@ -99,3 +100,22 @@ test('when its event is lost, nothing else is charged, and reconciling brings th
   expect(await shop.balanceOf('dan')).toBe(550);
   expect(await paidInvoicesOf('dan')).toHaveLength(1);
 });
+
+test.each(STEPS.slice(0, 3))(
+  'who switches it off when the answer to %s was lost is not charged later',
+  async (what, faults) => {
+    const user = `eve-${what}`;
+    const other = await shop.another();
+    await optIn(user);
+    shop.fake.setFault(faults);
+    await spend(user, 100);
+    await shop.sweepTopUps();
+    shop.fake.setFault(null);
+    await remove(user);
+    await afterLease(user);
+    await other.sweepTopUps();
+    expect(await attemptsOf(user)).toEqual([{ state: 'failed', reason: 'switched_off' }]);
+    expect(await paidInvoicesOf(user)).toEqual([]);
+    await other.close();
+  },
+);

@@ -121,7 +121,7 @@ export const autoTopUpRoutes =
         schema: {
           operationId: 'deleteAutoTopUp',
           summary: 'No longer have credits bought by themselves',
-          description: 'One that is under way is still carried out.',
+          description: 'One whose payment is under way at that moment is still carried out.',
           tags: TAGS,
           querystring: NoQuery,
           response: { 200: Envelope(State), ...guardedErrors },
