@@ -43,11 +43,15 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['get', '/api/v1/me/hello', 'hello', GUARDED],
   ['get', '/api/v1/me/credits', 'getCredits', GUARDED],
   ['get', '/api/v1/me/credits/entries', 'listEntries', GUARDED],
+  ['get', '/api/v1/me/credits/entries/export', 'exportEntries', GUARDED],
+  ['get', '/api/v1/me/credits/usage', 'getUsage', GUARDED],
   ['post', '/api/v1/credits/debit', 'debit', SPENDING],
   ['post', '/api/v1/use-credits', 'useCredits', SPENDING],
   ['post', '/api/v1/credits/check', 'checkCredits', [...GUARDED, 413, 415, 422]],
   ['get', '/api/v1/users/{user_id}/credits', 'getCreditsForUser', GUARDED],
   ['get', '/api/v1/users/{user_id}/credits/entries', 'listEntriesForUser', GUARDED],
+  ['get', '/api/v1/users/{user_id}/credits/entries/export', 'exportEntriesForUser', GUARDED],
+  ['get', '/api/v1/users/{user_id}/credits/usage', 'getUsageForUser', GUARDED],
   ['post', '/api/v1/users/{user_id}/credits/debit', 'debitForUser', SPENDING],
   ['post', '/api/v1/users/{user_id}/use-credits', 'useCreditsForUser', SPENDING],
   [
@@ -111,7 +115,9 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
     const { responses } = operation(method, path);
     expect(Object.keys(responses).map(Number)).toEqual([200, ...errors].sort());
     for (const response of Object.values(responses)) {
-      expect(at(response, 'content', 'application/json', 'schema')).toBeDefined();
+      const [type = ''] = Object.keys(at(response, 'content') as object);
+      expect(type).toMatch(/^(application\/json|text\/csv)$/);
+      expect(at(response, 'content', type, 'schema')).toBeDefined();
     }
   });
 });
@@ -143,7 +149,10 @@ function collect(value: unknown, name: string): object[] {
 
 test('parameters are typed, and only what must be sent is required', () => {
   const entries = operation('get', '/api/v1/me/credits/entries').parameters;
-  expect(entries).toEqual([
+  const filters = ['kind', 'reason', 'ref', 'operation', 'hold_id', 'from', 'to'];
+  expect(entries?.slice(0, -2).map(({ name }) => name)).toEqual(filters);
+  expect(entries?.every(({ required }) => required === false)).toBe(true);
+  expect(entries?.slice(-2)).toEqual([
     {
       name: 'limit',
       in: 'query',

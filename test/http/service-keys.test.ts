@@ -18,6 +18,8 @@ type Route = readonly [method: string, path: string, scope: Scope, body: object 
 const ROUTES: readonly Route[] = [
   ['GET', '/credits', 'credits:read', undefined],
   ['GET', '/credits/entries', 'credits:read', undefined],
+  ['GET', '/credits/entries/export', 'credits:read', undefined],
+  ['GET', '/credits/usage', 'credits:read', undefined],
   ['POST', '/credits/debit', 'credits:spend', { delta: 1, reason: 'render' }],
   ['POST', '/use-credits', 'credits:spend', { units: 1, ref: 'job-1' }],
   ['POST', '/credits/check', 'credits:read', { units: 1 }],
