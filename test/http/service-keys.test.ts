@@ -12,6 +12,11 @@ afterAll(() => api.close());
 
 /** A hold that is never opened: who may come so far is told so. */
 const UNHEARD = 'unheard';
+/** What must be asked for at an address that needs a query. */
+const QUERIES: Readonly<Record<string, string>> = {
+  '/credits/entries/export': '?format=csv',
+  '/credits/usage': '?group_by=reason&from=2026-01-01T00:00:00Z&to=2026-12-31T00:00:00Z',
+};
 
 /** Every address for service keys, what it needs, and a body that it takes. */
 type Route = readonly [method: string, path: string, scope: Scope, body: object | undefined];
@@ -43,7 +48,7 @@ function about(
 ) {
   keys += 1;
   const headers = { 'idempotency-key': `test-${keys}` };
-  const place = path.replace('{hold_id}', UNHEARD);
+  const place = `${path.replace('{hold_id}', UNHEARD)}${QUERIES[path] ?? ''}`;
   return api.call(method, `/api/v1/users/${encodeURIComponent(user)}${place}`, {
     ...call,
     headers,
@@ -107,7 +112,11 @@ describe.each(ROUTES)('%s /api/v1/users/{user_id}%s', (method, path, needed, bod
   test('is 401 without a key, and other methods are 405', async () => {
     expect((await about(user, method, path, { body })).status).toBe(401);
     const { status, headers } = await about(user, 'DELETE', path, {});
-    const own = path === '/holds' ? 'GET, HEAD, POST' : method === 'GET' ? 'GET, HEAD' : method;
+    const others: Readonly<Record<string, string>> = {
+      '/holds': 'GET, HEAD, POST',
+      '/credits/entries/export': 'GET',
+    };
+    const own = others[path] ?? (method === 'GET' ? 'GET, HEAD' : method);
     expect([status, headers['allow']]).toEqual([405, own]);
   });
 
