@@ -66,6 +66,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     pool,
     lanes: config.ledgerLanes,
     limits: config.ledgerLimits,
+    alertRules: config.alertRules,
   });
   const sweep = createSweep({ pool, post: ledger.post, log });
   const client = createStripeClient(stripe);

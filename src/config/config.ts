@@ -1,5 +1,6 @@
 import type { AuthOptions } from '../auth/authenticator.ts';
 import { MAX_SECRETS } from '../auth/token-openers.ts';
+import type { AlertRules } from '../ledger/alert.ts';
 import { DEFAULT_LIMITS, type Limits } from '../ledger/limits.ts';
 import { isLoopback } from '../loopback.ts';
 import { type ApiBase, livemodeOf } from '../stripe/api/client.ts';
@@ -11,6 +12,7 @@ import {
 import type { TermsByPrice } from '../stripe/catalogue/terms.ts';
 import { DEFAULT_FILE, readCatalogueFile } from './catalogue-file.ts';
 import {
+  asAmounts,
   asApiBase,
   asDatabaseUrl,
   asExactOrigin,
@@ -29,6 +31,7 @@ import { type Env, readVariables, type Variables } from './variables.ts';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const REFERENCES = ['ignore', 'user_id'] as const;
 const RATES = { min: 0, max: 1_000_000 } as const;
+const TARGETS = ['refuse', 'allow'] as const;
 const LOCAL_ORIGINS = ['http://localhost:3000', 'http://127.0.0.1:3000'] as const;
 
 /** Everything that the environment decides, checked. Frozen: nothing changes it later. */
@@ -38,6 +41,9 @@ export interface Config {
   /** How many ledger transactions this process has under way at once. */
   readonly ledgerLanes: number;
   readonly ledgerLimits: Limits;
+  readonly alertRules: AlertRules;
+  /** Whether webhooks may go to addresses that the internet does not reach, and by plain http. */
+  readonly allowsPrivateTargets: boolean;
   readonly host: string;
   readonly port: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -104,6 +110,8 @@ export function readConfig(env: Env): Config {
         ...{ min: 1, max: 1_000, otherwise: DEFAULT_LIMITS.openHolds },
       }),
     },
+    alertRules: readAlertRules(variables),
+    allowsPrivateTargets: readsPrivateTargets(variables, mode),
     host: variables.optional('HOST', String) ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
     port: variables.integer('PORT', { min: 0, max: 65_535, otherwise: 8_000 }),
     logLevel: variables.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
@@ -120,6 +128,21 @@ export function readConfig(env: Env): Config {
   checkDisabledAuth(variables, config);
   if (variables.problems.length > 0) throw new ConfigError(variables.problems);
   return config;
+}
+
+function readAlertRules(variables: Variables): AlertRules {
+  // Not longer than alerts are kept, or a lot could be announced twice.
+  const days = variables.integer('ALERT_EXPIRING_DAYS', { min: 0, max: 60, otherwise: 7 });
+  return {
+    lowCredits: variables.optional('ALERT_LOW_CREDITS', asAmounts) ?? [],
+    expiringWithin: days * 86_400_000,
+  };
+}
+
+/** Whether WEBHOOK_PRIVATE_TARGETS allows them; on a developer's machine it does unless told. */
+export function readsPrivateTargets(variables: Variables, mode: Mode): boolean {
+  const otherwise = mode === 'production' ? 'refuse' : 'allow';
+  return variables.oneOf('WEBHOOK_PRIVATE_TARGETS', TARGETS, otherwise) === 'allow';
 }
 
 function readAuth(variables: Variables, mode: Mode, frontEnd: string): AuthOptions | null {

@@ -90,7 +90,7 @@ function findOpenHold({ holds }: Account, holdId: string, around: Surroundings):
 }
 
 /** Nobody but the account itself ends a hold when its time has come. */
-function hasExpired({ kind, actor, idempotencyKey }: Entry): boolean {
+export function hasExpired({ kind, actor, idempotencyKey }: Entry): boolean {
   return kind === 'release' && actor === 'system' && idempotencyKey === null;
 }
 
