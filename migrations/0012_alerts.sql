@@ -7,7 +7,7 @@ CREATE TABLE alerts (
   seq        bigint      NOT NULL,
   type       text        NOT NULL,
   lot        bigint,
-  data       jsonb       NOT NULL,
+  data       json        NOT NULL,
   created_at timestamptz(3) NOT NULL,
   CONSTRAINT type_known CHECK (type IN ('credits.granted', 'credits.low', 'credits.depleted',
                                         'credits.expiring', 'credits.clawed_back',

@@ -11,7 +11,7 @@ const APPEND_ALERTS: Statement = {
     WITH added AS (
       INSERT INTO alerts (user_id, seq, type, lot, data, created_at)
       SELECT user_id, seq, type, lot, data, created_at
-        FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::jsonb[],
+        FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::json[],
                     $6::timestamptz[])
              WITH ORDINALITY AS alert (user_id, seq, type, lot, data, created_at, place)
        ORDER BY place
