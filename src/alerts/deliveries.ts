@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 
 export const DELIVERY_STATES = ['pending', 'delivered', 'failed'] as const;
-export type DeliveryState = (typeof DELIVERY_STATES)[number];
+type DeliveryState = (typeof DELIVERY_STATES)[number];
 
 /** What became of an alert at an endpoint; times in milliseconds since 1970, null for never. */
 export interface ListedDelivery {
@@ -63,9 +63,18 @@ export async function listDeliveries(
 /**
  * Makes alerts due at an endpoint again, also those that it never got: at most `MOST_REPLAYED`, the
  * oldest first. What is pending already stays as it is.
- * @returns how many became due
+ * @returns how many became due; null when there is no such endpoint
  */
-export async function replay(pool: Pool, endpointId: string, which: Replay): Promise<number> {
+export async function replay(
+  pool: Pool,
+  endpointId: string,
+  which: Replay,
+): Promise<number | null> {
+  const endpoint = await pool.query(
+    'SELECT FROM webhook_endpoints WHERE id = $1 AND deleted_at IS NULL',
+    [endpointId],
+  );
+  if (endpoint.rowCount === 0) return null;
   const { rowCount } =
     'failed' in which
       ? await pool.query(
@@ -86,7 +95,7 @@ export async function replay(pool: Pool, endpointId: string, which: Replay): Pro
                             AND (e.types IS NULL OR a.type = ANY (e.types)) END
              LEFT JOIN alert_deliveries filed
                ON filed.endpoint_id = e.id AND filed.position = a.position
-            WHERE e.id = $1 AND e.deleted_at IS NULL AND filed.state IS DISTINCT FROM 'pending'
+            WHERE e.id = $1 AND filed.state IS DISTINCT FROM 'pending'
             ORDER BY a.position
             LIMIT $4
                ON CONFLICT (endpoint_id, position)

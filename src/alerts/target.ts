@@ -2,7 +2,7 @@ import { Resolver } from 'node:dns/promises';
 import ipaddr from 'ipaddr.js';
 
 /** Finds a name's addresses. Throws when there are none. */
-export type Resolve = (hostname: string) => Promise<readonly string[]>;
+type Resolve = (hostname: string) => Promise<readonly string[]>;
 
 /** Where webhooks may go. */
 export interface TargetRules {

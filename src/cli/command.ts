@@ -61,10 +61,11 @@ export function usageOf(
   program: string,
   commands: Readonly<Record<string, Command | CommandGroup>>,
 ): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length)) + 2;
   return [
     `Usage: ${program} <command> [options]`,
     '',
-    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`),
+    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}${summary}`),
     '',
     `\`${program} <command> --help\` tells more.`,
   ].join('\n');

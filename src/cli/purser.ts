@@ -10,6 +10,7 @@ import { serveCommand } from './serve.ts';
 import { simulateCommand } from './simulate.ts';
 import { tokenCommand } from './token.ts';
 import { verifyCommand } from './verify.ts';
+import { webhooksCommands } from './webhooks.ts';
 
 const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   serve: serveCommand,
@@ -17,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   verify: verifyCommand,
   events: eventsCommands,
   keys: keysCommands,
+  webhooks: webhooksCommands,
   reconcile: reconcileCommand,
   prices: pricesCommand,
   token: tokenCommand,

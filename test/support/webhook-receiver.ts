@@ -15,7 +15,7 @@ export interface Received {
 }
 
 /** Says what to answer: a status, or nothing for ever. */
-export type Answer = (received: Received, response: ServerResponse) => number | null;
+type Answer = (received: Received, response: ServerResponse) => number | null;
 
 /** An HTTP server that takes webhooks. */
 export interface WebhookReceiver {
