@@ -63,6 +63,7 @@ export function createClassicLedger(url: string): Ledger {
       const balance = await sum(pool, userId);
       return { balance, available: balance, held: 0, lots: [], holds: [], seq: 0 };
     },
+    hold: () => Promise.reject(new Error('holds are not compared')),
     entries: () => Promise.reject(new Error('statements are not compared')),
     close: () => pool.end(),
   };
@@ -109,7 +110,7 @@ async function debit(client: pg.PoolClient, command: DebitCommand): Promise<Outc
     held: 0,
     lot: null,
     ...{ category: null, priority: null, expiresAt: null, draws: [], payment: null },
-    ...{ holdId: null, operation: null, reversesSeq: null },
+    ...{ invoiceLine: null, holdId: null, operation: null, reversesSeq: null },
     leadSeq: null,
     ...{ actor, reason, ref, metadata },
     stripeEventId: null,

@@ -73,9 +73,12 @@ process.once('message', async (settings: ServerSettings) => {
   });
   const app = await buildApp({
     ledger: counted,
+    operations: new Map(),
     shop: async () => {},
     guard: createBenchGuard(settings.secret, pool),
     rateLimits: { user: 0, key: 0 },
+    userWrites: 'all',
+    revokeSessions: async () => 0,
     allowedOrigins: [],
     listPacks: async () => [],
     stripeWebhook: receiver.routes,

@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { type AuthOptions, createAuthenticator } from '../src/auth/authenticator.ts';
 import { createGuard } from '../src/auth/guard.ts';
 import { createKeyring } from '../src/auth/keyring.ts';
+import { createSessionCutoffs } from '../src/auth/session-cutoffs.ts';
 import { signV4Token } from '../src/auth/sign-token.ts';
 
 /** The real guard for the tokens of `createTokenFiles`. */
@@ -15,7 +16,8 @@ export function createBenchGuard(secret: string, pool: Pool) {
     jwks: null,
     userIdClaim: 'sub',
   };
-  return createGuard(createAuthenticator(options, createKeyring(pool)));
+  const records = { keyring: createKeyring(pool), cutoffs: createSessionCutoffs(pool) };
+  return createGuard(createAuthenticator(options, records));
 }
 
 /** The file that holds a NextAuth v4 session token for each user, one a line. */

@@ -16,6 +16,7 @@ import { acceptOnlyJson } from './http/json-body.ts';
 import { answerOtherMethods } from './http/methods.ts';
 import { checkHeads } from './http/request-head.ts';
 import { type Health, healthzRoute } from './http/routes/healthz.ts';
+import { listOperationsRoute } from './http/routes/list-operations.ts';
 import { type ListPacks, listPacksRoute } from './http/routes/list-packs.ts';
 import { livezRoute } from './http/routes/livez.ts';
 import { compileValidator } from './http/validation.ts';
@@ -98,6 +99,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(livezRoute);
   await app.register(healthzRoute(options.health));
   await app.register(listPacksRoute(options.listPacks));
+  await app.register(listOperationsRoute(options.operations));
   await app.register(api(options));
   await app.register(options.stripeWebhook);
   await serveDocs(app);

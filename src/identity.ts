@@ -1,4 +1,4 @@
-import type { preParsingHookHandler } from 'fastify';
+import type { FastifyRequest, preParsingHookHandler } from 'fastify';
 import { PurserError } from './errors.ts';
 
 /** What a service key may do. `admin` may do all of it. */
@@ -31,15 +31,14 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls: set by the guard, so only routes behind it have one. */
     identity: Identity;
-    /** Set by `requireUser`. */
+    /** Set by `requireUser`, and by `requireScope` where the path names a user. */
     account: Account;
   }
 }
 
-/**
- * Lets only session tokens pass; the account is the user's own. Runs before the body is read and
- * after the rate limit, which counts what it refuses.
- */
+// All of these run before the body is read and after the rate limit, which counts what they refuse.
+
+/** Lets only session tokens pass; the account is the user's own. */
 export const requireUser: preParsingHookHandler = (request, _reply, _payload, done) => {
   const { identity } = request;
   if (identity.kind !== 'user') {
@@ -48,14 +47,52 @@ export const requireUser: preParsingHookHandler = (request, _reply, _payload, do
       reason: `${identity.prefix} on an address for users`,
     });
   }
-  request.account = identity;
+  const { userId, actor } = identity;
+  request.account = { userId, actor };
   done();
 };
+
+/** Lets nobody pass: for what session tokens might do if this deployment let them. */
+export const refuseWrites: preParsingHookHandler = () => {
+  throw forbidden({
+    message: 'Session tokens may not do that here; your server may, with a service key.',
+    reason: 'a write with a session token, which USER_TOKEN_WRITES refuses',
+  });
+};
+
+/** Lets only service keys with a scope pass; the account is the `user_id` of the path, if any. */
+export function requireScope(scope: Scope): preParsingHookHandler {
+  return (request, _reply, _payload, done) => {
+    const { scopes, prefix, actor } = keyOf(request);
+    if (!scopes.has(scope) && !scopes.has('admin')) {
+      throw forbidden({
+        message: `This service key lacks the scope ${scope}.`,
+        reason: `${prefix} lacks ${scope}`,
+        fields: { required_scope: scope },
+        headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
+      });
+    }
+    // Not validated yet; the schema of the path is, before any handler reads it.
+    const { user_id: userId } = request.params as { readonly user_id?: string };
+    if (userId !== undefined) request.account = { userId, actor };
+    done();
+  };
+}
+
+function keyOf({ identity }: FastifyRequest): KeyIdentity {
+  if (identity.kind === 'key') return identity;
+  throw forbidden({
+    message: 'This address is for service keys; a session token only ever means its own user.',
+    reason: 'a session token on an address for service keys',
+  });
+}
 
 interface Forbidden {
   readonly message: string;
   /** For the log only. */
   readonly reason: string;
+  readonly fields?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The caller is known and may not do that (RFC 6750, section 3.1). */

@@ -10,6 +10,7 @@ import { createAuthenticator, createTestAuthenticator } from './auth/authenticat
 import { createGuard } from './auth/guard.ts';
 import { bootstrapKey } from './auth/key-store.ts';
 import { createKeyring } from './auth/keyring.ts';
+import { createSessionCutoffs } from './auth/session-cutoffs.ts';
 import type { Config } from './config/config.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
@@ -105,13 +106,15 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     log,
   });
   const listPacks = createPacks({ catalogue, prices, log });
+  const records = { keyring: createKeyring(pool), cutoffs: createSessionCutoffs(pool) };
   const app = await buildApp({
     ledger,
+    operations: config.operations,
     shop,
-    guard: createGuard(
-      auth ? createAuthenticator(auth, createKeyring(pool)) : createTestAuthenticator(),
-    ),
+    guard: createGuard(auth ? createAuthenticator(auth, records) : createTestAuthenticator()),
     rateLimits: config.rateLimits,
+    userWrites: config.userWrites,
+    revokeSessions: records.cutoffs.revoke,
     allowedOrigins: config.allowedOrigins,
     health: {
       version: manifest.version,

@@ -9,13 +9,29 @@ import { headerValues } from './header-values.ts';
  * breaks and tabs, no lone surrogates (the `u` flag reads a pair as one character).
  */
 export const READABLE = '^[^\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F\\uD800-\\uDFFF]*$';
+/**
+ * What a user id may be, whoever names the user: no control characters, no edge spaces and no
+ * halves of surrogate pairs, so that every store and log keeps it unchanged.
+ */
+export const USER_ID = '^(?!\\s)[^\\p{Cc}\\p{Cs}]*(?<!\\s)$';
 export const PRINTABLE_ASCII = '^[\\x20-\\x7E]+$';
 
 /** What is wrong with a text that a pattern does not match, to be read after the field's name. */
 export const TEXT_PATTERNS: Readonly<Record<string, string>> = {
   [READABLE]: 'must hold no control characters and no halves of surrogate pairs',
+  [USER_ID]: 'must hold no control characters, edge spaces or halves of surrogate pairs',
   [PRINTABLE_ASCII]: 'must hold only printable ASCII characters',
 };
+
+/** The path of what is about one user. */
+export const UserPath = Type.Object({
+  user_id: Type.String({
+    minLength: 1,
+    maxLength: 255,
+    pattern: USER_ID,
+    description: 'The user’s id as session tokens say it, percent-encoded.',
+  }),
+});
 
 /** For routes without query parameters: one that is sent was meant for something. */
 export const NoQuery = Type.Object({}, { additionalProperties: false });
@@ -55,6 +71,13 @@ export const bodyErrors = {
 };
 
 export const conflictError = error('The Idempotency-Key was used for another request.');
+
+/** What is sent was meant for something. */
+export function refuseBody(body: unknown): void {
+  const isEmpty = typeof body === 'object' && body !== null && Object.keys(body).length === 0;
+  if (body === undefined || (isEmpty && !Array.isArray(body))) return;
+  throw new PurserError('invalid_request', { message: 'No body is expected here.' });
+}
 
 /** @param description what repeats of a request with the same key get, and for how long */
 export const idempotencyHeaders = (description: string) =>

@@ -9,6 +9,7 @@ import { reconcileCommand } from './reconcile.ts';
 import { serveCommand } from './serve.ts';
 import { simulateCommand } from './simulate.ts';
 import { tokenCommand } from './token.ts';
+import { usersCommands } from './users.ts';
 import { verifyCommand } from './verify.ts';
 import { webhooksCommands } from './webhooks.ts';
 
@@ -18,6 +19,7 @@ const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   verify: verifyCommand,
   events: eventsCommands,
   keys: keysCommands,
+  users: usersCommands,
   webhooks: webhooksCommands,
   reconcile: reconcileCommand,
   prices: pricesCommand,

@@ -1,8 +1,10 @@
+import type { Pool } from 'pg';
 import { createPool } from '../db/pool.ts';
-import { acceptFindings } from '../stripe/reconcile/follow-ups.ts';
+import { acceptFindings, listAccepted, unacceptFindings } from '../stripe/reconcile/acceptances.ts';
 import { UsageError } from './command.ts';
 import { databaseUrl } from './database-url.ts';
 import { noteOf } from './note.ts';
+import { acceptedAsJson, formatAccepted } from './reconcile-report.ts';
 import { printable } from './table.ts';
 
 type Options = Readonly<Record<string, string | undefined>>;
@@ -15,9 +17,28 @@ type Options = Readonly<Record<string, string | undefined>>;
 export async function acceptObject(object: string, options: Options): Promise<number> {
   if (options['why'] === undefined) throw new UsageError('Say why, with --why.');
   const note = noteOf('accepted', options['why'], options['by']);
-  const pool = createPool({ url: await databaseUrl(options), size: 1, onError: () => {} });
-  const isDone = await acceptFindings(pool, object, note).finally(() => pool.end());
+  const isDone = await withPool(options, (pool) => acceptFindings(pool, object, note));
   if (isDone) console.log(printable(`${object} is accepted.`));
   else console.error(printable(`${object}: no run with --apply has left anything about it.`));
   return isDone ? 0 : 1;
+}
+
+/** Undoes that, for `purser reconcile --unaccept`. @returns the exit code */
+export async function unacceptObject(object: string, options: Options): Promise<number> {
+  const isDone = await withPool(options, (pool) => unacceptFindings(pool, object));
+  if (isDone) console.log(printable(`${object} is accepted no more.`));
+  else console.error(printable(`${object}: nothing about it is accepted.`));
+  return isDone ? 0 : 1;
+}
+
+/** Prints what is accepted, for `purser reconcile --accepted`. @returns the exit code */
+export async function printAccepted(options: Options, isJson: boolean): Promise<number> {
+  const accepted = await withPool(options, listAccepted);
+  console.log(isJson ? acceptedAsJson(accepted) : formatAccepted(accepted));
+  return 0;
+}
+
+async function withPool<T>(options: Options, work: (pool: Pool) => Promise<T>): Promise<T> {
+  const pool = createPool({ url: await databaseUrl(options), size: 1, onError: () => {} });
+  return work(pool).finally(() => pool.end());
 }

@@ -1,5 +1,7 @@
+import type { AcceptedFinding } from '../stripe/reconcile/acceptances.ts';
 import {
   type Counts,
+  type Finding,
   type Handled,
   isInOrder,
   type Progress,
@@ -11,7 +13,7 @@ const INDENT = '    ';
 
 /** The report for a terminal: what was found, what was looked at, and the verdict at the end. */
 export function formatReport(report: Report): string {
-  const { findings, found, counts, problems, applied } = report;
+  const { findings, found, counts, waiting, problems, applied } = report;
   const { events, payments, ...objects } = counts;
   const looked = [
     `Looked at ${amount(events, 'event')} since ${minutes(report.eventsSince)},`,
@@ -21,9 +23,12 @@ export function formatReport(report: Report): string {
   // What is left comes last, where a terminal shows it.
   const ordered = findings.toSorted((a, b) => Number(b.repaired) - Number(a.repaired));
   return [
-    ...ordered.map((finding) => `${formatFinding(finding, applied)}\n`),
+    ...ordered.map((one) => `${formatFinding(one, applied ? [outcomeOf(one)] : [])}\n`),
     ...(found > findings.length ? [`… and ${found - findings.length} more.\n`] : []),
     ...looked,
+    ...(waiting > 0
+      ? [`Still to be asked for one by one, in their turn: ${amount(waiting, 'payment')}.`]
+      : []),
     ...problems.map((problem) => printable(`NOT COMPLETE: ${problem}.`)),
     ...conclusionOf(report),
   ].join('\n');
@@ -37,8 +42,21 @@ export function formatProgress({ counts, found }: Progress): string {
   return `${looked.join(', ') || 'Asking Stripe'} … ${found > 0 ? `${found} found` : ''}`.trimEnd();
 }
 
-/** What it is about in the first line; below it whose it is, why, and what was done. */
-function formatFinding(finding: Handled, applied: boolean): string {
+/** What was accepted, one after the other, and what is not any more what was accepted. */
+export function formatAccepted(accepted: readonly AcceptedFinding[]): string {
+  if (accepted.length === 0) return 'Nothing is accepted.';
+  return accepted
+    .map(({ acceptedAt, note, changed, ...finding }) =>
+      formatFinding(finding, [
+        `${minutes(acceptedAt)}, ${note}`,
+        ...(changed === null ? [] : [`it has changed since: ${changed}`]),
+      ]),
+    )
+    .join('\n\n');
+}
+
+/** What it is about in the first line; below it whose it is, why, and what became of it. */
+function formatFinding(finding: Finding, outcome: readonly string[]): string {
   const { kind, object, user, amount: money, currency, credits, when, why } = finding;
   const about = [
     ...(user === null ? [] : [`user ${user}`]),
@@ -46,7 +64,7 @@ function formatFinding(finding: Handled, applied: boolean): string {
     ...(credits === null ? [] : [creditsOf(credits)]),
     minutes(when),
   ];
-  const lines = [about.join(', '), why, ...(applied ? [outcomeOf(finding)] : [])];
+  const lines = [about.join(', '), why, ...outcome];
   return [`${kind}  ${object}`, ...lines.map((line) => `${INDENT}${line}`)]
     .map(printable)
     .join('\n');
@@ -103,7 +121,7 @@ const minutes = (time: Date) => `${time.toISOString().slice(0, 16)}Z`;
 
 /** The report as one JSON document; the README describes it. */
 export function reportAsJson(report: Report): string {
-  const { counts, findings, found, repaired, left, problems } = report;
+  const { counts, findings, found, repaired, left, waiting, problems } = report;
   const { creditNotes, ...others } = counts;
   return JSON.stringify(
     {
@@ -116,10 +134,20 @@ export function reportAsJson(report: Report): string {
       found,
       repaired,
       left,
+      waiting,
       problems,
       findings: findings.map(({ kind, ...rest }) => ({ what: kind, ...rest })),
     },
     null,
     2,
   );
+}
+
+/** What was accepted as a JSON array, in the words of the report. */
+export function acceptedAsJson(accepted: readonly AcceptedFinding[]): string {
+  const items = accepted.map(({ kind, acceptedAt, note, changed, ...rest }) => ({
+    ...{ what: kind, ...rest, accepted_at: acceptedAt, note },
+    changed: changed !== null,
+  }));
+  return JSON.stringify(items, null, 2);
 }

@@ -12,7 +12,7 @@ import { isInOrder, type Report } from '../stripe/reconcile/report.ts';
 import { type Command, UsageError } from './command.ts';
 import { databaseUrl } from './database-url.ts';
 import { createProgressLine } from './progress-line.ts';
-import { acceptObject } from './reconcile-accept.ts';
+import { acceptObject, printAccepted, unacceptObject } from './reconcile-accept.ts';
 import { formatProgress, formatReport, reportAsJson } from './reconcile-report.ts';
 import { stopRequested } from './stop-requested.ts';
 import { type StripeAccess, stripeAccess } from './stripe-access.ts';
@@ -25,6 +25,8 @@ export const reconcileCommand: Command = {
   help: [
     'Usage: purser reconcile [--since <age or moment>] [--apply] [--json] [--folder <path>]',
     '       purser reconcile --accept <object> --why <text> [--by <name>] [--folder <path>]',
+    '       purser reconcile --unaccept <object> [--folder <path>]',
+    '       purser reconcile --accepted [--json] [--folder <path>]',
     '',
     'Looks for events of Stripe that never arrived, payments without credits, credits without a',
     'payment, and refunds and disputes that are not on file or not settled. Goes back to the last',
@@ -37,19 +39,21 @@ export const reconcileCommand: Command = {
     '',
     'What could not be repaired is looked at by every run, until it is in order, or until --accept',
     'says that it shall stay as it is; who said so (the user of this machine, unless --by names',
-    'another), when and why is kept.',
+    'another), when and why is kept. When its amount, its credits or the reason change, it is told',
+    'again, and not repaired before --unaccept takes back what was said, or --accept says it anew.',
+    '--accepted lists what is accepted.',
     '',
     'Exits with 0 when everything is in order, or was repaired; with 1 when something is off, or',
     'when not everything could be looked at.',
   ].join('\n'),
-  options: ['since', 'accept', 'why', 'by', 'folder'],
-  flags: ['apply', 'json'],
+  options: ['since', 'accept', 'unaccept', 'why', 'by', 'folder'],
+  flags: ['apply', 'json', 'accepted'],
   async run({ options, flags }) {
-    const { since: asked, accept, why, by } = options;
-    const isRun = asked !== undefined || flags.size > 0;
-    if (accept !== undefined && isRun) throw new UsageError('--accept goes without a run.');
+    checkTogether(options, flags);
+    const { since: asked, accept, unaccept } = options;
     if (accept !== undefined) return acceptObject(accept, options);
-    if (why !== undefined || by !== undefined) throw new UsageError('--why belongs to --accept.');
+    if (unaccept !== undefined) return unacceptObject(unaccept, options);
+    if (flags.has('accepted')) return printAccepted(options, flags.has('json'));
     const since = sinceOf(asked, Date.now());
     const access = await stripeAccess(options as Options);
     const url = await databaseUrl(options as Options);
@@ -64,6 +68,24 @@ export const reconcileCommand: Command = {
     }
   },
 };
+
+/** @throws UsageError for options of which each asks for something else */
+function checkTogether(
+  { since, accept, unaccept, why, by }: Readonly<Record<string, string | undefined>>,
+  flags: ReadonlySet<string>,
+): void {
+  const isList = flags.has('accepted');
+  const isRun = since !== undefined || flags.has('apply') || (flags.has('json') && !isList);
+  const asked = [
+    ...(accept === undefined ? [] : ['--accept']),
+    ...(unaccept === undefined ? [] : ['--unaccept']),
+    ...(isList ? ['--accepted'] : []),
+  ];
+  if (asked.length > 1) throw new UsageError(`${asked.join(' and ')} go one by one.`);
+  if (asked[0] && isRun) throw new UsageError(`${asked[0]} goes without a run.`);
+  const isNote = why !== undefined || by !== undefined;
+  if (isNote && accept === undefined) throw new UsageError('--why belongs to --accept.');
+}
 
 async function reconcile(
   pool: Pool,

@@ -10,7 +10,8 @@ import {
   rotateSecret,
 } from '../alerts/endpoints.ts';
 import { checkUrl, RefusedTarget } from '../alerts/target.ts';
-import { ConfigError, readsPrivateTargets } from '../config/config.ts';
+import { readsPrivateTargets } from '../config/alerts.ts';
+import { ConfigError } from '../config/config.ts';
 import { MODES } from '../config/values.ts';
 import { readEnvironment, readVariables } from '../config/variables.ts';
 import { ALERT_TYPES, type AlertType } from '../ledger/alert.ts';

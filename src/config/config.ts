@@ -3,6 +3,7 @@ import { MAX_SECRETS } from '../auth/token-openers.ts';
 import type { AlertRules } from '../ledger/alert.ts';
 import { DEFAULT_LIMITS, type Limits } from '../ledger/limits.ts';
 import { isLoopback } from '../loopback.ts';
+import { type PriceList, parsePriceList, readOperationsOf } from '../price-list.ts';
 import { type ApiBase, livemodeOf } from '../stripe/api/client.ts';
 import {
   parseCatalogueFile,
@@ -10,9 +11,9 @@ import {
   type ReadPrices,
 } from '../stripe/catalogue/catalogue-json.ts';
 import type { TermsByPrice } from '../stripe/catalogue/terms.ts';
+import { readAlertRules, readsPrivateTargets } from './alerts.ts';
 import { DEFAULT_FILE, readCatalogueFile } from './catalogue-file.ts';
 import {
-  asAmounts,
   asApiBase,
   asDatabaseUrl,
   asExactOrigin,
@@ -30,8 +31,8 @@ import { type Env, readVariables, type Variables } from './variables.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const REFERENCES = ['ignore', 'user_id'] as const;
+const USER_WRITES = ['all', 'checkout', 'none'] as const;
 const RATES = { min: 0, max: 1_000_000 } as const;
-const TARGETS = ['refuse', 'allow'] as const;
 const LOCAL_ORIGINS = ['http://localhost:3000', 'http://127.0.0.1:3000'] as const;
 
 /** Everything that the environment decides, checked. Frozen: nothing changes it later. */
@@ -41,6 +42,8 @@ export interface Config {
   /** How many ledger transactions this process has under way at once. */
   readonly ledgerLanes: number;
   readonly ledgerLimits: Limits;
+  /** What operations cost: by CREDITS_PER_OPERATION_JSON, and else by the catalogue file. */
+  readonly operations: PriceList;
   readonly alertRules: AlertRules;
   /** Whether webhooks may go to addresses that the internet does not reach, and by plain http. */
   readonly allowsPrivateTargets: boolean;
@@ -54,6 +57,8 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Requests a minute of one user and of one service key; 0 for no limit. */
   readonly rateLimits: { readonly user: number; readonly key: number };
+  /** What a session token may do beside reading. */
+  readonly userWrites: (typeof USER_WRITES)[number];
   /** The first service key, which may do everything; null when none is to be made. */
   readonly adminKey: string | null;
   readonly stripe: {
@@ -98,6 +103,7 @@ export function readConfig(env: Env): Config {
   const mode = variables.oneOf('NODE_ENV', MODES, 'development');
   const frontEnd = variables.required('NEXTAUTH_URL', asOrigin);
   variables.required('SESSION_SECRET_KEY', (text) => asSecret(text, mode));
+  const catalogue = readCatalogue(variables);
   const config: Config = Object.freeze({
     mode,
     databaseUrl: variables.required('DATABASE_URL', asDatabaseUrl),
@@ -122,27 +128,14 @@ export function readConfig(env: Env): Config {
       user: variables.integer('RATE_LIMIT_PER_MINUTE', { ...RATES, otherwise: 600 }),
       key: variables.integer('KEY_RATE_LIMIT_PER_MINUTE', { ...RATES, otherwise: 60_000 }),
     },
+    userWrites: variables.oneOf('USER_TOKEN_WRITES', USER_WRITES, 'all'),
     adminKey: variables.optional('PURSER_ADMIN_KEY', asServiceKey),
-    stripe: readStripe(variables, mode),
+    operations: catalogue.operations,
+    stripe: readStripe(variables, mode, catalogue),
   });
   checkDisabledAuth(variables, config);
   if (variables.problems.length > 0) throw new ConfigError(variables.problems);
   return config;
-}
-
-function readAlertRules(variables: Variables): AlertRules {
-  // Not longer than alerts are kept, or a lot could be announced twice.
-  const days = variables.integer('ALERT_EXPIRING_DAYS', { min: 0, max: 60, otherwise: 7 });
-  return {
-    lowCredits: variables.optional('ALERT_LOW_CREDITS', asAmounts) ?? [],
-    expiringWithin: days * 86_400_000,
-  };
-}
-
-/** Whether WEBHOOK_PRIVATE_TARGETS allows them; on a developer's machine it does unless told. */
-export function readsPrivateTargets(variables: Variables, mode: Mode): boolean {
-  const otherwise = mode === 'production' ? 'refuse' : 'allow';
-  return variables.oneOf('WEBHOOK_PRIVATE_TARGETS', TARGETS, otherwise) === 'allow';
 }
 
 function readAuth(variables: Variables, mode: Mode, frontEnd: string): AuthOptions | null {
@@ -194,7 +187,7 @@ function readOrigins(variables: Variables, frontEnd: string): readonly string[] 
   return [...new Set([frontEnd, ...(listed ?? LOCAL_ORIGINS)])];
 }
 
-function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
+function readStripe(variables: Variables, mode: Mode, { prices }: Catalogue): Config['stripe'] {
   const secretKey = variables.required('STRIPE_SECRET_KEY', (text) => asStripeKey(text, mode));
   const webhookSecret = (text: string) => asWebhookSecret(text, mode);
   const current = variables.required('STRIPE_WEBHOOK_SECRET', webhookSecret);
@@ -216,7 +209,7 @@ function readStripe(variables: Variables, mode: Mode): Config['stripe'] {
       max: 10_080,
       otherwise: 60,
     }),
-    prices: readPrices(variables),
+    prices,
   };
 }
 
@@ -225,17 +218,33 @@ export function readsReference(variables: Variables): boolean {
   return variables.oneOf('STRIPE_CLIENT_REFERENCE_ID', REFERENCES, 'ignore') === 'user_id';
 }
 
-function readPrices(variables: Variables): Config['stripe']['prices'] {
+interface Catalogue {
+  readonly prices: Config['stripe']['prices'];
+  readonly operations: PriceList;
+}
+
+/** What is sold and what it buys, by the catalogue file and by variables, which outrank it. */
+function readCatalogue(variables: Variables): Catalogue {
   const named = variables.optional('PURSER_CATALOGUE_FILE', String);
   const read = readCatalogueFile(named);
   const file = read.ok ? parseCatalogueFile(read.json) : nothing(read.problem);
+  const operations = readOperationsOf(read.ok ? read.json : '');
   const which = named === null ? `(${DEFAULT_FILE}) ` : '';
-  for (const one of file.problems) variables.complain('PURSER_CATALOGUE_FILE', `${which}${one}`);
-
-  const name = 'STRIPE_PRICE_TO_CREDITS_JSON';
-  const env = parsePriceCredits(variables.optional(name, String) ?? '{}');
-  for (const one of env.problems) variables.complain(name, one);
-  return { env: env.prices, file: file.prices };
+  for (const one of [...file.problems, ...operations.problems]) {
+    variables.complain('PURSER_CATALOGUE_FILE', `${which}${one}`);
+  }
+  const text = (name: string) => variables.optional(name, String) ?? '{}';
+  const complain = (name: string, problems: readonly string[]) => {
+    for (const one of problems) variables.complain(name, one);
+  };
+  const env = parsePriceCredits(text('STRIPE_PRICE_TO_CREDITS_JSON'));
+  complain('STRIPE_PRICE_TO_CREDITS_JSON', env.problems);
+  const listed = parsePriceList(text('CREDITS_PER_OPERATION_JSON'));
+  complain('CREDITS_PER_OPERATION_JSON', listed.problems);
+  return {
+    prices: { env: env.prices, file: file.prices },
+    operations: new Map([...operations.operations, ...listed.operations]),
+  };
 }
 
 const nothing = (problem: string): ReadPrices => ({ prices: new Map(), problems: [problem] });

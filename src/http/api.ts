@@ -1,20 +1,36 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyPluginAsync, onRequestAsyncHookHandler } from 'fastify';
 import { PurserError } from '../errors.ts';
-import { type Identity, requireUser } from '../identity.ts';
+import { type Identity, refuseWrites, requireUser } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { PriceList } from '../price-list.ts';
+import { type Door, keyDoor, type UserWrites, userDoor } from './door.ts';
+import { captureHoldRoute } from './routes/capture-hold.ts';
+import { checkCreditsRoute } from './routes/check-credits.ts';
 import { debitRoute } from './routes/debit.ts';
+import { debitBatchRoute } from './routes/debit-batch.ts';
 import { getCreditsRoute } from './routes/get-credits.ts';
+import { getHoldRoute } from './routes/get-hold.ts';
+import { grantRoute } from './routes/grant.ts';
 import { helloRoute } from './routes/hello.ts';
 import { listEntriesRoute } from './routes/list-entries.ts';
+import { listHoldsRoute } from './routes/list-holds.ts';
+import { openHoldRoute } from './routes/open-hold.ts';
+import { releaseHoldRoute } from './routes/release-hold.ts';
+import { reverseRoute } from './routes/reverse.ts';
+import { type RevokeSessions, revokeSessionsRoute } from './routes/revoke-sessions.ts';
 import { useCreditsRoute } from './routes/use-credits.ts';
 
 export interface ApiOptions {
   readonly ledger: Ledger;
+  /** What operations cost. */
+  readonly operations: PriceList;
   /** Further routes behind the guard, which belong to another room. */
   readonly shop: FastifyPluginAsync;
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
+  readonly revokeSessions: RevokeSessions;
+  readonly userWrites: UserWrites;
   /** Requests that one caller may send in a minute; 0 for no limit. Counted per process. */
   readonly rateLimits: Readonly<Record<Identity['kind'], number>>;
 }
@@ -28,19 +44,47 @@ export const api =
     app.addHook('onRequest', options.guard);
     await limitRate(app, options.rateLimits);
     await app.register(forUsers(options));
+    await app.register(forKeys(options));
   };
 
 /** What a signed-in user may do, always with the own account. */
 const forUsers =
-  ({ ledger, shop }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, operations, shop, userWrites }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     app.addHook('preParsing', requireUser);
     await app.register(helloRoute);
-    await app.register(getCreditsRoute(ledger));
-    await app.register(listEntriesRoute(ledger));
-    await app.register(debitRoute(ledger));
-    await app.register(useCreditsRoute(ledger));
-    await app.register(shop);
+    await app.register(credits(ledger, userDoor(userWrites), operations));
+    await app.register(async (buying) => {
+      if (userWrites === 'none') buying.addHook('preParsing', refuseWrites);
+      await buying.register(shop);
+    });
+  };
+
+/** What a service key may do, with the account of any user. */
+const forKeys =
+  ({ ledger, operations, revokeSessions }: ApiOptions): FastifyPluginAsync =>
+  async (app) => {
+    await app.register(credits(ledger, keyDoor, operations));
+    await app.register(grantRoute(ledger));
+    await app.register(openHoldRoute(ledger, operations));
+    await app.register(listHoldsRoute(ledger));
+    await app.register(getHoldRoute(ledger));
+    await app.register(captureHoldRoute(ledger));
+    await app.register(releaseHoldRoute(ledger));
+    await app.register(reverseRoute(ledger));
+    await app.register(debitBatchRoute(ledger, operations));
+    await app.register(revokeSessionsRoute(revokeSessions));
+  };
+
+/** What both may do. */
+const credits =
+  (ledger: Ledger, door: Door, operations: PriceList): FastifyPluginAsync =>
+  async (app) => {
+    await app.register(getCreditsRoute(ledger, door));
+    await app.register(listEntriesRoute(ledger, door));
+    await app.register(checkCreditsRoute(ledger, door, operations));
+    await app.register(debitRoute(ledger, door, operations));
+    await app.register(useCreditsRoute(ledger, door, operations));
   };
 
 /** Of the plugin's headers only Retry-After is promised, and the 429 below has its own. */

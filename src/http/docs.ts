@@ -23,6 +23,11 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
             bearerFormat: 'JWT',
             description: 'The NextAuth session token (JWT strategy), as it stands in the cookie.',
           },
+          service_key: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'A service key, purser_sk_…, with the scope that is named or `admin`.',
+          },
         },
       },
       security: [{ session: [] }],

@@ -13,10 +13,19 @@ import {
 
 const SEQ = '^[1-9][0-9]{0,14}$';
 
+/** `READABLE`, and more than white space. */
+const NOT_BLANK = READABLE.replace('^', '^(?=[\\s\\S]*\\S)');
+
+/** How a name in metadata looks; never `__proto__`, which some parsers take for something else. */
+const METADATA_NAME = '^[A-Za-z][A-Za-z0-9_.:-]{0,39}$';
+
 /** What is wrong with a text that a pattern does not match, to be read after the field's name. */
 export const PATTERNS: Readonly<Record<string, string>> = {
   ...TEXT_PATTERNS,
   [SEQ]: 'must be the next_cursor of the page before',
+  [NOT_BLANK]: 'must be a readable text: not blank, without control characters',
+  [METADATA_NAME]:
+    'must have names of up to 40 letters, digits and _ . : - that begin with a letter',
 };
 
 /** An amount of credits in a request. */
@@ -31,12 +40,15 @@ export const Cursor = Type.String({
   description: 'The next_cursor of the page before.',
 });
 
-export const Reason = Type.String({
+const reason = {
   maxLength: 1000,
-  pattern: READABLE,
   description: 'Why, for the people who read the statement.',
-  examples: ['render'],
-});
+};
+
+export const Reason = Type.String({ ...reason, pattern: READABLE, examples: ['render'] });
+
+/** For what nobody may do without saying why. */
+export const GivenReason = Type.String({ ...reason, pattern: NOT_BLANK, examples: ['welcome'] });
 
 export const Ref = Type.String({
   maxLength: 255,
@@ -45,7 +57,31 @@ export const Ref = Type.String({
   examples: ['job-43'],
 });
 
-export const Balance = Type.Object(balanceFields);
+/** As Stripe bounds it: at most 50 texts of up to 500 characters. */
+export const Metadata = Type.Unsafe<Readonly<Record<string, string>>>({
+  type: 'object',
+  maxProperties: 50,
+  propertyNames: { pattern: METADATA_NAME },
+  additionalProperties: { type: 'string', maxLength: 500, pattern: READABLE },
+  description: 'Your own facts, as texts: they stand in the statement.',
+  examples: [{ campaign: 'spring' }],
+});
+
+const Lot = Type.Object({
+  seq: Type.Integer({ description: 'The entry that opened it.' }),
+  category: Type.Enum(['purchase', 'included', 'bonus', 'adjustment'] as const),
+  free: credits('What can be spent of it.'),
+  priority: Type.Integer({ description: 'The lowest is spent first.' }),
+  expires_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+    description: 'When what is left of it expires; null for never.',
+  }),
+});
+
+export const Balance = Type.Object({
+  ...balanceFields,
+  seq: Type.Integer({ description: 'The newest entry; 0 while there is none.' }),
+  lots: Type.Array(Lot, { description: 'The open lots, what is spent first first.' }),
+});
 
 const entryFields = {
   id: Type.String({ format: 'uuid' }),
@@ -63,6 +99,19 @@ const entryFields = {
 
 export const Debited = Type.Object({ ...balanceFields, entry: Type.Object(entryFields) });
 
+/** What an answer to a grant says beside, and every entry of a statement. */
+const grantFields = {
+  expires_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+    description: 'What came in: when what is left of its lot expires; null for never.',
+  }),
+  metadata: Type.Union([Metadata, Type.Null()]),
+};
+
+export const Granted = Type.Object({
+  ...balanceFields,
+  entry: Type.Object({ ...entryFields, ...grantFields }),
+});
+
 export const StatementEntry = Type.Object({
   ...entryFields,
   balance: credits('The balance after this entry.'),
@@ -71,14 +120,23 @@ export const StatementEntry = Type.Object({
   lot: Type.Union([Type.Integer(), Type.Null()], {
     description: 'What came in: the seq of the lot that took the credits.',
   }),
-  expires_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
-    description: 'What came in: when what is left of its lot expires; null for never.',
-  }),
+  ...grantFields,
   payment: Type.Union([Type.String(), Type.Null()], {
     description: 'The checkout session or invoice that it grants, claws back or reinstates.',
   }),
+  hold_id: Type.Union([Type.String(), Type.Null()], {
+    description: 'The hold that it opens or ends.',
+  }),
+  operation: Type.Union([Type.String(), Type.Null()], {
+    description: 'What of the price list it was for.',
+  }),
+  quantity: Type.Union([Type.String(), Type.Null()], {
+    description: 'How much of the operation, a decimal.',
+  }),
   reverses_seq: Type.Union([Type.Integer(), Type.Null()], {
-    description: 'For a clawback or reinstatement: the seq of the grant whose credits it moves.',
+    description:
+      'For a clawback or reinstatement: the seq of the grant whose credits it moves. For a ' +
+      'reversal: of the debit or capture.',
   }),
   draws: Type.Union(
     [Type.Array(Type.Object({ lot: Type.Integer(), amount: Type.Integer() })), Type.Null()],
@@ -109,9 +167,21 @@ export const IdempotencyHeaders = idempotencyHeaders(
 
 export const BalanceEnvelope = Envelope(Balance);
 export const DebitedEnvelope = Envelope(Debited);
+export const GrantedEnvelope = Envelope(Granted);
 
-export function toBalance({ balance, available, held }: LedgerBalance): Static<typeof Balance> {
-  return { balance, available, held };
+export function toBalance(account: LedgerBalance): Static<typeof Balance> {
+  const { balance, available, held, seq, lots } = account;
+  return {
+    ...{ balance, available, held, seq },
+    lots: lots.map(({ seq: opened, category, free, priority, expiresAt }) => ({
+      ...{ seq: opened, category, free, priority, expires_at: toIso(expiresAt) },
+    })),
+  };
+}
+
+/** @param milliseconds since 1970 */
+function toIso(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
 export function toStatementEntry(entry: LedgerEntry): Static<typeof StatementEntry> {
@@ -121,8 +191,11 @@ export function toStatementEntry(entry: LedgerEntry): Static<typeof StatementEnt
     held: entry.held,
     actor: entry.actor,
     lot: entry.lot,
-    expires_at: entry.expiresAt === null ? null : new Date(entry.expiresAt).toISOString(),
+    ...toGrantFields(entry),
     payment: entry.payment,
+    hold_id: entry.holdId,
+    operation: entry.operation?.name ?? null,
+    quantity: entry.operation?.quantity ?? null,
     reverses_seq: entry.reversesSeq,
     draws: entry.draws?.map(({ lot, amount }) => ({ lot, amount })) ?? null,
   };
@@ -132,6 +205,18 @@ export function toStatementEntry(entry: LedgerEntry): Static<typeof StatementEnt
 export function toDebited(entry: LedgerEntry): Static<typeof Debited> {
   const { balance, held } = entry;
   return { balance, available: balance - held, held, entry: toEntry(entry) };
+}
+
+/** The answer to a grant, rebuilt in the same way. */
+export function toGranted(entry: LedgerEntry): Static<typeof Granted> {
+  return { ...toDebited(entry), entry: { ...toEntry(entry), ...toGrantFields(entry) } };
+}
+
+function toGrantFields({ expiresAt, metadata }: LedgerEntry) {
+  return {
+    expires_at: toIso(expiresAt),
+    metadata,
+  };
 }
 
 function toEntry(entry: LedgerEntry) {

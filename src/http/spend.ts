@@ -1,12 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Ledger } from '../ledger/ledger.ts';
-import { bodyErrors, conflictError, idempotencyKey, NoQuery } from '../operation.ts';
-import { toError } from './refusals.ts';
+import { bodyErrors, conflictError, error, idempotencyKey, NoQuery } from '../operation.ts';
+import { post } from './post.ts';
+import type { Price } from './pricing.ts';
 import { DebitedEnvelope, IdempotencyHeaders, InsufficientCredits, toDebited } from './schemas.ts';
 
 /** What all routes that spend have in common. */
 export const spendSchema = {
-  tags: ['Credits'],
   headers: IdempotencyHeaders,
   querystring: NoQuery,
   response: {
@@ -14,12 +14,12 @@ export const spendSchema = {
     ...bodyErrors,
     402: InsufficientCredits,
     409: conflictError,
+    422: error('The price list has no such operation.'),
   },
 };
 
 /** What a request asks to be spent. */
-export interface Spending {
-  readonly amount: number;
+export interface Spending extends Price {
   readonly reason: string | null;
   readonly ref: string | null;
 }
@@ -29,21 +29,20 @@ export async function spend(
   ledger: Ledger,
   request: FastifyRequest,
   reply: FastifyReply,
-  { amount, reason, ref }: Spending,
+  spending: Spending,
 ) {
-  const { userId, actor } = request.account;
-  const outcome = await ledger.post({
-    kind: 'debit',
-    userId,
-    actor,
-    idempotencyKey: idempotencyKey(request),
-    amount,
-    reason,
-    ref,
-    metadata: null,
-    operation: null,
-  });
-  if (!outcome.ok) throw toError(outcome.refusal);
-  if (outcome.replayed) reply.header('idempotency-replayed', 'true');
-  return { data: toDebited(outcome.entry) };
+  const { account } = request;
+  const key = idempotencyKey(request);
+  const entry = await post(
+    ledger,
+    {
+      kind: 'debit',
+      ...account,
+      idempotencyKey: key,
+      ...spending,
+      metadata: null,
+    },
+    reply,
+  );
+  return { data: toDebited(entry) };
 }

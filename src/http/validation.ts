@@ -87,6 +87,10 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
       return 'must not be empty';
     case 'maxLength':
       return `must have at most ${params['limit']} characters`;
+    case 'maxProperties':
+      return `must have at most ${params['limit']} fields`;
+    case 'format':
+      return 'must be a moment such as 2027-01-31T00:00:00Z';
     case 'maxItems':
       return `must have at most ${params['limit']} items`;
     case 'pattern':
@@ -96,7 +100,9 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
   }
 }
 
+const LIST = new Intl.ListFormat('en-GB', { type: 'conjunction' });
+
 function namesOf(properties: object | undefined): string {
   const names = Object.keys(properties ?? {}).map((name) => `\`${name}\``);
-  return names.length === 0 ? 'none is' : `known are ${names.join(' and ')}`;
+  return names.length === 0 ? 'none is' : `known are ${LIST.format(names)}`;
 }

@@ -1,5 +1,5 @@
 import { type Account, available } from './account.ts';
-import { hasExpired } from './decide/hold.ts';
+import { isEndedByItself } from './decide/hold.ts';
 import type { Entry } from './entry.ts';
 
 /** What the product can be told of an account. */
@@ -86,7 +86,7 @@ function whatHappened(before: Figures, entry: Entry): Pick<Alert, 'type' | 'data
     case 'clawback':
       return { type: 'credits.clawed_back', data: { amount: -delta, payment } };
     case 'release': {
-      if (!hasExpired(entry)) return null;
+      if (!isEndedByItself(entry)) return null;
       const data = { hold_id: entry.holdId, amount: before.held - entry.held };
       return { type: 'hold.expired', data };
     }

@@ -19,14 +19,14 @@ const APPEND: Statement = {
            user_id, seq, id, kind, delta, balance, held, lot, draws, lead_seq, actor,
            reason, ref, metadata, note_hash, stripe_event_id, grant_key, idempotency_key,
            request_hash, created_at, hash, state, category, expires_at, payment, reverses_seq,
-           priority, hold_id, operation, quantity)
+           invoice_line, priority, hold_id, operation, quantity)
     SELECT * FROM unnest(
            $1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[],
            $7::bigint[], $8::bigint[], $9::jsonb[], $10::bigint[], $11::text[],
            $12::text[], $13::text[], $14::jsonb[], $15::bytea[], $16::text[], $17::text[],
            $18::text[], $19::text[], $20::timestamptz[], $21::bytea[], $22::jsonb[],
-           $23::text[], $24::timestamptz[], $25::text[], $26::bigint[],
-           $27::smallint[], $28::text[], $29::text[], $30::numeric[])`,
+           $23::text[], $24::timestamptz[], $25::text[], $26::bigint[], $27::text[],
+           $28::smallint[], $29::text[], $30::text[], $31::numeric[])`,
 };
 
 /**
@@ -63,6 +63,7 @@ export function append(session: Session, sealed: readonly SealedEntry[]) {
     column((e) => e.expiresAt && toTimestamp(e.expiresAt)),
     column((e) => e.payment),
     column((e) => e.reversesSeq),
+    column((e) => e.invoiceLine),
     column((e) => e.priority),
     column((e) => e.holdId),
     column((e) => e.operation?.name ?? null),

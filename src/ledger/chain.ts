@@ -51,6 +51,7 @@ export function canonicalJson(entry: Entry, noteHash: string | null): string {
     hold_id: entry.holdId ?? undefined,
     id: entry.id,
     idempotency_key: entry.idempotencyKey ?? undefined,
+    invoice_line: entry.invoiceLine ?? undefined,
     kind: entry.kind,
     lead_seq: entry.leadSeq ?? undefined,
     lot: entry.lot ?? undefined,

@@ -1,9 +1,8 @@
 import { isStorable } from '../db/text.ts';
 import { PurserError } from '../errors.ts';
-import { type Command, MAX_AMOUNT, MAX_GRANTS, MAX_HOLD_SECONDS } from './command.ts';
+import { type Command, MAX_AMOUNT, MAX_GRANTS, MAX_HOLD_SECONDS, MAX_PRIORITY } from './command.ts';
 import type { Note } from './entry.ts';
 
-const MAX_PRIORITY = 1_000;
 /** The end of the year 9999, in milliseconds since 1970: later times have five-digit years. */
 const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
@@ -62,7 +61,7 @@ function checkTexts(command: Command): void {
   if (!texts.every((text) => text === null || isStorable(text))) {
     refuse('Text must not hold NUL or lone surrogates.');
   }
-  if (userId.length < 1 || userId.length > 255) refuse('A user id has 1 to 255 characters.');
+  if (!hasUserIdLength(userId)) refuse('A user id has 1 to 255 characters.');
 }
 
 function textsOf({ reason, ref, metadata }: Note): (string | null)[] {
@@ -71,4 +70,10 @@ function textsOf({ reason, ref, metadata }: Note): (string | null)[] {
 
 function refuse(message: string): never {
   throw new PurserError('invalid_request', { message });
+}
+
+/** Counted as Postgres does: a character beyond the BMP is one, not two. */
+function hasUserIdLength(userId: string): boolean {
+  const { length } = userId;
+  return length >= 1 && (length <= 255 || (length <= 510 && [...userId].length <= 255));
 }

@@ -3,6 +3,8 @@ import type { Actor, Entry, Note, OperationUse, Terms } from './entry.ts';
 /** One lot of credits to open: `amount` whole credits, 1 to `MAX_AMOUNT`. */
 export interface Grant extends Note, Terms {
   readonly amount: number;
+  /** The line of an invoice that was paid for it (`il_…`); null when none is known. */
+  readonly invoiceLine: string | null;
 }
 
 interface CommandBase {
@@ -130,6 +132,8 @@ export type Outcome =
 export const MAX_AMOUNT = 1e12;
 /** The most lots that one command may open. */
 export const MAX_GRANTS = 1000;
+/** How far a lot's priority may be from 0, in either direction. */
+export const MAX_PRIORITY = 1_000;
 /** The longest that a hold may live, in seconds: 30 days. */
 export const MAX_HOLD_SECONDS = 30 * 86_400;
 /** The largest balance, in credits: beyond 2^53 - 1 JSON numbers are not exact. */

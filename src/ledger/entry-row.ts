@@ -2,8 +2,9 @@ import type { Actor, Category, Draw, Entry, EntryKind, Terms } from './entry.ts'
 
 /** What to select so that `toEntry` can read the row. */
 export const ENTRY_COLUMNS = `
-    user_id, seq, id, kind, delta, balance, held, lot, category, draws, payment, reverses_seq,
-    lead_seq, priority, hold_id, operation, quantity::text AS quantity, actor, reason, ref, metadata, stripe_event_id, grant_key, idempotency_key, request_hash,
+    user_id, seq, id, kind, delta, balance, held, lot, category, draws, payment, invoice_line,
+    reverses_seq, lead_seq, priority, hold_id, operation, quantity::text AS quantity, actor, reason,
+    ref, metadata, stripe_event_id, grant_key, idempotency_key, request_hash,
     floor(extract(epoch FROM expires_at) * 1000)::bigint AS expires_at,
     floor(extract(epoch FROM created_at) * 1000)::bigint AS created_at`;
 
@@ -25,6 +26,7 @@ export interface EntryRow {
   operation: string | null;
   quantity: string | null;
   payment: string | null;
+  invoice_line: string | null;
   reverses_seq: number | null;
   lead_seq: number | null;
   actor: Actor;
@@ -56,6 +58,7 @@ export function toEntry(row: EntryRow): Entry {
     operation:
       row.operation === null ? null : { name: row.operation, quantity: row.quantity ?? '' },
     payment: row.payment,
+    invoiceLine: row.invoice_line,
     reversesSeq: row.reverses_seq,
     leadSeq: row.lead_seq,
     actor: row.actor,

@@ -87,6 +87,8 @@ export interface Entry extends Note {
   readonly draws: readonly Draw[] | null;
   /** The grant key of the payment that this entry grants, claws back or reinstates. */
   readonly payment: string | null;
+  /** For a grant: the line of an invoice that was paid for it; null when none is known. */
+  readonly invoiceLine: string | null;
   /** The hold that it opens or ends. */
   readonly holdId: string | null;
   /** What it was for, when the price list said how many credits that costs. */

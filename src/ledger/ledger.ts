@@ -6,7 +6,14 @@ import { checkCommand } from './check-command.ts';
 import type { Command, Outcome } from './command.ts';
 import { createLane, type LaneCounts } from './lane.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import { type Balance, type EntryPage, readBalance, readEntries } from './read.ts';
+import {
+  type Balance,
+  type EntryPage,
+  type HoldHistory,
+  readBalance,
+  readEntries,
+  readHold,
+} from './read.ts';
 
 /** The one door through which balances change, and the reads beside it. */
 export interface Ledger {
@@ -16,6 +23,8 @@ export interface Ledger {
    */
   readonly post: (command: Command) => Promise<Outcome>;
   readonly balance: (userId: string) => Promise<Balance>;
+  /** What became of a hold; null when the user never had one of that id. */
+  readonly hold: (userId: string, holdId: string) => Promise<HoldHistory | null>;
   /** A page of the history, newest first, of entries before `before` when it is given. */
   readonly entries: (
     userId: string,
@@ -72,6 +81,7 @@ export function createLedger({
       return lane.post(command);
     },
     balance: (userId) => readBalance(pool, userId, clockOffset).catch(rethrow),
+    hold: (userId, holdId) => readHold(pool, userId, holdId, clockOffset).catch(rethrow),
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),
     close: async () => {
       await Promise.all(lanes.map((lane) => lane.close()));

@@ -21,8 +21,11 @@ const FIND_PAYMENT_ENTRIES: Statement = {
 const FIND_REVERSED: Statement = {
   name: 'find_reversed',
   text: `
-    SELECT payment, amount_paid, amount_reversed
-      FROM v_payment_reversed
+    SELECT payment, amount_paid, amount_reversed,
+           (SELECT jsonb_agg(jsonb_build_array(l.invoice_line, l.amount_paid, l.amount_reversed))
+              FROM v_invoice_line_reversed l
+             WHERE l.payment = p.payment) AS lines
+      FROM v_payment_reversed p
      WHERE payment = ANY($1::text[])`,
 };
 
@@ -42,12 +45,27 @@ export async function findReversed(
   payments: readonly string[],
 ): Promise<ReadonlyMap<string, Reversed>> {
   if (payments.length === 0) return new Map();
-  type Row = { payment: string; amount_paid: number; amount_reversed: number };
+  type Line = readonly [invoiceLine: string, amountPaid: number, amountReversed: number];
+  type Row = {
+    payment: string;
+    amount_paid: number;
+    amount_reversed: number;
+    lines: readonly Line[] | null;
+  };
   const { rows } = await session.run<Row>(FIND_REVERSED, [payments]);
   return new Map(
     rows.map((row) => [
       row.payment,
-      { amountPaid: row.amount_paid, amountReversed: row.amount_reversed },
+      {
+        amountPaid: row.amount_paid,
+        amountReversed: row.amount_reversed,
+        lines: new Map(
+          row.lines?.map(([line, amountPaid, amountReversed]) => [
+            line,
+            { amountPaid, amountReversed },
+          ]),
+        ),
+      },
     ]),
   );
 }

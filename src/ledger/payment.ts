@@ -1,3 +1,4 @@
+import { apportion } from './apportion.ts';
 import type { Entry, Terms } from './entry.ts';
 import { termsOf } from './evolve.ts';
 
@@ -6,6 +7,7 @@ export interface PaymentGrant extends Terms {
   readonly userId: string;
   readonly seq: number;
   readonly amount: number;
+  readonly invoiceLine: string | null;
   /** The lots that took it, and later what of it was reinstated on its terms. */
   readonly lots: readonly number[];
   /** Credits clawed back and not reinstated, from 0 to `amount`. */
@@ -14,19 +16,29 @@ export interface PaymentGrant extends Terms {
   readonly clawedElsewhere: number;
 }
 
-/** What a payment granted, and how much of its money has gone back. */
-export interface Payment {
-  readonly grants: readonly PaymentGrant[];
-  /** In the currency's smallest unit, tax included. */
+/** What was paid and how much of it has gone back, in the currency's smallest unit. */
+interface Money {
+  /** Tax included. */
   readonly amountPaid: number;
-  /** Live refunds and disputes together, at most `amountPaid`. */
+  /** At most `amountPaid`. */
   readonly amountReversed: number;
+}
+
+/** What of a payment's money went back, by its facts: live refunds and disputes together. */
+export interface Reversed extends Money {
+  /**
+   * The lines of its invoice, by their ids, and what of each went back by name: those of credit
+   * notes. Empty when they are not known, or do not add up to what was paid.
+   */
+  readonly lines: ReadonlyMap<string, Money>;
+}
+
+/** What a payment granted, and how much of its money has gone back. */
+export interface Payment extends Reversed {
+  readonly grants: readonly PaymentGrant[];
   /** The newest entry that granted, clawed back or reinstated for it. */
   readonly newest: Entry;
 }
-
-/** What of a payment's money went back, by its facts. */
-export type Reversed = Pick<Payment, 'amountPaid' | 'amountReversed'>;
 
 /** Folds a payment's entries, oldest first; null when none of them granted to this user. */
 function foldPayment(entries: readonly Entry[], reversed: Reversed): Payment | null {
@@ -34,7 +46,7 @@ function foldPayment(entries: readonly Entry[], reversed: Reversed): Payment | n
   if (!newest) return null;
   const grants = new Map<number, PaymentGrant>();
   for (const entry of entries) {
-    const { userId, seq, kind, delta, lot, expiresAt, reversesSeq } = entry;
+    const { userId, seq, kind, delta, lot, expiresAt, invoiceLine, reversesSeq } = entry;
     if (kind === 'clawback' || kind === 'reinstatement') {
       const grant = grants.get(reversesSeq ?? 0);
       if (!grant) continue;
@@ -47,7 +59,7 @@ function foldPayment(entries: readonly Entry[], reversed: Reversed): Payment | n
       });
     } else {
       const lots = lot === null ? [] : [lot];
-      const terms = termsOf(entry);
+      const terms = { ...termsOf(entry), invoiceLine };
       const untouched = { clawedBack: 0, clawedElsewhere: 0 };
       grants.set(seq, { userId, seq, amount: delta, ...terms, lots, ...untouched });
     }
@@ -68,36 +80,46 @@ function clawedElsewhere(
 }
 
 /**
- * How many credits of each grant should be missing, given the share of the money that went back:
- * ⌊granted × reversed ÷ paid⌋ in all, spread over the grants in proportion, by largest remainder.
- * Exact: products of credits and cents pass 2^53.
+ * How many credits of each grant should be missing, given the money that went back. What went back
+ * of the line that was paid for a grant takes its share of that grant, rounded down; all other
+ * money takes its share of what is left of the payment, spread over what is left of the grants.
  */
-export function clawBackTargets({
-  grants,
-  amountPaid,
-  amountReversed,
-}: Pick<Payment, 'grants' | 'amountPaid' | 'amountReversed'>): readonly number[] {
-  if (amountPaid <= 0 || amountReversed <= 0) return grants.map(() => 0);
-  const reversed = BigInt(Math.min(amountReversed, amountPaid));
-  const paid = BigInt(amountPaid);
-  const shares = grants.map(({ amount }, i) => {
-    const product = BigInt(amount) * reversed;
-    return { i, whole: Number(product / paid), remainder: product % paid };
+export function clawBackTargets(payment: Omit<Payment, 'newest'>): readonly number[] {
+  const { grants, amountPaid, amountReversed } = payment;
+  const amounts = grants.map(({ amount }) => amount);
+  if (amountPaid <= 0 || amountReversed <= 0) return amounts.map(() => 0);
+  if (amountReversed >= amountPaid) return amounts;
+  const named = namedMoney(payment);
+  const own = grants.map(({ amount, invoiceLine }) => {
+    const line = named.lines.get(invoiceLine ?? '');
+    return line && line.amountPaid > 0 ? wholeShare(amount, line) : 0;
   });
-  const granted = grants.reduce((sum, { amount }) => sum + BigInt(amount), 0n);
-  const total = Number((granted * reversed) / paid);
-  let missing = total - shares.reduce((sum, { whole }) => sum + whole, 0);
-  const targets = shares.map(({ whole }) => whole);
-  const byRemainder = shares.toSorted((a, b) =>
-    a.remainder === b.remainder ? a.i - b.i : a.remainder > b.remainder ? -1 : 1,
+  const rest = apportion(
+    amounts.map((amount, i) => amount - (own[i] ?? 0)),
+    amountReversed - named.total,
+    amountPaid - named.total,
   );
-  for (const { i, whole } of byRemainder) {
-    if (missing === 0) break;
-    targets[i] = whole + 1;
-    missing -= 1;
-  }
-  return targets;
+  return own.map((credits, i) => credits + (rest[i] ?? 0));
 }
+
+/**
+ * The lines by which a payment's money went back, and how much that is. None when they and the
+ * payment contradict each other: a grant of none of them, or more by name than went back at all.
+ */
+function namedMoney({ grants, lines, amountReversed }: Omit<Payment, 'newest'>) {
+  const total = [...lines.values()].reduce((sum, line) => sum + line.amountReversed, 0);
+  const areKnown = grants.every(({ invoiceLine }) => lines.has(invoiceLine ?? ''));
+  return areKnown && total <= amountReversed ? { lines, total } : { lines: NO_LINES, total: 0 };
+}
+
+const NO_LINES: Reversed['lines'] = new Map();
+
+/** Exact: products of credits and cents pass 2^53. */
+function wholeShare(amount: number, { amountPaid, amountReversed }: Money): number {
+  return Number((BigInt(amount) * BigInt(amountReversed)) / BigInt(amountPaid));
+}
+
+const NOTHING_PAID: Reversed = { amountPaid: 0, amountReversed: 0, lines: NO_LINES };
 
 /** The payments that a round must settle, with what it has posted about them since. */
 export interface PaymentBook {
@@ -114,7 +136,7 @@ export function createPaymentBook(
   const book: PaymentBook = {
     find(userId, key) {
       const entries = byPayment.get(key)?.filter((entry) => entry.userId === userId) ?? [];
-      return foldPayment(entries, reversed.get(key) ?? { amountPaid: 0, amountReversed: 0 });
+      return foldPayment(entries, reversed.get(key) ?? NOTHING_PAID);
     },
     remember(entries) {
       for (const entry of entries) {

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { type Account, available, emptyAccount, type Hold, type Lot } from './account.ts';
 import { inBurnOrder } from './burn-order.ts';
 import { decideDue } from './decide/due.ts';
+import { isEndedByItself } from './decide/hold.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
 import { fromState, type State } from './state.ts';
@@ -85,4 +86,36 @@ export async function readEntries(
   });
   const entries = rows.slice(0, limit).map(toEntry);
   return { entries, next: rows.length > limit ? (entries.at(-1)?.seq ?? null) : null };
+}
+
+/** What became of a hold. */
+export interface HoldHistory {
+  readonly opened: Entry;
+  /** The entry that ended it; null while none is written. */
+  readonly ended: Entry | null;
+  /** Whether its time was over before anything else ended it, written down or not. */
+  readonly expired: boolean;
+}
+
+/** Reads a hold; null when the user never had one of that id. */
+export async function readHold(
+  pool: pg.Pool,
+  userId: string,
+  holdId: string,
+  clockOffset: number,
+): Promise<HoldHistory | null> {
+  const { rows } = await pool.query<EntryRow & { now: number }>({
+    text: `SELECT ${ENTRY_COLUMNS},
+                  floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+             FROM credit_ledger
+            WHERE user_id = $1 AND hold_id = $2
+              AND (kind = 'hold' OR kind IN ('capture', 'release'))
+            ORDER BY seq`,
+    values: [userId, holdId],
+  });
+  const [first, second] = rows;
+  if (!first) return null;
+  const [opened, ended] = [toEntry(first), second ? toEntry(second) : null];
+  const isOver = (opened.expiresAt ?? 0) <= first.now + clockOffset;
+  return { opened, ended, expired: ended ? isEndedByItself(ended) : isOver };
 }

@@ -3,10 +3,10 @@ import { CompactEncrypt } from 'jose';
 import {
   type Authenticator,
   type AuthOptions,
+  type AuthRecords,
   createAuthenticator,
 } from '../../src/auth/authenticator.ts';
 import { createGuard } from '../../src/auth/guard.ts';
-import type { Keyring } from '../../src/auth/keyring.ts';
 import { deriveV4Key } from '../../src/auth/secret-keys.ts';
 import { errorBody } from '../../src/envelope.ts';
 import type { PurserError } from '../../src/errors.ts';
@@ -36,11 +36,14 @@ export function forge(payload: unknown, header: object = {}, secret = SECRET): P
     .encrypt(deriveV4Key(secret), { crit: { exp: true } });
 }
 
-/** For tests of session tokens: holds no keys and needs no database. */
-const NO_KEYS: Keyring = () => Promise.reject(new Error('no service keys here'));
+/** For tests of session tokens: nothing is on record, and no database is needed. */
+const NO_RECORDS: AuthRecords = {
+  keyring: () => Promise.reject(new Error('no service keys here')),
+  cutoffs: { refresh: () => null, of: () => 0 },
+};
 
 export const createSessions = (options: AuthOptions, clock?: () => number): Authenticator =>
-  createAuthenticator(options, NO_KEYS, clock);
+  createAuthenticator(options, NO_RECORDS, clock);
 
 /** The identity, or the refusal with the reason that only the log sees. */
 export async function judge(authenticate: Authenticator, token: string) {

@@ -227,29 +227,6 @@ test('a flood of made-up keys is refused, every one, and real ones still get in'
   expect(statuses).toEqual([...made.map(() => 401), LET_IN]);
 });
 
-describe('the rate limit', () => {
-  let limited: TestApp;
-  beforeAll(async () => {
-    limited = await startTestApp({ database, env: { KEY_RATE_LIMIT_PER_MINUTE: '3' } });
-  });
-  afterAll(() => limited.close());
-
-  test('counts each key for itself, with what it is refused', async () => {
-    const [eager, calm] = [await api.makeKey('admin'), await api.makeKey('admin')];
-    const call = (key: string) => limited.call('GET', '/api/v1/me/credits', { key });
-    const statuses: number[] = [];
-    for (let i = 0; i < 4; i += 1) statuses.push((await call(eager)).status);
-    expect(statuses).toEqual([403, 403, 403, 429]);
-    expect(Number((await call(eager)).headers['retry-after'])).toBeGreaterThan(0);
-    expect((await call(calm)).status).toBe(403);
-    // Users have a limit of their own: none here, whatever they are called.
-    const namesake = `key ${prefixOf(eager)}`;
-    for (let i = 0; i < 5; i += 1) {
-      expect((await limited.call('GET', '/api/v1/me/hello', { as: namesake })).status).toBe(200);
-    }
-  });
-});
-
 describe('the first admin key', () => {
   let empty: TestDatabase;
   beforeAll(async () => {

@@ -1,31 +1,17 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startFakeStripe } from '../../packages/fake-stripe/src/fake-stripe.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { describe, expect, test } from 'vitest';
 import { makeFolder, runPurser, servePurser, startPurser } from '../support/process.ts';
 import { buyPack } from '../support/reconcile.ts';
-import { publishPrices, until } from '../support/stripe.ts';
+import {
+  balances,
+  database,
+  env,
+  fake,
+  reconcile,
+  useReconcileCommand,
+} from '../support/reconcile-command.ts';
+import { until } from '../support/stripe.ts';
 
-let database: TestDatabase;
-let fake: Awaited<ReturnType<typeof startFakeStripe>>;
-let env: Record<string, string>;
-beforeEach(async () => {
-  [database, fake] = await Promise.all([createTestDatabase(), startFakeStripe()]);
-  await publishPrices(database, new Map([['price_pack', 100]]));
-  env = {
-    NODE_ENV: 'test',
-    DATABASE_URL: database.url,
-    STRIPE_SECRET_KEY: 'sk_test_1',
-    STRIPE_API_BASE: fake.url,
-  };
-});
-afterEach(async () => {
-  await fake.stop();
-  await database.drop();
-});
-
-const reconcile = (...args: string[]) => runPurser(['reconcile', ...args], { env });
-const balances = () =>
-  database.sql('SELECT user_id, balance FROM v_credit_balance ORDER BY user_id');
+useReconcileCommand();
 
 describe('exit code 0', () => {
   test('when nothing is off', async () => {
@@ -86,17 +72,44 @@ describe('exit code 1', () => {
     expect(cursor).toEqual({ events_seen_until: null, objects_seen_until: null, holder: null });
   });
 
-  test('when it is stopped, with what it has seen, and the next run need not wait for it', async () => {
+  /** A run under way that has ten payments to repair. */
+  async function startSlowly() {
     for (let i = 0; i < 10; i++) buyPack({ fake });
     fake.setFault({ kind: 'slow', ms: 200 });
     const asked = fake.requests();
     const program = startPurser(['reconcile', '--apply'], { env });
     await until(async () => fake.requests() > asked + 1);
+    return program;
+  }
+
+  test('when it is stopped, with what it has seen, and the next run need not wait for it', async () => {
+    const program = await startSlowly();
     const { code, stdout } = await program.stop('SIGINT');
     expect(code).toBe(1);
     expect(stdout).toContain('NOT COMPLETE: it was stopped before its end.\n');
     fake.setFault(null);
     expect(await reconcile('--apply')).toMatchObject({ code: 0 });
+  });
+
+  test('when one was killed, until its lease is over; then all is done that it had not', async () => {
+    const program = await startSlowly();
+    await program.stop('SIGKILL');
+    fake.setFault(null);
+    expect(
+      await database.sql(
+        `SELECT events_seen_until, objects_seen_until, looked_back_at, held_until > now() AS held
+           FROM stripe_reconcile`,
+      ),
+    ).toEqual([
+      { events_seen_until: null, objects_seen_until: null, looked_back_at: null, held: true },
+    ]);
+    const busy = 'purser: A run that repairs is under way; wait until it has ended.\n';
+    expect(await reconcile('--apply')).toMatchObject({ code: 1, stderr: busy });
+    await database.sql("UPDATE stripe_reconcile SET held_until = now() - interval '1 second'");
+    expect(await reconcile('--apply')).toMatchObject({ code: 0 });
+    expect(await balances()).toEqual(
+      Array.from({ length: 10 }, () => expect.objectContaining({ balance: 100 })),
+    );
   });
 
   test('when another run repairs at this moment, or the key is of another account', async () => {
@@ -114,34 +127,6 @@ describe('exit code 1', () => {
   });
 });
 
-test('--accept ends what nothing shall be done about, and keeps who said so and why', async () => {
-  const { session } = buyPack({ fake }, { price: 'price_unknown' });
-  fake.advance(31 * 86_400);
-  const accept = () => reconcile('--accept', session, '--why', 'a gift', '--by', 'alice');
-  expect(await accept()).toMatchObject({
-    ...{ code: 1, stdout: '' },
-    stderr: `${session}: no run with --apply has left anything about it.\n`,
-  });
-  expect(await reconcile('--apply')).toMatchObject({ code: 1 });
-  expect(await accept()).toMatchObject({
-    code: 0,
-    stdout: `${session} is accepted.\n`,
-    stderr: '',
-  });
-  expect(await database.sql('SELECT object, note FROM stripe_findings')).toEqual([
-    { object: session, note: 'accepted by alice: a gift' },
-  ]);
-  for (const args of [['--apply'], []]) {
-    const { code, stdout } = await reconcile(...args);
-    expect(stdout).toContain('Stripe and the ledger agree.');
-    expect(code).toBe(0);
-  }
-  // What was accepted stays so, whatever becomes possible.
-  await publishPrices(database, new Map([['price_unknown', 100]]));
-  expect(await reconcile('--apply')).toMatchObject({ code: 0 });
-  expect(await balances()).toEqual([]);
-});
-
 test('exit code 2, with the usage, for what it does not understand', async () => {
   const wrong = [
     ...['yesterday', '7', '2026-13-01', '2099-01-01'].map((since) => ['--since', since]),
@@ -149,6 +134,11 @@ test('exit code 2, with the usage, for what it does not understand', async () =>
     ...[
       ['--accept', 'cs_1', '--why', ' '],
       ['--accept', 'cs_1', '--why', 'a gift', '--apply'],
+      ['--accept', 'cs_1', '--why', 'a gift', '--unaccept', 'cs_1'],
+      ['--unaccept', 'cs_1', '--why', 'a gift'],
+      ['--unaccept', 'cs_1', '--json'],
+      ['--accepted', '--since', '7d'],
+      ['--accepted', '--apply'],
     ],
   ];
   const ended = await Promise.all(wrong.map((args) => reconcile(...args)));
@@ -172,7 +162,7 @@ test('--json is one document, of this shape', async () => {
       ...{ events: 0, sessions: 1, invoices: 0, refunds: 0, disputes: 0, credit_notes: 0 },
       payments: 0,
     },
-    ...{ found: 1, repaired: 0, left: 1, problems: [] },
+    ...{ found: 1, repaired: 0, left: 1, waiting: 0, problems: [] },
     findings: [
       {
         ...{ what: 'paid-but-not-granted', object: session, user: userId },

@@ -65,7 +65,9 @@ test('without any environment it prints what a person needs, and the lines to pa
 
   const { stdout } = await runInShell(blockToPaste(banner));
   const [before, bought, after] = stdout.trim().split(/\n(?=Simulated|\{"data":\{"balance":497)/);
-  expect(JSON.parse(before ?? '')).toEqual({ data: { balance: 0, available: 0, held: 0 } });
+  expect(JSON.parse(before ?? '')).toEqual({
+    data: { balance: 0, available: 0, held: 0, seq: 0, lots: [] },
+  });
   expect(bought).toContain('demo paid for 1 × price_starter');
   expect(JSON.parse(after ?? '').data).toMatchObject({
     balance: 497,

@@ -44,6 +44,7 @@ describe('what is read', () => {
     expect(read()).toMatchObject({
       logLevel: 'info',
       rateLimits: { user: 600, key: 60_000 },
+      userWrites: 'all',
       adminKey: null,
       alertRules: { lowCredits: [], expiringWithin: 7 * 86_400_000 },
       allowsPrivateTargets: false,

@@ -97,6 +97,7 @@ describe('what is refused', () => {
     ['PURSER_ADMIN_KEY', MARK, /must be purser_sk_ and then 43 characters/],
     ['PURSER_ADMIN_KEY', `purser_sk_${MARK.repeat(6)}A`, /must be purser_sk_ and then/],
     ['PURSER_ADMIN_KEY', `purser_sk_${'A'.repeat(43)}`, /must be purser_sk_ and then/],
+    ['USER_TOKEN_WRITES', 'off', /must be one of all, checkout, none/],
     ['KEY_RATE_LIMIT_PER_MINUTE', '-1', /must be a whole number from 0 to 1000000/],
   ])('%s=%s', (name, text, problem) => {
     const { problems, message } = refusal({ ...PRODUCTION, [name]: text });

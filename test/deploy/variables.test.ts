@@ -80,6 +80,7 @@ describe('render.yaml', async () => {
     expect(rest).toMatchObject({ mode: 'production', host: defaults.host, port: 10_000 });
     expect(rest.auth).toEqual(defaults.auth);
     expect(rest.rateLimits).toEqual(defaults.rateLimits);
+    expect(rest.userWrites).toBe(defaults.userWrites);
     expect(allowedOrigins).toEqual(['https://app.example.com']);
     expect(stripe.apiBase).toEqual({ host: 'api.stripe.com', port: 443, protocol: 'https' });
   });

@@ -58,7 +58,7 @@ describe.each(SPENDING)('POST %s: what is refused', (url, amount, note, longest)
   });
 
   test.each(['{}', `{"${note}":"x"}`])(`a body without ${amount}: %s`, async (body) => {
-    expectError(await post(body), invalid(`The field \`${amount}\` is missing.`));
+    expectError(await post(body), invalid(`Send either \`${amount}\` or \`operation\`.`));
   });
 
   test.each(['null', '5', '"delta"', 'true'])('a body that is %s', async (body) => {
@@ -111,7 +111,7 @@ describe.each(SPENDING)('POST %s: what is refused', (url, amount, note, longest)
     'an unknown field: `%s`',
     async (name) => {
       const answer = await post({ [amount]: 1, [name]: 1 });
-      const known = `known are \`${amount}\` and \`${note}\``;
+      const known = `known are \`${amount}\`, \`operation\`, \`quantity\` and \`${note}\``;
       expectError(answer, invalid(`The field \`${name}\` is not known here; ${known}.`));
     },
   );
@@ -137,13 +137,13 @@ describe.each(SPENDING)('POST %s: what is refused', (url, amount, note, longest)
   });
 
   test.each(['__proto__', 'constructor'])('a field that would change a %s', async (name) => {
-    const known = `known are \`${amount}\` and \`${note}\``;
+    const known = `known are \`${amount}\`, \`operation\`, \`quantity\` and \`${note}\``;
     const message = `The field \`${name}\` is not known here; ${known}.`;
     for (const value of [`{"${note}":"x"}`, '{"prototype":{}}', `{"${amount}":1}`]) {
       expectError(await post(`{"${amount}":1,"${name}":${value}}`), invalid(message));
     }
     const instead = await post(`{"${name}":{"${amount}":1}}`);
-    expectError(instead, invalid(`The field \`${amount}\` is missing.`));
+    expectError(instead, invalid(message));
   });
 
   test.each(['gzip', 'br', 'GZIP', 'gzip, identity'])('a body in %s', async (coding) => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Stripe } from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { makeServiceKey } from '../../src/auth/service-key.ts';
 import { type Answer, startTestApp, type TestApp, WEBHOOK_SECRET } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
@@ -8,11 +9,13 @@ import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 let database: TestDatabase;
 let proxy: DatabaseProxy;
 let api: TestApp;
+let key: string;
 beforeAll(async () => {
   database = await createTestDatabase();
   proxy = await startProxy(database.url);
   api = await startTestApp({ database, databaseUrl: proxy.url });
   await api.give('ada', 1_000);
+  key = await api.makeKey('admin');
 });
 afterAll(async () => {
   await proxy.comeBack();
@@ -38,6 +41,11 @@ const NEEDY: Readonly<Record<string, () => Promise<Answer>>> = {
   entries: () => api.call('GET', '/api/v1/me/credits/entries', { as: 'ada' }),
   debit: () => api.call('POST', '/api/v1/credits/debit', { as: 'ada', body: { delta: 1 } }),
   'use-credits': () => api.call('POST', '/api/v1/use-credits', { as: 'ada', body: { units: 1 } }),
+  'credits of a user': () => api.call('GET', '/api/v1/users/ada/credits', { key }),
+  'entries of a user': () => api.call('GET', '/api/v1/users/ada/credits/entries', { key }),
+  'debit of a user': () =>
+    api.call('POST', '/api/v1/users/ada/credits/debit', { key, body: { delta: 1 } }),
+  'revoke-sessions': () => api.call('POST', '/api/v1/users/bob/revoke-sessions', { key }),
   webhook: deliverEvent,
 };
 
@@ -110,6 +118,17 @@ describe.each(FAULTS)('while the database %s', (_, begin) => {
     const bad = { as: 'ada', body: { delta: 0 } };
     expect((await api.call('POST', '/api/v1/credits/debit', bad)).status).toBe(400);
   });
+});
+
+test('a key that is not remembered is a 503 while the database is away, and not a 401', async () => {
+  const unknown = makeServiceKey();
+  const other = await api.makeKey('credits:read');
+  const call = (one: string) => api.call('GET', '/api/v1/users/ada/credits', { key: one });
+  await proxy.goAway();
+  for (const one of [other, unknown]) expectAway('key', await within5s(call(one)));
+  await proxy.comeBack();
+  await expect.poll(async () => (await call(other)).status).toBe(200);
+  expect((await call(unknown)).status).toBe(401);
 });
 
 test('a server that starts before its database answers 503, then works', async () => {

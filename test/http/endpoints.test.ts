@@ -51,10 +51,17 @@ describe('the signed-in user', () => {
   test('GET /api/v1/me/credits is 0 for a user whom nobody knows, and what was given after', async () => {
     const before = await api.call('GET', '/api/v1/me/credits', { as: 'reader' });
     expect(before.status).toBe(200);
-    expect(before.body).toEqual({ data: { balance: 0, available: 0, held: 0 } });
+    expect(before.body).toEqual({
+      data: { balance: 0, available: 0, held: 0, seq: 0, lots: [] },
+    });
     await api.give('reader', 500);
     const after = await api.call('GET', '/api/v1/me/credits', { as: 'reader' });
-    expect(after.body).toEqual({ data: { balance: 500, available: 500, held: 0 } });
+    expect(after.body).toEqual({
+      data: {
+        ...{ balance: 500, available: 500, held: 0, seq: 1 },
+        lots: [{ seq: 1, category: 'purchase', free: 500, priority: 0, expires_at: null }],
+      },
+    });
   });
 
   test('nobody sees or spends what another has', async () => {

@@ -12,6 +12,11 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
+let key: string;
+beforeAll(async () => {
+  key = await api.makeKey('admin');
+});
+
 const ROUTES = [
   ['GET', '/api/v1/me/credits', undefined],
   ['GET', '/api/v1/me/credits/entries', undefined],
@@ -19,11 +24,20 @@ const ROUTES = [
   ['POST', '/api/v1/use-credits', { units: 1 }],
 ] as const;
 
-test.each(ROUTES)(
+const KEY_ROUTES = [
+  ['GET', '/api/v1/users/ada/credits', undefined],
+  ['GET', '/api/v1/users/ada/credits/entries', undefined],
+  ['POST', '/api/v1/users/ada/credits/debit', { delta: 1 }],
+  ['POST', '/api/v1/users/ada/use-credits', { units: 1 }],
+  ['POST', '/api/v1/users/ada/grants', { amount: 1, category: 'bonus', reason: 'r' }],
+] as const;
+
+test.each([...ROUTES, ...KEY_ROUTES])(
   'a failure inside %s %s says nothing but the code and the request id',
   async (method, url, body) => {
-    const headers = { origin: FRONT_END };
-    const answer = await api.callAndFail(method, url, { as: 'ada', body, headers });
+    const headers = { origin: FRONT_END, 'idempotency-key': 'k' };
+    const caller = url.includes('/users/') ? { key } : { as: 'ada' };
+    const answer = await api.callAndFail(method, url, { ...caller, body, headers });
     const id = answer.headers['x-request-id'];
     expect(answer.status).toBe(500);
     expect(answer.body).toEqual({
@@ -56,10 +70,13 @@ const counts: Ledger['counts'] = {
 
 test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body) => {
   const app = await buildApp({
-    ledger: { post: fail, balance: fail, entries: fail, counts, close: async () => {} },
+    ledger: { post: fail, balance: fail, hold: fail, entries: fail, counts, close: async () => {} },
+    operations: new Map(),
     shop: async () => {},
     guard: createGuard(createTestAuthenticator()),
     rateLimits: { user: 0, key: 0 },
+    userWrites: 'all',
+    revokeSessions: fail,
     allowedOrigins: [],
     health: { version: '1', authDisabled: true, checkDatabase: async () => {} },
     listPacks: async () => [],

@@ -31,23 +31,51 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const GUARDED = [400, 401, 403, 429, 500, 503];
-const SPENDING = [...GUARDED, 402, 409, 413, 415];
+const SPENDING = [...GUARDED, 402, 409, 413, 415, 422];
+const ENDING = [...GUARDED, 404, 409, 413, 415];
+const REVOKING = [...GUARDED, 413, 415];
 const SHOPPING = [...GUARDED, 413, 415, 502];
 const OPERATIONS: readonly (readonly [string, string, string, readonly number[]])[] = [
   ['get', '/livez', 'livez', []],
   ['get', '/healthz', 'healthz', [503]],
   ['get', '/api/v1/packs', 'listPacks', [400, 500, 503]],
+  ['get', '/api/v1/operations', 'listOperations', [400, 500, 503]],
   ['get', '/api/v1/me/hello', 'hello', GUARDED],
   ['get', '/api/v1/me/credits', 'getCredits', GUARDED],
   ['get', '/api/v1/me/credits/entries', 'listEntries', GUARDED],
   ['post', '/api/v1/credits/debit', 'debit', SPENDING],
   ['post', '/api/v1/use-credits', 'useCredits', SPENDING],
+  ['post', '/api/v1/credits/check', 'checkCredits', [...GUARDED, 413, 415, 422]],
+  ['get', '/api/v1/users/{user_id}/credits', 'getCreditsForUser', GUARDED],
+  ['get', '/api/v1/users/{user_id}/credits/entries', 'listEntriesForUser', GUARDED],
+  ['post', '/api/v1/users/{user_id}/credits/debit', 'debitForUser', SPENDING],
+  ['post', '/api/v1/users/{user_id}/use-credits', 'useCreditsForUser', SPENDING],
+  [
+    'post',
+    '/api/v1/users/{user_id}/credits/check',
+    'checkCreditsForUser',
+    [...GUARDED, 413, 415, 422],
+  ],
+  ['post', '/api/v1/users/{user_id}/holds', 'openHoldForUser', SPENDING],
+  ['get', '/api/v1/users/{user_id}/holds', 'listHoldsForUser', GUARDED],
+  ['get', '/api/v1/users/{user_id}/holds/{hold_id}', 'getHoldForUser', [...GUARDED, 404]],
+  [
+    'post',
+    '/api/v1/users/{user_id}/holds/{hold_id}/capture',
+    'captureHoldForUser',
+    [...ENDING, 402],
+  ],
+  ['post', '/api/v1/users/{user_id}/holds/{hold_id}/release', 'releaseHoldForUser', ENDING],
+  ['post', '/api/v1/users/{user_id}/reversals', 'reverseForUser', ENDING],
+  ['post', '/api/v1/debits/batch', 'debitBatch', [...GUARDED, 413, 415]],
+  ['post', '/api/v1/users/{user_id}/revoke-sessions', 'revokeSessionsForUser', REVOKING],
+  ['post', '/api/v1/users/{user_id}/grants', 'grantForUser', [...GUARDED, 409, 413, 415]],
   ['post', '/api/v1/checkout-sessions', 'createCheckoutSession', [...SHOPPING, 409, 422]],
   ['post', '/api/v1/checkout-sessions/{id}/sync', 'syncCheckoutSession', [...SHOPPING, 404]],
   ['post', '/api/v1/portal-sessions', 'createPortalSession', [...SHOPPING, 409]],
   ['post', '/webhooks/stripe', 'receiveStripeEvent', [400, 413, 503]],
 ];
-const OPEN = ['/livez', '/healthz', '/api/v1/packs', '/webhooks/stripe'];
+const OPEN = ['/livez', '/healthz', '/api/v1/packs', '/api/v1/operations', '/webhooks/stripe'];
 
 const operation = (method: string, path: string) => document.paths[path]?.[method] as Operation;
 
@@ -68,7 +96,11 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
 
   test('says who may call', () => {
     const security = operation(method, path).security ?? document.security;
-    expect(security).toEqual(OPEN.includes(path) ? [] : [{ session: [] }]);
+    if (path.startsWith('/api/v1/users/') || path === '/api/v1/debits/batch') {
+      expect(security).toEqual([{ service_key: [expect.stringMatching(/^(credits:|admin$)/)] }]);
+    } else {
+      expect(security).toEqual(OPEN.includes(path) ? [] : [{ session: [] }]);
+    }
   });
 
   test('has a schema for each of its answers', () => {
@@ -80,11 +112,9 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
   });
 });
 
-test('the scheme is a Bearer token', () => {
-  expect(document.components.securitySchemes.session).toMatchObject({
-    type: 'http',
-    scheme: 'bearer',
-  });
+test('the schemes are Bearer tokens', () => {
+  const bearer = expect.objectContaining({ type: 'http', scheme: 'bearer' });
+  expect(document.components.securitySchemes).toEqual({ session: bearer, service_key: bearer });
 });
 
 test('every schema is valid JSON Schema 2020-12, and every reference leads somewhere', () => {
@@ -143,9 +173,9 @@ test.each([
   expect(requestBody).toMatchObject({ required: true });
   expect(at(requestBody, 'content', 'application/json', 'schema')).toMatchObject({
     type: 'object',
-    required: [amount],
     additionalProperties: false,
     properties: {
+      operation: { type: 'string' },
       [amount]: { type: 'integer', minimum: 1, maximum: 1e12 },
       [note]: { type: 'string' },
     },
@@ -156,7 +186,7 @@ test('the check of every answer of these tests notices what is not as published'
   const { faults } = readContract(document);
   const path = '/api/v1/me/credits';
   const headers = { 'content-type': 'application/json; charset=utf-8' };
-  const body = { data: { balance: 1, available: 1, held: 0 } };
+  const body = { data: { balance: 1, available: 1, held: 0, seq: 1, lots: [] } };
   expect(faults('GET', path, { status: 200, headers, body })).toEqual([]);
   expect(faults('GET', path, { status: 418, headers, body })).not.toEqual([]);
   expect(faults('GET', path, { status: 200, headers: {}, body })).not.toEqual([]);

@@ -83,3 +83,18 @@ test('600 a minute is the limit when nothing is configured', async () => {
   expect(await statuses(601, call)).toEqual([...Array(600).fill(200), 429]);
   await plain.close();
 });
+
+test('each service key has a budget of its own, which what it is refused counts against, too', async () => {
+  const env = { KEY_RATE_LIMIT_PER_MINUTE: '3', RATE_LIMIT_PER_MINUTE: '2' };
+  const limited = await startTestApp({ database, env });
+  const [eager, calm] = [await limited.makeKey('credits:spend'), await limited.makeKey('admin')];
+  const call = (key: string) => limited.call('GET', '/api/v1/users/ada/credits', { key });
+  expect(await statuses(4, () => call(eager))).toEqual([403, 403, 403, 429]);
+  expect(Number((await call(eager)).headers['retry-after'])).toBeGreaterThan(0);
+  expect((await call(calm)).status).toBe(200);
+  // Users have a limit and budgets of their own, whatever they are called.
+  const namesake = { as: `key ${eager.slice(0, 18)}` };
+  const hello = () => limited.call('GET', '/api/v1/me/hello', namesake);
+  expect(await statuses(3, hello)).toEqual([200, 200, 429]);
+  await limited.close();
+});

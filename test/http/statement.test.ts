@@ -41,8 +41,9 @@ test('an entry says what happened, who caused it and what was left', async () =>
   await fill('ada', 1);
   const { body } = await page('ada');
   const text = expect.any(String);
-  const untouched = { expires_at: null, payment: null, reverses_seq: null };
-  const common = { id: text, reason: null, held: 0, created_at: text, ...untouched };
+  const untouched = { expires_at: null, metadata: null, payment: null, reverses_seq: null };
+  const neither = { hold_id: null, operation: null, quantity: null };
+  const common = { id: text, reason: null, held: 0, created_at: text, ...untouched, ...neither };
   expect(body).toEqual({
     data: [
       {

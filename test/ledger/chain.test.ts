@@ -30,6 +30,7 @@ const entry: fc.Arbitrary<Entry> = fc.record({
   category: fc.option(category),
   expiresAt: fc.option(fc.nat()),
   payment: fc.option(text),
+  invoiceLine: fc.option(text),
   reversesSeq: fc.option(fc.nat()),
   priority: fc.option(fc.integer()),
   holdId: fc.option(text),

@@ -4,7 +4,7 @@ import { emptyAccount, expiredLots, findBrokenRule } from '../../src/ledger/acco
 import type { Category } from '../../src/ledger/entry.ts';
 import { createEntryRules } from '../../src/ledger/entry-rules.ts';
 import { evolve } from '../../src/ledger/evolve.ts';
-import { clawBackTargets } from '../../src/ledger/payment.ts';
+import type { Reversed } from '../../src/ledger/payment.ts';
 import { debit, grant, lot, settlePayment } from '../support/commands.ts';
 import { createLife, DAY, START } from '../support/life.ts';
 
@@ -141,40 +141,6 @@ describe('whatever is bought, spent, refunded, disputed and let expire', () => {
   });
 });
 
-describe('how much of a payment is clawed back', () => {
-  const grants = fc.array(fc.integer({ min: 1, max: 1e12 }), { minLength: 1, maxLength: 8 });
-  const asGrants = (amounts: readonly number[]) =>
-    amounts.map((amount, i) => ({
-      ...{ userId: 'u', seq: i + 1, amount, category: 'purchase' as const, priority: 0 },
-      ...{ expiresAt: null, lots: [], clawedBack: 0, clawedElsewhere: 0 },
-    }));
-
-  test('is the floor of the share in exact arithmetic, spread within each grant', () => {
-    const paid = fc.integer({ min: 1, max: 99_999_999 });
-    fc.assert(
-      fc.property(grants, paid, fc.nat(99_999_999), (amounts, amountPaid, back) => {
-        const targets = clawBackTargets({
-          ...{ grants: asGrants(amounts), amountPaid, amountReversed: back },
-        });
-        const reversed = BigInt(Math.min(back, amountPaid));
-        const all = amounts.reduce((sum, amount) => sum + BigInt(amount), 0n);
-        const total = targets.reduce((sum, target) => sum + BigInt(target), 0n);
-        expect(total).toBe((all * reversed) / BigInt(amountPaid));
-        for (const [i, target] of targets.entries()) {
-          const share = BigInt(amounts[i] ?? 0) * reversed;
-          expect(BigInt(target) - share / BigInt(amountPaid)).toBeOneOf([0n, 1n]);
-          expect(target).toBeLessThanOrEqual(amounts[i] ?? 0);
-        }
-      }),
-    );
-  });
-
-  test('is nothing when nothing was paid', () => {
-    const free = { grants: asGrants([100]), amountPaid: 0, amountReversed: 50 };
-    expect(clawBackTargets(free)).toEqual([0]);
-  });
-});
-
 test('a refund takes the payment’s own lot first, then what burns first, and only then debt', () => {
   const life = createLife();
   life.post(grant('u', 30, { grantKey: 'cs_a' }));
@@ -228,6 +194,28 @@ test('what a claw-back took from others comes back for good, though the grant ha
   const after = life.post(debit('u', 1));
   expect(after).toMatchObject({ ok: true, account: { balance: 99 } });
   expect(life.history.filter(({ kind }) => kind === 'expiry')).toMatchObject([{ delta: -30 }]);
+});
+
+test('what moves from one line to another is given back first, and spares other credits', () => {
+  const life = createLife();
+  const included = { category: 'included', expiresAt: START + 30 * DAY } as const;
+  const grants = [
+    lot(100, { invoiceLine: 'il_a' }),
+    lot(100, { ...included, invoiceLine: 'il_b' }),
+  ] as const;
+  life.post(grant('u', 1, { grants, grantKey: 'in_a' }));
+  life.reverse('in_a', 200, 100);
+  life.post(settlePayment('u', 'in_a'));
+  life.post(debit('u', 100));
+  life.post(grant('u', 70, { grantKey: 'cs_b' }));
+  const named: Reversed['lines'] = new Map([
+    ['il_a', { amountPaid: 100, amountReversed: 100 }],
+    ['il_b', { amountPaid: 100, amountReversed: 0 }],
+  ]);
+  life.reverse('in_a', 200, 100, named);
+  life.post(settlePayment('u', 'in_a'));
+  expect(life.account()).toMatchObject({ balance: 70, debt: 0, lots: [{ free: 70 }] });
+  expect(life.account().lots).toMatchObject([{ category: 'purchase', expiresAt: null }]);
 });
 
 test('settling again changes nothing and answers with the entry that did it', () => {

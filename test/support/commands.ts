@@ -13,7 +13,11 @@ const NO_NOTE = { reason: null, ref: null, metadata: null } as const;
 
 /** One lot of `amount` credits, bought unless something else is said. */
 export function lot(amount: number, more: Partial<Grant> = {}): Grant {
-  return { category: 'purchase', amount, priority: 0, expiresAt: null, ...NO_NOTE, ...more };
+  return {
+    ...{ category: 'purchase', amount, priority: 0, expiresAt: null, invoiceLine: null },
+    ...NO_NOTE,
+    ...more,
+  };
 }
 
 /** A command that grants `amount` bought credits. */

@@ -49,8 +49,13 @@ export function createLife(limits: Limits = DEFAULT_LIMITS) {
     wait(days: number) {
       now += days * DAY;
     },
-    reverse(payment: string, amountPaid: number, amountReversed: number) {
-      reversed.set(payment, { amountPaid, amountReversed });
+    reverse(
+      payment: string,
+      amountPaid: number,
+      amountReversed: number,
+      lines: Reversed['lines'] = new Map(),
+    ) {
+      reversed.set(payment, { amountPaid, amountReversed, lines });
     },
     post(command: Command) {
       postDue();

@@ -251,7 +251,9 @@ export function createNaiveAccount(limits: Limits) {
     for (const { i } of byRemainder) {
       if (missing-- > 0) targets[i] = (targets[i] ?? 0) + 1;
     }
-    for (const [i, one] of granted.entries()) move(one, (targets[i] ?? 0) - one.clawedBack);
+    const changes = granted.map((one, i) => ({ one, by: (targets[i] ?? 0) - one.clawedBack }));
+    for (const { one, by } of changes.filter((change) => change.by < 0)) move(one, by);
+    for (const { one, by } of changes.filter((change) => change.by > 0)) move(one, by);
     return null;
   }
 

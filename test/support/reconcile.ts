@@ -52,3 +52,16 @@ export function buyPack(
   const { object, events } = fake.paySession(id);
   return { userId, session: id, intent: String(object['payment_intent']), events };
 }
+
+/** Lets Stripe forget its events, as it does after 30 days, but not what they told of. */
+export function forgetEvents({ fake }: Pick<StripeStage, 'fake'>): void {
+  fake.advance(31 * 86_400);
+}
+
+/** Time goes by: what was created before lies behind the cursor, and no list shows it any more. */
+export function passBy({ db }: Pick<StripeStage, 'db'>) {
+  return db.sql(
+    `UPDATE stripe_reconcile
+        SET objects_seen_until = now() + interval '2 days', looked_back_at = now()`,
+  );
+}

@@ -142,14 +142,37 @@ test('manual capture takes the money later, without a session event', async () =
   expect(object).toMatchObject({ status: 'complete', payment_status: 'unpaid' });
   const intent = idIn(object, 'payment_intent');
   await expect(client.refunds.create({ payment_intent: intent })).rejects.toThrow(/captured/);
+  const expand = ['latest_charge.balance_transaction'];
+  const authorized = await client.paymentIntents.retrieve(intent, { expand });
+  expect(authorized.latest_charge).toMatchObject({ balance_transaction: null });
+  fake.advance(86_400);
   const captured = fake.capturePayment(intent, 400);
-  expect(typesOf(captured.events)).toEqual(['charge.captured', 'payment_intent.succeeded']);
+  const { latest_charge: charge } = await client.paymentIntents.retrieve(intent, { expand });
+  expect(charge).toMatchObject({
+    amount: 1000,
+    amount_captured: 400,
+    amount_refunded: 600,
+    balance_transaction: { amount: 400, created: fake.now(), source: Object(charge).id },
+  });
+  expect(typesOf(captured.events)).toEqual([
+    'refund.created',
+    'charge.refunded',
+    'charge.captured',
+    'payment_intent.succeeded',
+  ]);
+  const [released] = (await client.refunds.list({ payment_intent: intent })).data;
+  expect(released).toMatchObject({ amount: 600, status: 'succeeded', balance_transaction: null });
+  await expect(client.refunds.create({ payment_intent: intent, amount: 401 })).rejects.toThrow();
   expect(captured.object['amount_received']).toBe(400);
   expect((await client.checkout.sessions.retrieve(id)).payment_status).toBe('paid');
 
   const other = fake.createSession({ lines: PACK, capture: 'manual' });
   const given = fake.cancelPayment(idIn(fake.paySession(other.id).object, 'payment_intent'));
-  expect(typesOf(given.events)).toEqual(['charge.refunded', 'payment_intent.canceled']);
+  expect(typesOf(given.events)).toEqual([
+    'refund.created',
+    'charge.refunded',
+    'payment_intent.canceled',
+  ]);
 });
 
 test('setup mode saves a payment method and takes no money', () => {

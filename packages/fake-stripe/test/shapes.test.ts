@@ -101,6 +101,28 @@ test('a credit note’s refund is one in the older version, a list in the curren
   expect(current['refunds']).toMatchObject([{ refund }]);
 });
 
+test('a credit note’s lines name the invoice’s, with their share of its discounts and taxes', () => {
+  const { object } = fake.issueInvoice({
+    customer: 'cus_1',
+    lines: [{ price: 'price_x', unitAmount: 1000, discount: 100, tax: 90 }, { price: 'price_y' }],
+  });
+  const [line] = fake.store.need('invoice', object.id).lines;
+  const { events } = fake.issueCreditNote(object.id, {
+    lines: [{ line: line?.id ?? '', amount: 500 }],
+  });
+  const { current, acacia } = both(named(events, 'credit_note.created'));
+  const credited = { invoice_line_item: line?.id, amount: 500, discount_amount: 50 };
+  const told = { total: 495, subtotal: 500, discount_amount: 50 };
+  expect(current).toMatchObject({
+    ...{ ...told, post_payment_amount: 495, total_taxes: [{ amount: 45 }] },
+    lines: { data: [{ ...credited, taxes: [{ amount: 45, tax_behavior: 'exclusive' }] }] },
+  });
+  expect(acacia).toMatchObject({
+    ...{ ...told, tax_amounts: [{ amount: 45 }] },
+    lines: { data: [{ ...credited, tax_amounts: [{ amount: 45, inclusive: false }] }] },
+  });
+});
+
 test('both shapes say the same amounts, with discounts and taxes', () => {
   const lines = [{ price: 'price_x', unitAmount: 700, quantity: 2, discount: 100, tax: 130 }];
   const { current, acacia } = both(fake.payInvoice({ subscription: 'sub_x', lines }));

@@ -213,35 +213,3 @@ test('an invoice by hand belongs to no subscription', () => {
   });
   expect(typesOf(fake.voidInvoice(open.object.id).events)).toEqual(['invoice.voided']);
 });
-
-test('credit notes go back as a refund, out of band or as credit, and can be voided', async () => {
-  const lines = [{ price: 'price_one', unitAmount: 900 }];
-  const issue = (how: 'card' | 'out_of_band' = 'card') =>
-    fake.issueInvoice({ customer: 'cus_kim', lines, how }).object;
-  const refunded = fake.issueCreditNote(issue().id, { amount: 300 });
-  expect(typesOf(refunded.events)).toEqual([
-    'refund.created',
-    'charge.refunded',
-    'credit_note.created',
-    'invoice.updated',
-  ]);
-  expect(refunded.object).toMatchObject({
-    refunds: [{ amount_refunded: 300 }],
-    type: 'post_payment',
-  });
-
-  const invoice = issue();
-  const outside = fake.issueCreditNote(invoice.id, { amount: 400, outOfBand: 400 });
-  expect(typesOf(outside.events)).toEqual(['credit_note.created', 'invoice.updated']);
-  expect(outside.object).toMatchObject({ out_of_band_amount: 400, refunds: [] });
-  expect((await client.invoices.retrieve(invoice.id)).post_payment_credit_notes_amount).toBe(400);
-  expect(() => fake.issueCreditNote(invoice.id, { amount: 501 })).toThrow(/more than what is left/);
-  const voided = fake.voidCreditNote(outside.object.id);
-  expect(typesOf(voided.events)).toEqual(['credit_note.voided', 'invoice.updated']);
-  expect((await client.creditNotes.list({ invoice: invoice.id })).data[0]?.status).toBe('void');
-
-  const balance = fake.issueCreditNote(issue().id, { amount: 200, toBalance: 200 });
-  expect(typesOf(balance.events)).toContain('customer.updated');
-  const { id } = issue('out_of_band');
-  expect(() => fake.issueCreditNote(id)).toThrow(/nothing was charged/);
-});

@@ -1,29 +1,39 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
+import type { PriceList } from '../../price-list.ts';
+import type { Door } from '../door.ts';
+import { operationFields, priceOf } from '../pricing.ts';
 import { Amount, Reason } from '../schemas.ts';
 import { spend, spendSchema } from '../spend.ts';
 
-/** POST /api/v1/credits/debit: takes credits from the signed-in user, or answers 402. */
+/** POST …/credits/debit: takes credits from a user, or answers 402. */
 export const debitRoute =
-  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  (ledger: Ledger, door: Door, prices: PriceList): FastifyPluginAsyncTypebox =>
   async (app) => {
+    const { url, options, schema } = door({
+      id: 'debit',
+      summary: 'Spend credits',
+      path: '/credits/debit',
+      scope: 'credits:spend',
+    });
     app.post(
-      '/api/v1/credits/debit',
+      url,
       {
+        ...options,
         schema: {
-          operationId: 'debit',
-          summary: 'Spend credits',
+          ...schema,
           ...spendSchema,
           body: Type.Object(
-            { delta: Amount, reason: Type.Optional(Reason) },
+            { delta: Type.Optional(Amount), ...operationFields, reason: Type.Optional(Reason) },
             { additionalProperties: false },
           ),
         },
       },
       async (request, reply) => {
-        const { delta: amount, reason = null } = request.body;
-        return spend(ledger, request, reply, { amount, reason, ref: null });
+        const { delta, reason = null, ...asked } = request.body;
+        const price = priceOf(prices, 'delta', delta, asked);
+        return spend(ledger, request, reply, { ...price, reason, ref: null });
       },
     );
   };

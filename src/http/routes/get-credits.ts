@@ -1,19 +1,26 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { guardedErrors, NoQuery } from '../../operation.ts';
+import type { Door } from '../door.ts';
 import { BalanceEnvelope, toBalance } from '../schemas.ts';
 
-/** GET /api/v1/me/credits: what the signed-in user has. */
+/** GET …/credits: what a user has. */
 export const getCreditsRoute =
-  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  (ledger: Ledger, door: Door): FastifyPluginAsyncTypebox =>
   async (app) => {
+    const { url, options, schema } = door({
+      id: 'getCredits',
+      summary: 'The balance',
+      path: '/credits',
+      under: '/me',
+      scope: 'credits:read',
+    });
     app.get(
-      '/api/v1/me/credits',
+      url,
       {
+        ...options,
         schema: {
-          operationId: 'getCredits',
-          summary: 'Your balance',
-          tags: ['Credits'],
+          ...schema,
           querystring: NoQuery,
           response: { 200: BalanceEnvelope, ...guardedErrors },
         },

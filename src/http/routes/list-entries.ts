@@ -2,25 +2,32 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { guardedErrors } from '../../operation.ts';
+import type { Door } from '../door.ts';
 import { Cursor, StatementEntry, toStatementEntry } from '../schemas.ts';
 
 /** How many entries a page has when the caller does not say. */
 const PAGE = 20;
 
-/** GET /api/v1/me/credits/entries: the statement, newest first. */
+/** GET …/credits/entries: the statement, newest first. */
 export const listEntriesRoute =
-  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  (ledger: Ledger, door: Door): FastifyPluginAsyncTypebox =>
   async (app) => {
+    const { url, options, schema } = door({
+      id: 'listEntries',
+      summary: 'The statement',
+      path: '/credits/entries',
+      under: '/me',
+      scope: 'credits:read',
+    });
     app.get(
-      '/api/v1/me/credits/entries',
+      url,
       {
+        ...options,
         schema: {
-          operationId: 'listEntries',
-          summary: 'Your statement',
+          ...schema,
           description:
             'Every change of the balance, newest first. A page is stable: entries are never ' +
             'changed, and new ones appear only before the first page.',
-          tags: ['Credits'],
           querystring: Type.Object(
             {
               limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: PAGE })),

@@ -1,29 +1,39 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { Amount, Ref } from '../schemas.ts';
+import type { PriceList } from '../../price-list.ts';
+import type { Door } from '../door.ts';
+import { priceFields, priceOf } from '../pricing.ts';
+import { Ref } from '../schemas.ts';
 import { spend, spendSchema } from '../spend.ts';
 
-/** POST /api/v1/use-credits: the same debit under its other name. */
+/** POST …/use-credits: the same debit under its other name. */
 export const useCreditsRoute =
-  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  (ledger: Ledger, door: Door, prices: PriceList): FastifyPluginAsyncTypebox =>
   async (app) => {
+    const { url, options, schema } = door({
+      id: 'useCredits',
+      summary: 'Spend credits (units and ref)',
+      path: '/use-credits',
+      scope: 'credits:spend',
+    });
     app.post(
-      '/api/v1/use-credits',
+      url,
       {
+        ...options,
         schema: {
-          operationId: 'useCredits',
-          summary: 'Spend credits (units and ref)',
+          ...schema,
           ...spendSchema,
           body: Type.Object(
-            { units: Amount, ref: Type.Optional(Ref) },
+            { ...priceFields, ref: Type.Optional(Ref) },
             { additionalProperties: false },
           ),
         },
       },
       async (request, reply) => {
-        const { units: amount, ref = null } = request.body;
-        return spend(ledger, request, reply, { amount, reason: null, ref });
+        const { units, ref = null, ...asked } = request.body;
+        const price = priceOf(prices, 'units', units, asked);
+        return spend(ledger, request, reply, { ...price, reason: null, ref });
       },
     );
   };

@@ -75,6 +75,7 @@ function grantEntry(
     balance: account.balance + amount,
     ...bringsIn(account, amount, grant, around.limits),
     payment: command.grantKey,
+    invoiceLine: grant.invoiceLine,
     stripeEventId: command.stripeEventId,
     grantKey: command.grantKey,
   };

@@ -86,11 +86,11 @@ function findOpenHold({ holds }: Account, holdId: string, around: Surroundings):
   const end = around.hold(holdId).find(({ kind }) => kind !== 'hold');
   if (!end) return refused({ code: 'hold_not_found' });
   if (end.kind === 'capture') return refused({ code: 'hold_captured' });
-  return refused({ code: hasExpired(end) ? 'hold_expired' : 'hold_released' });
+  return refused({ code: isEndedByItself(end) ? 'hold_expired' : 'hold_released' });
 }
 
 /** Nobody but the account itself ends a hold when its time has come. */
-export function hasExpired({ kind, actor, idempotencyKey }: Entry): boolean {
+export function isEndedByItself({ kind, actor, idempotencyKey }: Entry): boolean {
   return kind === 'release' && actor === 'system' && idempotencyKey === null;
 }
 

@@ -141,6 +141,7 @@ export function nextEntry(
     holdId: null,
     operation: null,
     payment: null,
+    invoiceLine: null,
     reversesSeq: null,
     leadSeq: null,
     actor: command.actor,

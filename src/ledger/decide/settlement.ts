@@ -29,7 +29,11 @@ export function decideSettlement(
   }));
   const { account, entries } = postAll(
     before,
-    changes.flatMap(inOwnTerms).filter(({ change }) => change !== 0),
+    // What comes back comes first, so that what is taken then finds it, instead of others' credits.
+    changes
+      .flatMap(inOwnTerms)
+      .filter(({ change }) => change !== 0)
+      .toSorted((a, b) => Math.sign(a.change) - Math.sign(b.change)),
     (after, { grant, change }) =>
       change > 0
         ? clawBackEntry(after, command, grant, change, around)

@@ -1,5 +1,6 @@
-import { at } from '../shapes/json.ts';
-import { ids, type Line, readInvoiceLine, readLines, readSessionLine } from '../shapes/shapes.ts';
+import { isObject, type Json } from '../shapes/json.ts';
+import { hasAllLines } from '../shapes/line-amounts.ts';
+import { type Line, readInvoiceLine, readLines, readSessionLine } from '../shapes/shapes.ts';
 import { type Answer, askForAll, type StripeApi } from './api.ts';
 
 /** Fetches every line item of a checkout session (`cs_…`), or every line of an invoice (`in_…`). */
@@ -14,23 +15,16 @@ export async function fetchLines(api: StripeApi, key: string): Promise<Answer<re
   return { kind: 'unusable', reason: `in Stripe's answer ${read.problem}` };
 }
 
-/**
- * The checkout session that made this invoice (`invoice_creation`), null when none did. Only the
- * payment intent tells; from API version 2025-03-31.basil on an event's invoice does not name it.
- */
-export async function fetchCheckout(
-  api: StripeApi,
-  { key, aliases }: { readonly key: string; readonly aliases: readonly string[] },
-): Promise<Answer<string | null>> {
-  return api.ask(async (client) => {
-    const paid = (await client.invoicePayments.list({ invoice: key, limit: 1 })).data[0];
-    const names = [...aliases, ...ids(at(paid?.payment, 'payment_intent'))];
-    const paymentIntent = names.find((name) => name.startsWith('pi_'));
-    if (paymentIntent === undefined) return null;
-    const sessions = await client.checkout.sessions.list({
-      payment_intent: paymentIntent,
-      limit: 1,
-    });
-    return sessions.data[0]?.id ?? null;
-  });
+/** A credit note (`cn_…`) with all of its lines; with the first ten where Stripe does not list them. */
+export async function fetchCreditNote(api: StripeApi, id: string): Promise<Answer<Json>> {
+  const asked = await api.ask((client) => client.creditNotes.retrieve(id));
+  if (asked.kind !== 'answer') return asked;
+  const note: unknown = asked.value;
+  if (!isObject(note) || hasAllLines(note)) {
+    return { kind: 'answer', value: isObject(note) ? note : {} };
+  }
+  const lines = await askForAll(api, (client, page) => client.creditNotes.listLineItems(id, page));
+  if (lines.kind === 'unreachable') return lines;
+  const value = lines.kind === 'answer' ? { ...note, lines: { data: lines.value } } : note;
+  return { kind: 'answer', value };
 }

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { isStorable } from '../../db/text.ts';
 import { MAX_AMOUNT } from '../../ledger/command.ts';
+import { OPERATION_NAME, OPERATION_PRICE } from '../../price-list.ts';
 import { isId, isObject } from '../shapes/json.ts';
 import type { Expiry, Terms, TermsByPrice } from './terms.ts';
 
@@ -60,6 +61,13 @@ export const CatalogueFile = Type.Object(
       Type.Union([Credits, TermsJson]),
       { description: 'By the id of Stripe’s Price: credits, or credits with their terms.' },
     ),
+    operations: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: OPERATION_NAME }),
+        Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: OPERATION_PRICE })]),
+        { description: 'What one unit of each operation costs, in credits: 10, or "0.002".' },
+      ),
+    ),
   },
   {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -97,13 +105,16 @@ export function parsePriceCredits(json: string): ReadPrices {
   return readPrices(parsed);
 }
 
-/** Reads the catalogue file, such as `{"prices": {"price_x": 100}}`. */
+/**
+ * Reads the prices of the catalogue file, such as `{"prices": {"price_x": 100}}`; what operations
+ * cost stands in the same file and is read elsewhere.
+ */
 export function parseCatalogueFile(json: string): ReadPrices {
   const parsed = parseJson(json);
   if (parsed === undefined) return nothing('is not JSON');
   const form = 'is not an object such as {"prices": {"price_x": 100}}';
   if (!isObject(parsed)) return nothing(form);
-  const { prices, $schema: _, ...others } = parsed;
+  const { prices, operations: _, $schema: __, ...others } = parsed;
   const { prices: read, problems } = isObject(prices) ? readPrices(prices) : nothing(form);
   return { prices: read, problems: [...Object.keys(others).map(isUnknown), ...problems] };
 }

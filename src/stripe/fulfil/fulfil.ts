@@ -1,11 +1,12 @@
 import type { StripeApi } from '../api/api.ts';
-import { fetchSession } from '../api/sessions.ts';
+import { fetchSession, whyNeverPaid } from '../api/sessions.ts';
 import type { Inbox, Verdict } from '../inbox/inbox.ts';
 import {
   API_IS_BACK,
   FOR_BUYER,
   FOR_RETURN,
   parked,
+  paymentIsKnown,
   slowPaymentEnds,
   userIsKnown,
 } from '../inbox/verdicts.ts';
@@ -13,10 +14,11 @@ import type { PaymentRecords } from '../payments/payment-records.ts';
 import type { Users } from '../payments/users.ts';
 import type { TakeBack } from '../reversals/take-back.ts';
 import type { Told } from '../shapes/event.ts';
-import { at, idOf, type Json } from '../shapes/json.ts';
+import { idOf, type Json } from '../shapes/json.ts';
 import { ENDS_OF_SLOW_PAYMENT, interpret } from './interpret.ts';
 import type { Link } from './interpretation.ts';
 import { createPay, type Pay, type PayOptions } from './pay.ts';
+import { moneyTime } from './payment-time.ts';
 
 export interface FulfilmentOptions extends PayOptions {
   readonly inbox: Inbox;
@@ -42,7 +44,8 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
     const verdict = await judge(told);
     const session = endedPayment(told);
     if (session === null || verdict.state === 'parked') return verdict;
-    return { ...verdict, wakes: [...(verdict.wakes ?? []), slowPaymentEnds(session)] };
+    const ended = [slowPaymentEnds(session), paymentIsKnown(session)];
+    return { ...verdict, wakes: [...(verdict.wakes ?? []), ...ended] };
   }
 
   async function judge(event: Told): Promise<Verdict> {
@@ -86,16 +89,15 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
       const answer = await fetchSession(api, session);
       switch (answer.kind) {
         case 'answer':
-          // Open when its event was created, so paid since; Stripe does not tell when.
-          return judge({ ...event, created: nowInSeconds(), object: answer.value, stale: false });
+          return judge(paidSince(event, answer.value));
         case 'unreachable':
           return parked(`unpaid: ${answer.reason}`, [ended, API_IS_BACK], FOR_RETURN);
         case 'unusable':
           return parked(`unpaid: ${answer.reason}`, [ended], FOR_BUYER);
       }
     }
-    const why = whyNotPaid(event.object);
-    if (why !== null) return { state: 'ignored', reason: why };
+    const why = whyNeverPaid(event.object);
+    if (why !== null) return { state: 'ignored', reason: why, wakes: [paymentIsKnown(session)] };
     const reason = 'unpaid: waits for checkout.session.async_payment_succeeded or _failed';
     return parked(reason, [ended], FOR_BUYER);
   }
@@ -123,19 +125,11 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
   return { fulfil, appraise, userOf };
 }
 
-const nowInSeconds = () => Math.floor(Date.now() / 1000);
-
-/** Why a completed session will not be paid any more; null when it may be, or nobody was asked. */
-function whyNotPaid(session: Json): string | null {
-  switch (at(session, 'payment_intent', 'status')) {
-    case 'canceled':
-      return 'its payment was canceled';
-    // To complete it the buyer had named a method, which has failed since; the buyer must order anew.
-    case 'requires_payment_method':
-      return 'its payment failed';
-    default:
-      return null;
-  }
+/** The session as it is now. It was unpaid when its event was created: what was booked later paid it. */
+function paidSince(event: Told, object: Json): Told {
+  const booked = moneyTime(object) ?? 0;
+  const created = booked >= event.created ? booked : Math.floor(Date.now() / 1000);
+  return { ...event, created, object, stale: false };
 }
 
 /** The session of which this tells that its slow payment has ended: by an event, or as it is now. */

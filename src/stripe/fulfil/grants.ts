@@ -1,11 +1,19 @@
+import { apportion } from '../../ledger/apportion.ts';
 import { type Grant, MAX_AMOUNT, MAX_GRANTS } from '../../ledger/command.ts';
 import type { Category } from '../../ledger/entry.ts';
 import { expiryOf, type PublishedTerms } from '../catalogue/terms.ts';
+import { type Amounts, byId, sum } from '../shapes/line-amounts.ts';
+import type { Paid } from '../shapes/money.ts';
 import type { Line } from '../shapes/shapes.ts';
 
 /** What the lines of a payment are worth. */
 export type Worth =
-  | { readonly kind: 'grant'; readonly grants: readonly [Grant, ...Grant[]] }
+  | {
+      readonly kind: 'grant';
+      readonly grants: readonly [Grant, ...Grant[]];
+      /** What each line of the invoice cost; null when that is not known. */
+      readonly lineAmounts: Amounts | null;
+    }
   | { readonly kind: 'nothing'; readonly reason: string }
   | { readonly kind: 'unknown_price'; readonly price: string }
   | { readonly kind: 'unusable'; readonly reason: string };
@@ -22,6 +30,7 @@ export interface Purchase {
   readonly freeLines: boolean;
   /** Whether it is an invoice that no subscription made: only terms that say so grant. */
   readonly manual: boolean;
+  readonly money: Paid;
   /** When it was paid, in seconds since 1970. */
   readonly paidAt: number;
 }
@@ -37,7 +46,8 @@ export function pricesOf(lines: readonly Line[]): readonly string[] {
 /**
  * Credits = Σ quantity × credits of the price. A proration line grants nothing, or upgrade, burn,
  * downgrade would mint credits; a line that cost nothing grants only where its terms say so. One
- * unknown price leaves all lines waiting: a payment is granted as a whole or not yet.
+ * unknown price leaves all lines waiting: a payment is granted as a whole or not yet. Of what was
+ * paid in part it is the same part of all credits, rounded down.
  */
 export function worthOf(
   purchase: Purchase,
@@ -56,19 +66,55 @@ export function worthOf(
     if (typeof found === 'string') return { kind: 'unusable', reason: found };
     if (found !== null) grants.push(found);
   }
-  const total = grants.reduce((sum, { amount }) => sum + amount, 0);
+  const total = sum(grants.map(({ amount }) => amount));
   if (total > MAX_AMOUNT) {
     return { kind: 'unusable', reason: `it is worth more than ${MAX_AMOUNT} credits` };
   }
   if (grants.length > MAX_GRANTS) {
     return { kind: 'unusable', reason: `it has more than ${MAX_GRANTS} lines with credits` };
   }
-  const [first, ...others] = grants;
-  if (first) return { kind: 'grant', grants: [first, ...others] };
-  const reason = purchase.free
+  const [first, ...others] = partPaid(purchase.money, grants);
+  if (first) {
+    return {
+      kind: 'grant',
+      grants: [first, ...others],
+      lineAmounts: lineAmountsOf(lines, purchase),
+    };
+  }
+  return { kind: 'nothing', reason: whyNothing(purchase, grants) };
+}
+
+/** The part of the grants that was paid. */
+function partPaid({ amount, total }: Paid, grants: readonly Grant[]): readonly Grant[] {
+  if (amount >= total) return grants;
+  const credits = apportion(
+    grants.map((grant) => grant.amount),
+    amount,
+    total,
+  );
+  return grants
+    .map((grant, i) => ({
+      ...grant,
+      amount: credits[i] ?? 0,
+      metadata: { ...grant.metadata, paid: `${amount}/${total}` },
+    }))
+    .filter((grant) => grant.amount > 0);
+}
+
+function whyNothing({ free, money }: Purchase, grants: readonly Grant[]): string {
+  if (grants.length > 0) {
+    return `${money.amount} of ${money.total} ${money.currency} were paid: no whole credit`;
+  }
+  return free
     ? 'it was free of charge, and no price of it gives credits for that'
     : 'no line of it gives credits';
-  return { kind: 'nothing', reason };
+}
+
+/** What each line cost, where that adds up to what was paid: shipping, for one, is on no line. */
+function lineAmountsOf(lines: readonly Line[], { money }: Purchase): Amounts | null {
+  const totals = lines.map(({ total }) => total);
+  if (!totals.every((total) => total !== null) || sum(totals) !== money.amount) return null;
+  return byId(lines.map(({ id }, i) => [id, totals[i] ?? 0]));
 }
 
 function termsOf({ price }: Line, terms: PublishedByPrice): PublishedTerms | undefined {
@@ -98,6 +144,7 @@ function grantOf(purchase: Purchase, line: Line, terms: PublishedByPrice): Grant
     priority: 0,
     amount: quantity * known.credits,
     expiresAt: expiryOf(known.expires, purchase.paidAt, period),
+    invoiceLine: line.total === null ? null : id,
     reason: purchase.reason,
     ref: purchase.key,
     metadata: {

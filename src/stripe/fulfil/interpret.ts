@@ -1,8 +1,9 @@
 import type { Told } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import {
+  isCreditNotePartial,
+  isOfPayment,
   isReversal,
-  isShareUntold,
   type Reversal,
   readCreditNote,
   readDispute,
@@ -199,13 +200,20 @@ function ofReversal({ type, object }: Told): Interpretation {
     return read.ok ? { kind: 'refunded_charge', charge: read.value } : park(read.problem);
   }
   const id = idOf(object);
-  if (id !== null && type.startsWith('credit_note') && isShareUntold(object)) {
+  if (id !== null && type.startsWith('credit_note') && isCreditNotePartial(object)) {
     return { kind: 'credit_note', id };
   }
   const read = readReversalOf(type, object);
   if (!read.ok) return park(read.problem);
-  if (read.value === null) return ignore('it gives nothing back beside its refunds');
-  return { kind: 'reversal', reversal: read.value };
+  if (read.value !== null) return { kind: 'reversal', reversal: read.value };
+  return ignore(whyNoReversal(type, object));
+}
+
+function whyNoReversal(type: string, object: Json): string {
+  if (type.startsWith('credit_note')) return 'it gives nothing back beside its refunds';
+  return isOfPayment(object)
+    ? 'it releases what was authorized and not captured: no money moved'
+    : "it returns what a customer's cash balance held, and no payment";
 }
 
 function readReversalOf(type: string, object: Json): Read<Reversal | null> {

@@ -1,6 +1,7 @@
 import type { Json } from '../shapes/json.ts';
+import type { Paid } from '../shapes/money.ts';
 import type { Reversal } from '../shapes/reversal-shapes.ts';
-import type { Line, Money } from '../shapes/shapes.ts';
+import type { Line } from '../shapes/shapes.ts';
 import type { Purchase } from './grants.ts';
 
 /** What an event asks for, before anything has been looked up. */
@@ -14,7 +15,7 @@ export type Interpretation =
   /** Further names of a payment, granted or not. */
   | { readonly kind: 'names'; readonly payment: Pick<NamedPayment, 'key' | 'aliases'> }
   | { readonly kind: 'reversal'; readonly reversal: Reversal }
-  /** A credit note that must be asked for: it does not tell what it gives beside its refund. */
+  /** A credit note that must be asked for: not all of it is told. */
   | { readonly kind: 'credit_note'; readonly id: string }
   | { readonly kind: 'refunded_charge'; readonly charge: RefundedCharge }
   | { readonly kind: 'forget'; readonly customer: string };
@@ -35,11 +36,11 @@ interface RefundedCharge {
   readonly refunds: readonly Json[] | null;
 }
 
-/** A payment by all of its names, and what was paid. */
+/** A payment by all of its names, and what was paid of what it cost. */
 export interface NamedPayment {
   readonly key: string;
   readonly aliases: readonly string[];
-  readonly money: Money;
+  readonly money: Paid;
 }
 
 /** A payment that has arrived, to be turned into credits under its grant key. */

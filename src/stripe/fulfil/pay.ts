@@ -1,6 +1,7 @@
-import type { Command, Outcome } from '../../ledger/command.ts';
+import type { Command, Grant, Outcome } from '../../ledger/command.ts';
 import type { Answer, StripeApi } from '../api/api.ts';
-import { fetchCheckout, fetchLines } from '../api/lines.ts';
+import { fetchLines } from '../api/lines.ts';
+import { fetchCheckout } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
@@ -8,6 +9,7 @@ import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records
 import type { PurchaseIntent } from '../payments/purchase-intents.ts';
 import type { Users } from '../payments/users.ts';
 import type { TakeBack } from '../reversals/take-back.ts';
+import type { Amounts } from '../shapes/line-amounts.ts';
 import type { Line } from '../shapes/shapes.ts';
 import { pricesOf, type Worth, worthOf } from './grants.ts';
 import type { NamedPayment, Payment } from './interpretation.ts';
@@ -72,8 +74,9 @@ export function createPay(options: PayOptions): Pay {
     if (session.kind === 'unusable') return parked(session.reason);
     if (session.value === null) return grant(eventId, payment, worth);
     const aliases = [payment.key, ...payment.aliases];
-    const { wakes } = await learnNames({ key: session.value, aliases });
-    return { state: 'ignored', reason: `the checkout session ${session.value} grants`, wakes };
+    const learned = await learnNames({ key: session.value, aliases });
+    if (learned.state === 'parked') return learned;
+    return { ...learned, state: 'ignored', reason: `the checkout session ${session.value} grants` };
   }
 
   /** Under the terms of its purchase intent, where it has one. */
@@ -95,7 +98,7 @@ export function createPay(options: PayOptions): Pay {
   async function grant(
     stripeEventId: string | null,
     payment: Payment,
-    { grants }: Extract<Worth, { kind: 'grant' }>,
+    { grants, lineAmounts }: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
     const { key, aliases, subscription, customer } = payment;
     const userId = await findUser(payment);
@@ -108,33 +111,35 @@ export function createPay(options: PayOptions): Pay {
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
     // The user whom the entry names: a replay may have been granted to another one.
-    const { userId: owner } = outcome.entry;
-    const wakes = await record(grantKey, payment, { outcome: 'granted', userId: owner });
-    if (!outcome.replayed) return { state: 'done', wakes };
-    return grantKey === key
-      ? { state: 'done', reason: 'it had been granted before', wakes }
-      : {
-          state: 'ignored',
-          reason: `the same payment as ${grantKey}, which has been granted`,
-          wakes,
-        };
+    const { userId: owner, createdAt } = outcome.entry;
+    const what = { outcome: 'granted', userId: owner } as const;
+    const recorded = await record(grantKey, payment, what, lineAmounts);
+    if (recorded.state === 'parked') return recorded;
+    if (!outcome.replayed) return { ...recorded, ...whatHadExpired(grants, createdAt) };
+    if (grantKey === key) return { ...recorded, reason: 'it had been granted before' };
+    const reason = `the same payment as ${grantKey}, which has been granted`;
+    return { ...recorded, state: 'ignored', reason };
   }
 
   async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
     const owner = await paymentNames.claim(payment.key, payment.aliases);
-    const wakes = await record(owner, payment, { outcome: 'nothing', reason });
-    return { state: 'ignored', reason, wakes };
+    const recorded = await record(owner, payment, { outcome: 'nothing', reason });
+    return recorded.state === 'parked' ? recorded : { ...recorded, state: 'ignored', reason };
   }
 
   /** Recorded first, then held against the reversals on file; those file first, and then look. */
-  async function record(key: string, { money }: NamedPayment, what: PaymentOutcome) {
-    await records.record(key, money, what);
+  async function record(
+    key: string,
+    { money }: NamedPayment,
+    what: PaymentOutcome,
+    lineAmounts: Amounts | null = null,
+  ) {
+    await records.record(key, money, what, lineAmounts);
     return takeBack.catchUp(key);
   }
 
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    const owner = await paymentNames.claim(key, aliases);
-    return { state: 'done', wakes: await takeBack.catchUp(owner) } as const;
+    return takeBack.catchUp(await paymentNames.claim(key, aliases));
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */
@@ -151,6 +156,16 @@ export function createPay(options: PayOptions): Pay {
     userOf: async (payment) => findUser(ofIntent(await sold.intentOf(payment), payment)),
     learnNames,
   };
+}
+
+/** What there is to say of a grant whose time was over when it came, in milliseconds since 1970. */
+function whatHadExpired(grants: readonly Grant[], at: number): { readonly reason?: string } {
+  const sumOf = (some: readonly Grant[]) => some.reduce((sum, { amount }) => sum + amount, 0);
+  const gone = sumOf(grants.filter(({ expiresAt }) => expiresAt !== null && expiresAt <= at));
+  const all = sumOf(grants);
+  if (gone === 0) return {};
+  const what = gone === all ? 'its credits' : `${gone} of its ${all} credits`;
+  return { reason: `granted; ${what} had expired by then` };
 }
 
 /** The user of its purchase intent, which this server wrote, outranks all that Stripe tells. */

@@ -1,11 +1,10 @@
 import { LAST_SECOND, type Told } from '../shapes/event.ts';
-import { at, wholeNumber } from '../shapes/json.ts';
+import { at, type Json, wholeNumber } from '../shapes/json.ts';
 
 /**
  * When a payment was made, in seconds since 1970, as nearly as Stripe tells. An invoice says it
- * itself. A session does not: there its event counts, else the charge or, when it was not asked for,
- * the object. The charge of a slow payment was made before the money came, so such a payment may be
- * dated days earlier by a sync or by reconciling than by its event. Null when none can be read.
+ * itself. A session does not: there its event counts, else when its money came, else the charge or,
+ * when it was not asked for, the object. Null when none can be read.
  */
 export function paymentTime({
   id,
@@ -15,9 +14,26 @@ export function paymentTime({
   return (
     readSecond(at(object, 'status_transitions', 'paid_at')) ??
     (id === null ? null : created) ??
-    readSecond(at(object, 'payment_intent', 'latest_charge', 'created')) ??
+    moneyTime(object) ??
+    readSecond(at(object, ...CHARGE, 'created')) ??
     readSecond(at(object, 'created'))
   );
+}
+
+const CHARGE = ['payment_intent', 'latest_charge'] as const;
+
+/**
+ * When the money of a session came into Stripe's balance, in seconds since 1970; null when Stripe
+ * does not tell. A charge is older, by days, where it was captured by hand or paid by a slow method.
+ * Of a bank debit Stripe may book the money when it hands the debit to the bank, which is between
+ * the two.
+ * @see https://support.stripe.com/questions/changes-to-balance-transaction-behavior-for-debit-payment-methods
+ */
+export function moneyTime(session: Json): number | null {
+  const [charged, booked] = [['created'], ['balance_transaction', 'created']].map((path) =>
+    readSecond(at(session, ...CHARGE, ...path)),
+  );
+  return booked == null ? null : Math.max(charged ?? 0, booked);
 }
 
 function readSecond(value: unknown): number | null {

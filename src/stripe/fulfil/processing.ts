@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Pool } from 'pg';
 import type { Stripe } from 'stripe';
 import type { BatchSession } from '../../db/batch-session.ts';
+import { readClawBacks } from '../../ledger/claw-backs.ts';
 import type { Command, Outcome } from '../../ledger/command.ts';
 import { createStripeApi, type StripeApi } from '../api/api.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -57,6 +58,7 @@ export function createProcessing(options: ProcessingOptions): Processing {
   const takeBack = createTakeBack({
     ...{ api, paymentNames, records, post },
     reversals: createReversals(pool, session),
+    clawBacks: (payments) => readClawBacks(pool, payments),
   });
   const intents = createPurchaseIntents(pool, session, livemode);
   const sold = createSold(intents, catalogue);

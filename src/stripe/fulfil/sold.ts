@@ -31,21 +31,22 @@ export function createSold(
 
 /**
  * The lines of a session without asking Stripe for them, or null when only Stripe can tell: the
- * buyer could change what was ordered, or pays something else than it costs.
+ * buyer could change what was ordered, or it costs something else than when it was opened.
  */
 export function linesOfIntent(
   { mode, items, adjustable, money }: PurchaseIntent,
   payment: Pick<Payment, 'money' | 'discounted'>,
 ): readonly Line[] | null {
-  const { amount, currency } = payment.money;
+  const { total, currency } = payment.money;
   if (mode !== 'payment' || adjustable || payment.discounted || money === null) return null;
-  if (money.amount !== amount || money.currency !== currency) return null;
-  if (items.some((item) => item.amount === null) || totalOf(items) !== amount) return null;
+  if (money.amount !== total || money.currency !== currency) return null;
+  if (items.some((item) => item.amount === null) || totalOf(items) !== total) return null;
   return items.map(({ price, quantity, amount: each }) => ({
     id: null,
     price,
     quantity,
     cost: each === 0 ? 'free' : 'paid',
+    total: null,
     proration: false,
     period: null,
   }));

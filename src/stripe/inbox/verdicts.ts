@@ -16,7 +16,7 @@ export function parked(
   reason: string,
   waitsFor: readonly string[] = [],
   patience = USUAL,
-): Verdict {
+): Extract<Verdict, { readonly state: 'parked' }> {
   return { state: 'parked', reason, waitsFor, patience };
 }
 

@@ -153,7 +153,8 @@ async function takeNames(
  * by name, which is the Checkout session (cs_ before in_); of `key` when there is none. A key that
  * owned a name may be under way to the ledger, which `key`, when it is new, cannot; an invoice that
  * turns out to be a session's is a one-off, which is looked up before it grants, so that only the
- * session's key can be under way.
+ * session's key can be under way. A record that another key left, of an invoice that gave nothing,
+ * stays: records are found by way of names, and that one has none any more.
  */
 async function join(client: PoolClient, key: string, owners: readonly string[]): Promise<string> {
   const { rows } = await client.query<{ payment: string }>(

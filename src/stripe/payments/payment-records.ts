@@ -2,7 +2,8 @@ import type { Pool } from 'pg';
 import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
 import { columnsOf } from '../../db/columns.ts';
-import type { Money } from '../shapes/shapes.ts';
+import type { Amounts } from '../shapes/line-amounts.ts';
+import type { Money } from '../shapes/money.ts';
 
 /** What became of a payment. */
 export type PaymentOutcome =
@@ -22,6 +23,8 @@ interface Recording {
   readonly payment: string;
   readonly money: Money;
   readonly what: PaymentOutcome;
+  /** What each line of its invoice cost; null when that is not known. */
+  readonly lineAmounts: Amounts | null;
 }
 
 /** The SQL of stripe_payments: what was paid, and what became of it. */
@@ -31,8 +34,13 @@ export function createPaymentRecords(pool: Pool, session: BatchSession) {
   const recordOne = coalesce((recordings: readonly Recording[]) => recordAll(session, recordings));
 
   /** Records a payment once. What granted nothing may still grant; the reverse never happens. */
-  function record(payment: string, money: Money, what: PaymentOutcome): Promise<void> {
-    return recordOne({ payment, money, what });
+  function record(
+    payment: string,
+    money: Money,
+    what: PaymentOutcome,
+    lineAmounts: Amounts | null,
+  ): Promise<void> {
+    return recordOne({ payment, money, what, lineAmounts });
   }
 
   /** The payments that these names (pi_, ch_, in_, cs_) stand for: one, unless nobody joined them. */
@@ -66,16 +74,19 @@ export function createPaymentRecords(pool: Pool, session: BatchSession) {
 const RECORD: BatchStatement = {
   name: 'record_payments',
   durable: false,
-  text: `INSERT INTO stripe_payments AS p (payment, user_id, amount_paid, currency, outcome, reason)
+  text: `INSERT INTO stripe_payments AS p
+                        (payment, user_id, amount_paid, currency, outcome, reason, line_amounts)
      SELECT DISTINCT ON (payment COLLATE "C")
-            payment, user_id, amount_paid, currency, outcome, reason
-       FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+            payment, user_id, amount_paid, currency, outcome, reason, line_amounts
+       FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                   $7::jsonb[])
             WITH ORDINALITY
-         AS r (payment, user_id, amount_paid, currency, outcome, reason, n)
+         AS r (payment, user_id, amount_paid, currency, outcome, reason, line_amounts, n)
       ORDER BY payment COLLATE "C", outcome <> 'granted', n
          ON CONFLICT (payment) DO UPDATE
         SET user_id = excluded.user_id, amount_paid = excluded.amount_paid,
-            currency = excluded.currency, outcome = excluded.outcome, reason = excluded.reason
+            currency = excluded.currency, outcome = excluded.outcome, reason = excluded.reason,
+            line_amounts = excluded.line_amounts
       WHERE p.outcome = 'nothing' AND excluded.outcome = 'granted'`,
 };
 
@@ -92,6 +103,7 @@ async function recordAll(
     ({ money }) => money.currency,
     ({ what }) => what.outcome,
     ({ what }) => (what.outcome === 'nothing' ? what.reason : null),
+    ({ lineAmounts }) => lineAmounts && JSON.stringify(lineAmounts),
   );
   await session.run(RECORD, columns);
   return recordings.map(() => undefined);

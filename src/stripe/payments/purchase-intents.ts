@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
-import type { Money } from '../shapes/shapes.ts';
+import type { Money } from '../shapes/money.ts';
 
 /** What a checkout session was opened for. */
 export interface PurchaseIntent {

@@ -1,14 +1,12 @@
 import type { Json } from '../shapes/json.ts';
 import { compareEvents } from './events-pass.ts';
+import type { Unended } from './follow-ups.ts';
 import { compareGrant } from './grants-pass.ts';
 import { askFor, type ObjectKind, readObjects } from './objects.ts';
 import { comparePayments } from './payments-pass.ts';
 import type { Finding } from './report.ts';
 import { compareClawBacksOf, compareReversals } from './reversals-pass.ts';
 import { Incomplete, type Run, toldOnly } from './run.ts';
-
-/** How many open findings, and how many unended reversals, a run asks for one by one. */
-const IN_TURN = 500;
 
 /** Compares all of a kind that Stripe created since. */
 export async function compareListed(run: Run, kind: ObjectKind, since: Date): Promise<void> {
@@ -34,14 +32,23 @@ async function compare(
 
 /** Compares refunds and disputes whose end was never told, however old they are; some at a time. */
 export async function compareUnended(run: Run): Promise<void> {
-  for (const { id, kind } of await run.followUps.unended(IN_TURN)) {
+  for (const unended of await run.followUps.unended(run.inTurn)) {
+    const { id, kind } = unended;
     if (!run.compared.has(id)) {
       const answer = await askFor(run, kind, id);
-      // One that Stripe does not know any more stays as it is.
       if (answer.kind === 'answer') await compare(run, kind, [answer.value]);
+      else await run.suspect(toldOnly(await findGone(run, unended, answer.reason)));
     }
     if (run.apply) await run.followUps.noteAsked(id);
   }
+}
+
+/** Stripe does not know it any more: what is on file stays as it is. */
+async function findGone({ evidence }: Run, unended: Unended, why: string): Promise<Finding> {
+  const { id, kind, name, amount, currency, recordedAt } = unended;
+  const user = await evidence.userOf([name]);
+  const about = { user, amount, currency, credits: null, when: recordedAt };
+  return { kind: `${kind}-differs`, object: id, ...about, why };
 }
 
 /**
@@ -49,15 +56,16 @@ export async function compareUnended(run: Run): Promise<void> {
  * @throws Incomplete when there is more of it than a run looks at; the rest is the next one's
  */
 export async function compareLeft(run: Run): Promise<void> {
-  const left = await run.followUps.open(IN_TURN + 1);
-  for (const finding of left.slice(0, IN_TURN)) {
+  const { inTurn } = run;
+  const left = await run.followUps.open(inTurn + 1);
+  for (const finding of left.slice(0, inTurn)) {
     if (run.hasFound(finding)) continue;
     await lookAgain(run, finding);
     if (run.apply && !run.hasFound(finding)) await run.followUps.drop(finding);
   }
-  if (left.length > IN_TURN) {
+  if (left.length > inTurn) {
     throw new Incomplete(
-      `more than ${IN_TURN} findings of earlier runs are open, and not all had their turn`,
+      `more than ${inTurn} findings of earlier runs are open, and not all had their turn`,
     );
   }
 }

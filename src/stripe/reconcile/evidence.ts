@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { type ClawBack, readClawBacks } from '../../ledger/claw-backs.ts';
 import type { State } from '../inbox/inbox.ts';
+import { PAYING } from './event-types.ts';
 
 /** What is known here of a payment that Stripe has. */
 export interface PaymentEvidence {
@@ -29,14 +30,25 @@ export interface GrantEvidence {
   readonly when: Date;
 }
 
-/** How many payments are read at once. */
+/** A payment on record. */
+export interface RecordedPayment {
+  /** The grant key. */
+  readonly payment: string;
+  readonly granted: boolean;
+  /** Whether refunds, disputes or credit notes about it are on file. */
+  readonly reversed: boolean;
+  /** When Stripe was last asked whether it is paid, or first listed it as paid; null: not yet. */
+  readonly askedAt: Date | null;
+}
+
+/** How many rows are read at once. */
 const BATCH = 500;
-/** Events that bring payments. */
-const PAYING = [
-  'checkout.session.completed',
-  'checkout.session.async_payment_succeeded',
-  'invoice.paid',
-];
+
+/** Where a row stands in the order in which it is read; the moment as exact as Postgres tells it. */
+interface Place {
+  readonly moment: string;
+  readonly id: string;
+}
 
 /** The SQL that tells what is known here, of what Stripe tells. It changes nothing. */
 export type Evidence = ReturnType<typeof createEvidence>;
@@ -102,31 +114,34 @@ export function createEvidence(pool: Pool) {
     return rows[0]?.user_id ?? null;
   }
 
-  /** Payments in batches, the way the query reads them. */
-  async function* read<Row extends { readonly payment: string }>(
+  /** Rows in batches, each of which begins where the one before ended: so each is a short query. */
+  async function* read<Row>(
     query: string,
     since: Date,
   ): AsyncGenerator<readonly Row[], void, undefined> {
-    const text = `${query} AND p.payment > $2 ORDER BY p.payment LIMIT ${BATCH}`;
-    for (let after = ''; ; ) {
-      const { rows } = await pool.query<Row>(text, [since, after]);
+    let place: Place = { moment: since.toISOString(), id: '' };
+    for (;;) {
+      const { rows } = await pool.query<Row & Place>(query, [place.moment, place.id, BATCH]);
       yield rows;
       const last = rows.at(-1);
       if (!last || rows.length < BATCH) return;
-      after = last.payment;
+      place = last;
     }
   }
 
-  /** The payments that have refunds or disputes, one of both known since, in batches. */
-  const reversedSince = (since: Date) => read<{ readonly payment: string }>(REVERSED_SINCE, since);
+  /** The payments of refunds and disputes of which something became known since. */
+  async function* reversedSince(since: Date): AsyncGenerator<readonly string[], void, undefined> {
+    for await (const rows of read<{ payment: string | null }>(REVERSED_SINCE, since)) {
+      yield rows.flatMap(({ payment }) => payment ?? []);
+    }
+  }
 
-  /** What granted since, in batches. */
-  const grantedSince = (since: Date) =>
-    read<GrantEvidence>(`${GRANTED} AND p.recorded_at >= $1`, since);
+  /** The payments that were recorded since. */
+  const recordedSince = (since: Date) => read<RecordedPayment>(RECORDED_SINCE, since);
 
   /** What this payment granted; null when it granted nothing. */
   async function grantOf(payment: string): Promise<GrantEvidence | null> {
-    const { rows } = await pool.query<GrantEvidence>(`${GRANTED} AND p.payment = $1`, [payment]);
+    const { rows } = await pool.query<GrantEvidence>(GRANTED, [payment]);
     return rows[0] ?? null;
   }
 
@@ -138,16 +153,29 @@ export function createEvidence(pool: Pool) {
 
   return {
     ...{ eventsStored, payments, filed, userOf },
-    ...{ reversedSince, unsettled, grantedSince, grantOf },
+    ...{ reversedSince, recordedSince, unsettled, grantOf },
   };
 }
 
 const REVERSED_SINCE = `
-         SELECT DISTINCT p.payment
+         SELECT greatest(r.recorded_at, r.decided_at, r.asked_at)::text AS moment, r.id, a.payment
            FROM stripe_reversals r
-           JOIN stripe_payment_aliases a ON a.alias = r.payment_name
-           JOIN stripe_payments p ON p.payment = a.payment
-          WHERE greatest(r.recorded_at, r.decided_at, r.asked_at, p.recorded_at) >= $1`;
+           LEFT JOIN stripe_payment_aliases a ON a.alias = r.payment_name
+          WHERE (greatest(r.recorded_at, r.decided_at, r.asked_at), r.id) > ($1::timestamptz, $2)
+          ORDER BY greatest(r.recorded_at, r.decided_at, r.asked_at), r.id
+          LIMIT $3`;
+
+const RECORDED_SINCE = `
+         SELECT p.recorded_at::text AS moment, p.payment AS id, p.payment,
+                p.outcome = 'granted' AS granted, p.asked_at AS "askedAt",
+                EXISTS (SELECT
+                          FROM stripe_payment_aliases a
+                          JOIN stripe_reversals r ON r.payment_name = a.alias
+                         WHERE a.payment = p.payment) AS reversed
+           FROM stripe_payments p
+          WHERE (p.recorded_at, p.payment) > ($1::timestamptz, $2)
+          ORDER BY p.recorded_at, p.payment
+          LIMIT $3`;
 
 const GRANTED = `
          SELECT p.payment, p.user_id AS user, p.amount_paid AS amount, p.currency,
@@ -157,4 +185,4 @@ const GRANTED = `
                   WHERE l.payment = p.payment
                     AND l.kind NOT IN ('clawback', 'reinstatement')) AS credits
            FROM stripe_payments p
-          WHERE p.outcome = 'granted'`;
+          WHERE p.payment = $1 AND p.outcome = 'granted'`;

@@ -1,5 +1,6 @@
-import type { Pool } from 'pg';
+import { escapeLiteral, type Pool } from 'pg';
 import { ENDED_DISPUTE, PENDING_REFUND } from '../shapes/reversal-shapes.ts';
+import { IS_OPEN } from './acceptances.ts';
 import type { Finding, Handled } from './report.ts';
 
 /** Which finding: there may be several about one object. */
@@ -9,6 +10,12 @@ export type FindingKey = Pick<Finding, 'object' | 'kind'>;
 export interface Unended {
   readonly id: string;
   readonly kind: 'refund' | 'dispute';
+  /** How it names its payment. */
+  readonly name: string;
+  /** In the currency's smallest unit. */
+  readonly amount: number;
+  readonly currency: string;
+  readonly recordedAt: Date;
 }
 
 /** The SQL of what runs look at one by one, in turn, wherever the cursor is. */
@@ -20,7 +27,7 @@ export function createFollowUps(pool: Pool) {
     const { rows } = await pool.query<Finding>(
       `SELECT kind, object, user_id AS user, amount, currency, credits, dated_at AS when, why
          FROM stripe_findings
-        WHERE accepted_at IS NULL
+        WHERE ${IS_OPEN}
         ORDER BY looked_at, object
         LIMIT $1`,
       [limit],
@@ -43,22 +50,37 @@ export function createFollowUps(pool: Pool) {
     );
   }
 
-  /** Forgets what is in order. */
+  /** Forgets what is in order, or is again what was accepted. */
   async function drop({ object, kind }: FindingKey): Promise<void> {
+    const about = [object, kind];
     await pool.query(
       'DELETE FROM stripe_findings WHERE object = $1 AND kind = $2 AND accepted_at IS NULL',
-      [object, kind],
+      about,
+    );
+    await pool.query(
+      `UPDATE stripe_findings
+          SET amount = accepted_amount, credits = accepted_credits, why = accepted_why
+        WHERE object = $1 AND kind = $2 AND ${IS_OPEN}`,
+      about,
     );
   }
 
-  /** Whether an operator has accepted it, so that it is neither told nor repaired. */
-  async function isAccepted({ object, kind }: FindingKey): Promise<boolean> {
-    const { rowCount } = await pool.query(
-      `SELECT FROM stripe_findings
+  /**
+   * Whether an operator has accepted it, so that it is neither told nor repaired; `changed` when it
+   * was another amount, other credits or another reason that were accepted.
+   */
+  async function acceptanceOf(finding: Finding): Promise<'none' | 'accepted' | 'changed'> {
+    const { object, kind, amount, credits, why } = finding;
+    const { rows } = await pool.query<{ same: boolean }>(
+      `SELECT ($3::bigint, $4::bigint, $5::text)
+              IS NOT DISTINCT FROM (accepted_amount, accepted_credits, accepted_why) AS same
+         FROM stripe_findings
         WHERE object = $1 AND kind = $2 AND accepted_at IS NOT NULL`,
-      [object, kind],
+      [object, kind, amount, credits, why],
     );
-    return rowCount === 1;
+    const [accepted] = rows;
+    if (!accepted) return 'none';
+    return accepted.same ? 'accepted' : 'changed';
   }
 
   /**
@@ -67,13 +89,12 @@ export function createFollowUps(pool: Pool) {
    */
   async function unended(limit: number): Promise<readonly Unended[]> {
     const { rows } = await pool.query<Unended>(
-      `SELECT id, kind
+      `SELECT id, kind, payment_name AS name, amount, currency, recorded_at AS "recordedAt"
          FROM stripe_reversals
-        WHERE (kind = 'refund' AND status = ANY($2))
-           OR (kind = 'dispute' AND status <> ALL($3))
+        WHERE ${IS_UNENDED}
         ORDER BY asked_at NULLS FIRST, recorded_at, id
         LIMIT $1`,
-      [limit, PENDING_REFUND, ENDED_DISPUTE],
+      [limit],
     );
     return rows;
   }
@@ -83,20 +104,37 @@ export function createFollowUps(pool: Pool) {
     await pool.query('UPDATE stripe_reversals SET asked_at = now() WHERE id = $1', [id]);
   }
 
-  return { open, keep, drop, isAccepted, unended, noteAsked };
+  /**
+   * Payments that granted before, and of which no run has asked Stripe yet or seen them listed as
+   * paid: the first ones, and how many there are.
+   */
+  async function neverAsked(
+    before: Date,
+    limit: number,
+  ): Promise<{ readonly payments: readonly string[]; readonly all: number }> {
+    const { rows } = await pool.query<{ payment: string; all: number }>(
+      `SELECT payment, count(*) OVER () AS all
+         FROM stripe_payments
+        WHERE outcome = 'granted' AND asked_at IS NULL AND recorded_at < $1
+        ORDER BY recorded_at, payment
+        LIMIT $2`,
+      [before, limit],
+    );
+    return { payments: rows.map(({ payment }) => payment), all: rows[0]?.all ?? 0 };
+  }
+
+  /** Notes that Stripe was asked about payments, or has listed them as paid. */
+  async function notePaymentsAsked(payments: readonly string[]): Promise<void> {
+    await pool.query('UPDATE stripe_payments SET asked_at = now() WHERE payment = ANY($1)', [
+      payments,
+    ]);
+  }
+
+  return { open, keep, drop, acceptanceOf, unended, noteAsked, neverAsked, notePaymentsAsked };
 }
 
-/**
- * Accepts what was left about an object, as an operator asks.
- * @param note who said it, and why
- * @returns whether anything was left about it
- */
-export async function acceptFindings(pool: Pool, object: string, note: string): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `UPDATE stripe_findings
-        SET accepted_at = now(), note = $2
-      WHERE object = $1 AND accepted_at IS NULL`,
-    [object, note],
-  );
-  return (rowCount ?? 0) > 0;
-}
+const listOf = (texts: readonly string[]) => texts.map((text) => escapeLiteral(text)).join(', ');
+
+/** In the words of the index stripe_reversals_unended: a parameter would keep it from being used. */
+const IS_UNENDED = `((kind = 'refund' AND status IN (${listOf(PENDING_REFUND)}))
+           OR (kind = 'dispute' AND status NOT IN (${listOf(ENDED_DISPUTE)})))`;

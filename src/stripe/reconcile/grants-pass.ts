@@ -1,31 +1,37 @@
 import { at } from '../shapes/json.ts';
-import type { GrantEvidence } from './evidence.ts';
+import type { GrantEvidence, RecordedPayment } from './evidence.ts';
 import { askFor } from './objects.ts';
 import { isPaid } from './payments-pass.ts';
-import { Incomplete, type Run, type Suspect } from './run.ts';
-
-/** How many payments are asked for one by one: those that no list of this run has shown as paid. */
-const MAX_ASKED = 1_000;
+import type { Run, Suspect } from './run.ts';
 
 /**
  * Finds what was granted and is not paid at Stripe, or does not exist there. Only told, never
- * repaired: no rule derives a debit from it.
+ * repaired: no rule derives a debit from it. What no list of this run has shown as paid is asked
+ * for one by one: some in a run, those first whose turn is longest ago.
+ * @returns how many still wait for their turn
  */
-export async function compareGrants(run: Run, since: Date): Promise<void> {
-  let asked = 0;
-  for await (const grants of run.evidence.grantedSince(since)) {
+export async function compareGrants(run: Run, since: Date): Promise<number> {
+  const { followUps, apply, inTurn } = run;
+  const before = await followUps.neverAsked(since, inTurn);
+  const unlisted: RecordedPayment[] = [];
+  for await (const payments of run.evidence.recordedSince(since)) {
     await run.step();
-    run.counts.payments += grants.length;
-    for (const grant of grants.filter(({ payment }) => !run.paid.has(payment))) {
-      if (asked === MAX_ASKED) {
-        throw new Incomplete(
-          `more than ${MAX_ASKED} payments were granted that are older than what was listed`,
-        );
-      }
-      asked += 1;
-      await run.suspect(unpaid(run, grant));
+    const granted = payments.filter((one) => one.granted);
+    run.counts.payments += granted.filter(({ reversed }) => !reversed).length;
+    unlisted.push(...granted.filter(({ payment }) => !run.paid.has(payment)));
+    const listed = granted.filter(({ payment, askedAt }) => !askedAt && run.paid.has(payment));
+    if (apply && listed.length > 0) {
+      await followUps.notePaymentsAsked(listed.map(({ payment }) => payment));
     }
   }
+  unlisted.sort((a, b) => Number(a.askedAt ?? 0) - Number(b.askedAt ?? 0));
+  const waiting = [...before.payments, ...unlisted.map(({ payment }) => payment)];
+  const turn = waiting.slice(0, inTurn);
+  for (const payment of turn) {
+    await compareGrant(run, payment);
+    if (apply) await followUps.notePaymentsAsked([payment]);
+  }
+  return before.all + unlisted.length - turn.length;
 }
 
 /** Compares what one payment granted. */

@@ -3,6 +3,7 @@ import type Stripe from 'stripe';
 import { type Answer, AWAY, askForPages, type Bounds } from '../api/api.ts';
 import { SESSION_CHARGE } from '../api/sessions.ts';
 import { isObject, type Json } from '../shapes/json.ts';
+import { MATTERING } from './event-types.ts';
 import type { Counts } from './report.ts';
 import { Incomplete, type Run } from './run.ts';
 
@@ -21,35 +22,11 @@ interface Source {
 /** A page of a hundred with what is expanded takes longer than one object; nobody waits for it. */
 const PATIENTLY = { timeout: 20_000 };
 
-/**
- * The types of events that matter, at most the 20 that Stripe's list takes. Without charge.refunded
- * and charge.refund.updated of old endpoints: refund.* tell the same.
- */
-const TYPES = [
-  'checkout.session.completed',
-  'checkout.session.async_payment_succeeded',
-  'checkout.session.async_payment_failed',
-  'invoice.paid',
-  'invoice_payment.paid',
-  'customer.deleted',
-  'refund.created',
-  'refund.updated',
-  'refund.failed',
-  'charge.dispute.created',
-  'charge.dispute.updated',
-  'charge.dispute.closed',
-  'charge.dispute.funds_withdrawn',
-  'charge.dispute.funds_reinstated',
-  'credit_note.created',
-  'credit_note.updated',
-  'credit_note.voided',
-];
-
 const SOURCES = {
   event: {
     what: 'events',
     count: 'events',
-    list: ({ events }, params) => events.list({ ...params, types: TYPES }, PATIENTLY),
+    list: ({ events }, params) => events.list({ ...params, types: [...MATTERING] }, PATIENTLY),
     ask: ({ events }, id) => events.retrieve(id),
   },
   session: {
@@ -141,8 +118,13 @@ export async function askFor(
 /** @throws Incomplete */
 export function answerOrIncomplete<T>(what: string, answer: Answer<T>): T {
   if (answer.kind === 'answer') return answer.value;
+  throw incomplete(what, answer);
+}
+
+/** What ends a pass that cannot be told something. */
+export function incomplete(what: string, answer: Exclude<Answer<never>, { kind: 'answer' }>) {
   // That Stripe is away is told once, and not of every list.
-  throw new Incomplete(answer === AWAY ? answer.reason : `${what}: ${answer.reason}`);
+  return new Incomplete(answer === AWAY ? answer.reason : `${what}: ${answer.reason}`);
 }
 
 export function asJson(value: unknown): unknown {

@@ -1,10 +1,11 @@
+import { fetchCheckout } from '../api/payments.ts';
 import { interpret } from '../fulfil/interpret.ts';
 import type { Interpretation, Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import type { PaymentEvidence } from './evidence.ts';
-import { answerOrIncomplete, asJson } from './objects.ts';
+import { answerOrIncomplete, asJson, askFor, incomplete } from './objects.ts';
 import { type Finding, NOT_KNOWN } from './report.ts';
 import { createdAt, type Run, type Suspect } from './run.ts';
 
@@ -26,13 +27,34 @@ export async function comparePayments(
     if (asked.kind === 'park' && buys(kind, object)) {
       await run.suspect(unrecorded(run, told, asked));
     } else if (asked.kind === 'pay') {
-      const { payment } = asked;
-      const isOff = !payment.manual || (await run.processing.appraise(payment)).kind !== 'nothing';
+      const isOff = !asked.payment.manual || (await grantsByItself(run, asked.payment));
       if (isOff) await run.suspect(unrecorded(run, told, asked));
       // Its refund would wait for it.
       else if (run.apply) await run.processing.carryOut(told);
     }
   }
+}
+
+/**
+ * Whether an invoice that somebody wrote gives credits by itself. Most give none, and that of a
+ * checkout is its receipt: the session grants, and so is what is compared.
+ * @throws Incomplete when Stripe cannot be asked
+ */
+async function grantsByItself(run: Run, payment: Payment): Promise<boolean> {
+  const { api, appraise } = run.processing;
+  const { key } = payment;
+  const worth = await appraise(payment);
+  if (worth.kind === 'nothing') return false;
+  if (worth.kind === 'unreachable') throw incomplete(key, worth);
+  const checkout = await fetchCheckout(api, payment);
+  if (checkout.kind === 'unusable') return true;
+  const session = answerOrIncomplete(key, checkout);
+  if (session === null) return true;
+  if (run.hasFound({ kind: 'paid-but-not-granted', object: session })) return false;
+  const answer = await askFor(run, 'session', session);
+  if (answer.kind === 'unusable') return true;
+  await comparePayments(run, 'session', [answer.value]);
+  return false;
 }
 
 /** Whether an invoice, or a session, is paid; a session also when it costs nothing. */
@@ -99,7 +121,7 @@ async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment):
 
 async function findOut({ processing }: Run, asked: Asked) {
   if (asked.kind === 'park') return { ...NOT_KNOWN, problems: [asked.reason] };
-  const { money } = asked.payment;
+  const { amount, currency } = asked.payment.money;
   const user = await processing.userOf(asked.payment);
   const worth = await processing.appraise(asked.payment);
   const credits =
@@ -109,7 +131,7 @@ async function findOut({ processing }: Run, asked: Asked) {
     ...('reason' in worth ? [worth.reason] : []),
     ...(user === null ? ['unknown user'] : []),
   ];
-  return { user, ...money, credits: worth.kind === 'nothing' ? 0 : credits, problems };
+  return { user, amount, currency, credits: worth.kind === 'nothing' ? 0 : credits, problems };
 }
 
 function whyNot(event: PaymentEvidence['event']): string {

@@ -28,6 +28,11 @@ export interface ReconcileOptions {
   readonly since: Date | null;
   /** Do nothing when a run started less than so many seconds ago. */
   readonly every?: number;
+  /**
+   * The most findings of earlier runs that are looked at, and the most reversals and payments that
+   * are asked for one by one; `IN_TURN` when it is left out.
+   */
+  readonly inTurn?: number;
   /** Ends the run at the next step. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
@@ -43,6 +48,8 @@ export interface Reconciler {
   readonly run: (options: ReconcileOptions) => Promise<Report | null>;
 }
 
+/** Each is a request of its own, while a list tells a hundred with one. */
+const IN_TURN = 500;
 /** How often the lease is renewed, in milliseconds. */
 const RENEW_EVERY = 20_000;
 
@@ -83,7 +90,7 @@ function createRenewal(cursors: ReturnType<typeof createCursorStore>, holder: st
 
 async function compare(
   options: ReconcilerOptions,
-  { apply, since, signal, onProgress = () => {} }: ReconcileOptions,
+  { apply, since, inTurn = IN_TURN, signal, onProgress = () => {} }: ReconcileOptions,
   cursor: Cursor,
   renew: (() => Promise<void>) | null,
 ) {
@@ -91,7 +98,7 @@ async function compare(
   const window = windowOf(cursor, since, startedAt);
   const { pool, processing, livemode, log } = options;
   const run = createRun({
-    ...{ processing, livemode, log, apply, onProgress },
+    ...{ processing, livemode, log, apply, inTurn, onProgress },
     evidence: createEvidence(pool),
     followUps: createFollowUps(pool),
     async step() {
@@ -104,6 +111,7 @@ async function compare(
   const report: Report = {
     ...{ applied: apply, startedAt, ...window, counts: run.counts },
     ...(await run.conclude()),
+    waiting: passes.waiting,
     problems: [...new Set(passes.problems)],
   };
   return { report, moves };
@@ -116,6 +124,7 @@ async function compare(
 async function runPasses(run: Run, { eventsSince, objectsSince: since }: Window) {
   const problems: string[] = [];
   let stopped = false;
+  let waiting = 0;
 
   async function pass(work: () => Promise<void>): Promise<void> {
     if (stopped) return;
@@ -139,8 +148,12 @@ async function runPasses(run: Run, { eventsSince, objectsSince: since }: Window)
   if (run.apply) await pass(() => attemptDue(run));
   await pass(() => compareClawBacks(run, since));
   // When a list is incomplete, asking for each payment that it lacks would be a flood.
-  if (problems.length === before) await pass(() => compareGrants(run, since));
+  if (problems.length === before) {
+    await pass(async () => {
+      waiting = await compareGrants(run, since);
+    });
+  }
   const objects = problems.length === before && !stopped;
   await pass(() => compareLeft(run));
-  return { problems, events, objects };
+  return { problems, waiting, events, objects };
 }

@@ -10,7 +10,7 @@ type FindingKind =
   | 'refund-missing'
   | 'dispute-missing'
   | 'credit-note-missing'
-  /** On file otherwise than Stripe says: over, live again, or about another amount. */
+  /** On file otherwise than Stripe says: over, live again, about another amount, or gone. */
   | 'refund-differs'
   | 'dispute-differs'
   | 'credit-note-differs'
@@ -52,7 +52,7 @@ export interface Counts {
   refunds: number;
   disputes: number;
   creditNotes: number;
-  /** Payments on record here: those that granted, and those with refunds or disputes. */
+  /** Payments on record here: those that granted since, and those with refunds or disputes. */
   payments: number;
 }
 
@@ -77,6 +77,8 @@ export interface Report {
   readonly repaired: number;
   /** What is still off: `found` without `repaired`. */
   readonly left: number;
+  /** How many payments that granted wait for their turn to be asked for one by one. */
+  readonly waiting: number;
   /** Why not everything could be looked at; empty when it was. */
   readonly problems: readonly string[];
 }

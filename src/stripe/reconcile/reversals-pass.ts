@@ -1,5 +1,5 @@
 import type { Verdict } from '../inbox/inbox.ts';
-import { API_IS_BACK } from '../inbox/verdicts.ts';
+import { API_IS_BACK, wakesOf } from '../inbox/verdicts.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { idOf, type Json } from '../shapes/json.ts';
 import {
@@ -47,15 +47,24 @@ export async function compareReversals(
   }
 }
 
-/** Compares what is clawed back with what follows from the refunds and disputes on file. */
+/**
+ * Compares what is clawed back with what follows from the refunds and disputes on file, where one
+ * of these, or its payment, became known since.
+ */
 export async function compareClawBacks(run: Run, since: Date): Promise<void> {
-  for await (const payments of run.evidence.reversedSince(since)) {
+  const compared = new Set<string>();
+
+  async function compare(payments: readonly string[]): Promise<void> {
     await run.step();
-    run.counts.payments += payments.length;
-    await compareClawBacksOf(
-      run,
-      payments.map(({ payment }) => payment),
-    );
+    const others = [...new Set(payments)].filter((payment) => !compared.has(payment));
+    for (const payment of others) compared.add(payment);
+    run.counts.payments += others.length;
+    await compareClawBacksOf(run, others);
+  }
+
+  for await (const payments of run.evidence.reversedSince(since)) await compare(payments);
+  for await (const payments of run.evidence.recordedSince(since)) {
+    await compare(payments.filter(({ reversed }) => reversed).map(({ payment }) => payment));
   }
 }
 
@@ -96,7 +105,7 @@ function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Su
   const look = async () => differs(reversal, (await run.evidence.filed([id])).get(id));
   let isOpen = again;
   return {
-    isOff: async () => isOpen || (await look()) !== null,
+    isOff: async () => (await look()) !== null || (isOpen && !(await isSettled(run, names))),
     async describe(): Promise<Finding> {
       const found = await look();
       const why = found === 'missing' ? 'not on file' : (found ?? 'on file, but not settled');
@@ -126,6 +135,13 @@ function unreadable(object: Json, kind: Kind, why: string): Suspect {
   return toldOnly({ ...about, ...NOT_KNOWN, when: createdAt(object), why });
 }
 
+/** Whether a payment of one of these names is on record, and has lost what it should. */
+async function isSettled({ processing, evidence }: Run, names: readonly string[]) {
+  const known = await processing.records.find(names);
+  const recorded = known.filter(({ record }) => record !== null).map(({ payment }) => payment);
+  return recorded.length > 0 && (await evidence.unsettled(recorded)).length === 0;
+}
+
 /** It is on file, but what it is about could not be asked; whatever else it waits for finds it. */
 function waitsForStripe(verdict: Verdict): boolean {
   return verdict.state === 'parked' && verdict.waitsFor.includes(API_IS_BACK);
@@ -148,8 +164,9 @@ function unsettled({ processing, evidence }: Run, payment: string): Suspect {
       };
     },
     async repair() {
-      await processing.inbox.wake(await processing.takeBack.catchUp(payment));
-      return 'settled by what is on file';
+      const verdict = await processing.takeBack.catchUp(payment);
+      await processing.inbox.wake(wakesOf(verdict));
+      return verdict.state === 'parked' ? tellVerdict(verdict) : 'settled by what is on file';
     },
   };
 }

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly livemode: boolean;
   readonly log: FastifyBaseLogger;
   readonly apply: boolean;
+  /** The most of a kind that are asked for one by one. */
+  readonly inTurn: number;
   /** Called before every step; throws `Stopped` when there shall be none. */
   readonly step: () => Promise<void>;
   readonly onProgress: (progress: Progress) => void;
@@ -37,7 +39,7 @@ export interface RunOptions {
 export interface Run
   extends Pick<
     RunOptions,
-    'processing' | 'evidence' | 'followUps' | 'livemode' | 'apply' | 'step'
+    'processing' | 'evidence' | 'followUps' | 'livemode' | 'apply' | 'inTurn' | 'step'
   > {
   readonly counts: Counts;
   /** The names of payments that the lists have shown as paid. */
@@ -84,9 +86,12 @@ export function createRun(options: RunOptions): Run {
     await step();
     if (!(await one.isOff())) return;
     const finding = await one.describe();
-    if (await followUps.isAccepted(finding)) return;
+    const acceptance = await followUps.acceptanceOf(finding);
+    if (acceptance === 'accepted') return;
     found.add(nameOf(finding));
-    const done = apply && one.repair ? await repair(finding, one.repair) : null;
+    // Somebody wanted it left as it was: what shall become of it now is for somebody to say.
+    const act = acceptance === 'none' ? one.repair : async () => CHANGED;
+    const done = apply && act ? await repair(finding, act) : null;
     const handled = { ...finding, done, repaired: done !== null && !(await one.isOff()) };
     await remember(handled);
     if (listed.length < MAX_FINDINGS) {
@@ -137,6 +142,8 @@ export function createRun(options: RunOptions): Run {
     ...{ step, suspect, conclude, hasFound: (finding) => found.has(nameOf(finding)) },
   };
 }
+
+const CHANGED = 'nothing: it has changed since it was accepted';
 
 const nameOf = ({ kind, object }: FindingKey) => `${kind} ${object}`;
 

@@ -56,9 +56,9 @@ export function createSchedule(options: ScheduleOptions): Schedule {
         const fields = { kind, object, user, credits, why, done, repaired };
         log[repaired ? 'info' : 'warn'](fields, 'reconciliation found');
       }
-      const { found, repaired, left, problems, counts } = report;
+      const { found, repaired, left, waiting, problems, counts } = report;
       const level = isInOrder(report) ? 'info' : 'warn';
-      log[level]({ found, repaired, left, problems, counts }, 'reconciled with Stripe');
+      log[level]({ found, repaired, left, waiting, problems, counts }, 'reconciled with Stripe');
     } catch (error) {
       // A shutdown does not wait for a step that hangs, and takes the connections from it.
       if (signal.aborted) return;

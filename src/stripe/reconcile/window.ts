@@ -33,7 +33,7 @@ export function windowOf(cursor: Cursor, asked: Date | null, now: Date): Window 
 
 /**
  * How the cursor moves. Not over a gap: a run that was asked to look only a little back says
- * nothing of what was before.
+ * nothing of what was before. Nor over what was not seen to its end: it is looked at again.
  */
 export function movesOf(
   cursor: Cursor,
@@ -48,7 +48,7 @@ export function movesOf(
   return {
     eventsSeenUntil: events ? now : null,
     objectsSeenUntil: objects ? now : null,
-    lookedBackAt: objectsSince <= oldest ? now : null,
+    lookedBackAt: done.objects && objectsSince <= oldest ? now : null,
   };
 }
 

@@ -4,13 +4,18 @@ import { coalesce } from '../../db/coalesce.ts';
 import type { Reversal } from '../shapes/reversal-shapes.ts';
 
 /** A reversal on file, as far as it matters to the payment it belongs to. */
-export type FiledReversal = Pick<Reversal, 'id' | 'kind'> & { readonly name: string };
+export interface FiledReversal extends Pick<Reversal, 'id' | 'kind'> {
+  /** By which it names its payment. */
+  readonly name: string;
+  /** Whether the money has gone back, as far as is known. */
+  readonly live: boolean;
+}
 
 /** The SQL of stripe_reversals: refunds, disputes and credit notes as they were last told. */
 export type Reversals = ReturnType<typeof createReversals>;
 
 export function createReversals(pool: Pool, session: BatchSession) {
-  /** What is on file about a payment, under any of its names. */
+  /** What is on file about a payment, under any of its names; what was told last comes last. */
   const of = coalesce((payments: readonly string[]) => findAll(session, payments));
 
   /**
@@ -22,26 +27,33 @@ export function createReversals(pool: Pool, session: BatchSession) {
    * @returns whether only the dispute itself can decide, as Stripe's API shows it now
    */
   async function file(
-    { id, kind, names: [name], amount, currency, status, live }: Reversal,
+    reversal: Reversal,
     decidedAt: number | null,
   ): Promise<{ readonly undecided: boolean }> {
+    const { id, kind, names, amount, currency, status, live } = reversal;
     const { rowCount } = await pool.query(
       `INSERT INTO stripe_reversals AS r
-              (id, kind, payment_name, amount, currency, status, live, decided_at, asked_at)
+              (id, kind, payment_name, amount, currency, status, live, decided_at, asked_at,
+               line_amounts, refund_amounts)
        VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, false),
                to_timestamp(CASE WHEN $7::boolean IS NULL THEN 0 ELSE coalesce($8::float8, 0) END),
-               CASE WHEN $8::float8 IS NULL THEN now() END)
+               CASE WHEN $8::float8 IS NULL THEN now() END,
+               $9, $10)
            ON CONFLICT (id) DO UPDATE
           SET amount = excluded.amount, currency = excluded.currency, status = excluded.status,
               live = excluded.live, decided_at = greatest(r.decided_at, excluded.decided_at),
-              asked_at = coalesce(excluded.asked_at, r.asked_at)
+              asked_at = coalesce(excluded.asked_at, r.asked_at),
+              line_amounts = excluded.line_amounts, refund_amounts = excluded.refund_amounts
         WHERE CASE r.kind
                 WHEN 'dispute' THEN excluded.decided_at > r.decided_at
                                     AND (r.asked_at IS NULL OR r.live = excluded.live)
                 ELSE r.live AND (NOT excluded.live OR $8::float8 IS NULL
                                  OR excluded.decided_at >= r.decided_at)
               END`,
-      [id, kind, name, amount, currency, status, live, decidedAt],
+      [
+        ...[id, kind, names[0], amount, currency, status, live, decidedAt],
+        ...[reversal.lineAmounts, reversal.refundAmounts],
+      ],
     );
     if (rowCount === 1 || kind !== 'dispute' || live === null) return { undecided: false };
     if (decidedAt === null) return { undecided: true };
@@ -85,11 +97,11 @@ export function createReversals(pool: Pool, session: BatchSession) {
 const FIND: BatchStatement = {
   name: 'find_reversals',
   durable: false,
-  text: `SELECT a.payment, r.id, r.kind, r.payment_name AS name
+  text: `SELECT a.payment, r.id, r.kind, r.payment_name AS name, r.live
        FROM stripe_payment_aliases a
        JOIN stripe_reversals r ON r.payment_name = a.alias
       WHERE a.payment = ANY($1::text[])
-      ORDER BY r.recorded_at, r.id`,
+      ORDER BY greatest(r.decided_at, r.asked_at), r.recorded_at, r.id`,
 };
 
 async function findAll(
@@ -99,6 +111,6 @@ async function findAll(
   const rows = await session.run<FiledReversal & { payment: string }>(FIND, [payments]);
   const filed = Map.groupBy(rows, ({ payment }) => payment);
   return payments.map((payment) =>
-    (filed.get(payment) ?? []).map(({ id, kind, name }) => ({ id, kind, name })),
+    (filed.get(payment) ?? []).map(({ id, kind, name, live }) => ({ id, kind, name, live })),
   );
 }

@@ -1,11 +1,15 @@
+import type { ClawBack } from '../../ledger/claw-backs.ts';
 import type { Outcome, SettlePaymentCommand } from '../../ledger/command.ts';
+import type { Note } from '../../ledger/entry.ts';
 import { askForAll, type StripeApi } from '../api/api.ts';
+import { fetchCreditNote } from '../api/lines.ts';
+import { fetchPaid, fetchWhyNeverPaid } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, FOR_RETURN, parked, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import type { Told } from '../shapes/event.ts';
-import { at, idOf, isObject, type Json } from '../shapes/json.ts';
+import { isObject, type Json } from '../shapes/json.ts';
 import {
   type Reversal,
   readCreditNote,
@@ -20,13 +24,20 @@ export interface TakeBackOptions {
   readonly records: PaymentRecords;
   readonly reversals: Reversals;
   readonly post: (command: SettlePaymentCommand) => Promise<Outcome>;
+  readonly clawBacks: (payments: readonly string[]) => Promise<readonly ClawBack[]>;
 }
 
 /** How often a dispute is asked about, when more is told of it meanwhile. */
 const TIMES = 3;
 
+/** The most reversals that one entry names. */
+const NAMED = 20;
+
 /** How the statement calls what moved the credits. */
 const REASONS = { refund: 'Refund', dispute: 'Dispute', credit_note: 'Credit note' } as const;
+
+/** Settled, with what it wakes; or parked, because the ledger refuses. */
+type CaughtUp = Exclude<Verdict, { readonly state: 'ignored' }>;
 
 type Found =
   | { readonly kind: 'payment'; readonly payment: KnownPayment }
@@ -39,7 +50,9 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
  * First the fact is filed, whether or not its payment is known; then the payment is settled by all
  * of its facts together. So it does not matter which comes first, how often, or what fails between.
  */
-export function createTakeBack({ api, paymentNames, records, reversals, post }: TakeBackOptions) {
+export function createTakeBack(options: TakeBackOptions) {
+  const { api, paymentNames, records, reversals, post, clawBacks } = options;
+
   async function reverse(event: Told, told: readonly Reversal[]): Promise<Verdict> {
     const [reversal] = told;
     if (!reversal) return { state: 'ignored', reason: 'it gives nothing back' };
@@ -51,18 +64,19 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     if (told.every(({ live }) => live === null)) {
       return { state: 'done', reason: 'it is on file; no money has moved' };
     }
-    const found = await findPayment([...new Set(told.flatMap(({ names }) => names))]);
+    const found = await findPayment([reversal.names[0], ...told.flatMap(({ names }) => names)]);
     if (found.kind === 'verdict') return found.verdict;
     const { payment, record } = found.payment;
-    const name = reversal.names[0];
-    if (record === null) {
-      const causes = [...reversal.names, payment].map(paymentIsKnown);
-      return parked('its payment has not arrived yet', causes);
+    if (record === null && reversal.kind === 'credit_note' && reversal.amount === 0) {
+      return { state: 'done', reason: 'it is on file; it gives nothing back beside its refunds' };
     }
+    if (record === null) return awaitPayment(payment, reversal.names);
     if (record.outcome === 'nothing') {
       return { state: 'ignored', reason: `its payment gave no credits: ${record.reason}` };
     }
-    return settle(payment, record.userId, { ...reversal, name }, event.id);
+    // Of several, the refunds of one charge, Stripe lists the newest first.
+    const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };
+    return settle(payment, record.userId, note, event.id);
   }
 
   /** Of a charge.refunded event: the charge's refunds, listed when the payload lacks them. */
@@ -76,18 +90,17 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     for (const refund of listed) {
       const read = readRefund(refund, 'refund.updated');
       if (!read.ok) return parked(read.problem);
-      told.push(read.value);
+      if (read.value !== null) told.push(read.value);
     }
     return reverse(event, told);
   }
 
-  /** Of a credit note whose event does not tell what it gives beside its refund. */
+  /** Of a credit note whose event does not tell all of it. */
   async function reverseCreditNote(event: Told, id: string): Promise<Verdict> {
-    const asked = await api.ask((client) => client.creditNotes.retrieve(id));
-    if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
-    if (asked.kind === 'unusable') return parked(asked.reason);
-    const note: unknown = asked.value;
-    const read = readCreditNote(isObject(note) ? note : {});
+    const note = await fetchCreditNote(api, id);
+    if (note.kind === 'unreachable') return parked(note.reason, [API_IS_BACK], FOR_RETURN);
+    if (note.kind === 'unusable') return parked(note.reason);
+    const read = readCreditNote(note.value);
     if (!read.ok) return parked(read.problem);
     return reverse(event, read.value === null ? [] : [read.value]);
   }
@@ -114,7 +127,7 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     return parked('the dispute changes while Stripe is asked about it');
   }
 
-  async function findPayment(names: readonly string[]): Promise<Found> {
+  async function findPayment(names: readonly [string, ...string[]]): Promise<Found> {
     const known = (await records.find(names))[0];
     const looked = known ? { key: known.payment } : await lookUp(names);
     if ('state' in looked) return { kind: 'verdict', verdict: looked };
@@ -124,42 +137,43 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
     return { kind: 'payment', payment };
   }
 
-  /**
-   * Asks Stripe what a payment intent paid: from API version 2025-03-31.basil on a refund of a
-   * renewal names no invoice, and invoice.paid no payment intent.
-   */
-  async function lookUp(names: readonly string[]): Promise<{ readonly key: string } | Verdict> {
+  async function lookUp(
+    names: readonly [string, ...string[]],
+  ): Promise<{ readonly key: string } | Verdict> {
     const invoice = names.find((name) => name.startsWith('in_'));
     if (invoice !== undefined) return { key: invoice };
-    const asked = await api.ask(async (client) => {
-      const paymentIntent =
-        names.find((name) => name.startsWith('pi_')) ??
-        idOf(at(await client.charges.retrieve(names[0] ?? ''), 'payment_intent'));
-      if (paymentIntent === null) return null;
-      const [paid] = (
-        await client.invoicePayments.list({
-          payment: { type: 'payment_intent', payment_intent: paymentIntent },
-          limit: 1,
-        })
-      ).data;
-      if (paid) return idOf(paid.invoice);
-      const [session] = (
-        await client.checkout.sessions.list({ payment_intent: paymentIntent, limit: 1 })
-      ).data;
-      return idOf(session);
-    });
+    const asked = await fetchPaid(api, names);
     if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
     if (asked.kind === 'unusable') return parked(asked.reason, names.map(paymentIsKnown));
     if (asked.value !== null) return { key: asked.value };
     return { state: 'ignored', reason: 'no checkout session and no invoice was paid with it' };
   }
 
+  /**
+   * Of a payment that no event has brought: it may still come, or Stripe knows that it never will.
+   * That is not recorded, so that nothing stands in its way if it comes after all: its grant finds
+   * the fact, which is on file.
+   */
+  async function awaitPayment(payment: string, names: readonly string[]): Promise<Verdict> {
+    const causes = [...names, payment].map(paymentIsKnown);
+    const asked = await fetchWhyNeverPaid(api, payment);
+    switch (asked.kind) {
+      case 'unreachable':
+        return parked(asked.reason, [...causes, API_IS_BACK], FOR_RETURN);
+      case 'unusable':
+        return parked(asked.reason, causes);
+      case 'answer':
+        if (asked.value === null) return parked('its payment has not arrived yet', causes);
+        return { state: 'ignored', reason: `its payment gave no credits: ${asked.value}` };
+    }
+  }
+
   async function settle(
     payment: string,
     userId: string,
-    { id: ref, kind, name }: FiledReversal,
+    note: Note,
     stripeEventId: string | null,
-  ): Promise<Verdict> {
+  ): Promise<CaughtUp> {
     const outcome = await post({
       kind: 'settle_payment',
       userId,
@@ -167,30 +181,42 @@ export function createTakeBack({ api, paymentNames, records, reversals, post }: 
       actor: 'stripe',
       stripeEventId,
       idempotencyKey: null,
-      reason: REASONS[kind],
-      ref,
-      metadata: null,
+      ...note,
     });
     if (!outcome.ok) {
-      return parked(`the ledger refuses: ${outcome.refusal.code}`, [paymentIsKnown(name)]);
+      return parked(`the ledger refuses: ${outcome.refusal.code}`, [paymentIsKnown(payment)]);
     }
     if (!outcome.replayed) return { state: 'done' };
     return { state: 'done', reason: 'no credits were left to move' };
   }
 
   /**
-   * What must follow whenever a payment is recorded or learns a name: what was told of it before.
-   * @returns what it wakes
+   * What must follow whenever a payment is recorded or learns a name: what was told of it before is
+   * settled. Parked when the ledger refuses that.
    */
-  async function catchUp(payment: string): Promise<readonly string[]> {
+  async function catchUp(payment: string): Promise<CaughtUp> {
     const filed = await reversals.of(payment);
-    const [first] = filed;
-    if (!first) return [];
-    const [known] = await records.find([payment]);
+    const [known] = filed.length === 0 ? [] : await records.find([payment]);
     if (known?.record?.outcome === 'granted') {
-      await settle(payment, known.record.userId, first, null);
+      const { userId } = known.record;
+      const verdict = await settle(payment, userId, await tellWhatMoves(payment, filed), null);
+      if (verdict.state === 'parked') return verdict;
     }
-    return [payment, ...filed.map(({ name }) => name)].map(paymentIsKnown);
+    const wakes = filed.length === 0 ? [] : [payment, ...filed.map(({ name }) => name)];
+    return { state: 'done', wakes: wakes.map(paymentIsKnown) };
+  }
+
+  /** Of all that is on file: the latest that takes the credits, or the latest that gives them. */
+  async function tellWhatMoves(payment: string, filed: readonly FiledReversal[]): Promise<Note> {
+    const gives = (await clawBacks([payment])).some(({ target, booked }) => target < booked);
+    const moving = filed.filter(({ live }) => live !== gives);
+    const latest = moving.at(-1) ?? filed.at(-1);
+    const ids = moving.slice(-NAMED).map(({ id }) => id);
+    return {
+      reason: latest ? REASONS[latest.kind] : null,
+      ref: latest?.id ?? null,
+      metadata: gives || ids.length < 2 ? null : { reversals: ids.join(' ') },
+    };
   }
 
   return { reverse, reverseCharge, reverseCreditNote, catchUp };

@@ -5,7 +5,9 @@
  */
 import type { StripeEvent } from './event.ts';
 import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
-import { ids, type Read, readMoney } from './shapes.ts';
+import { type Amounts, byId, creditedLines, hasAllLines, sum } from './line-amounts.ts';
+import { readMoney } from './money.ts';
+import { ids, type Read } from './shapes.ts';
 
 /** A refund, dispute or credit note as an event tells it. */
 export interface Reversal {
@@ -20,6 +22,10 @@ export interface Reversal {
   readonly status: string;
   /** Whether the money has gone back; null when this does not decide it. */
   readonly live: boolean | null;
+  /** Of a credit note: what it gives back of which lines (il_…); null when it names none. */
+  readonly lineAmounts: Amounts | null;
+  /** Of a credit note: the refunds (re_…) that pay it back, beside its own amount. */
+  readonly refundAmounts: Amounts | null;
 }
 
 const unusable = (problem: string) => ({ ok: false, problem }) as const;
@@ -37,16 +43,28 @@ export const ENDED_DISPUTE: readonly string[] = [...OVER_DISPUTE, 'lost'];
 
 /**
  * Reads a refund object. `refund.failed` decides by itself: its snapshot may still say succeeded.
- * Refunds of old API versions may have no status; they have succeeded.
+ * Refunds of old API versions may have no status; they have succeeded. Null when it gives nothing
+ * back of a payment: when it returns what a customer's cash balance held (`origin:
+ * customer_balance`), which had paid for nothing; or releases what was authorized and not captured,
+ * which has succeeded without a balance transaction, since no money moved. Were a real one told of
+ * before it has its own, reconciling would find it.
+ * @see https://docs.stripe.com/payments/customer-balance/refunding
  */
-export function readRefund(object: Json, type: string): Read<Reversal> {
+export function readRefund(object: Json, type: string): Read<Reversal | null> {
   const told = at(object, 'status') ?? 'succeeded';
   const status = type === 'refund.failed' ? 'failed' : told;
   if (!isId(status)) return unusable('the refund has no usable status');
   if (![...LIVE_REFUND, ...ENDED_REFUND].includes(status)) {
     return unusable(`the refund's status ${status} is not known`);
   }
+  const isRelease = status === 'succeeded' && at(object, 'balance_transaction') === null;
+  if (isRelease || !isOfPayment(object)) return { ok: true, value: null };
   return readReversal(object, 'refund', status, !ENDED_REFUND.includes(status));
+}
+
+/** Whether a refund names what it refunds. */
+export function isOfPayment(refund: Json): boolean {
+  return at(refund, 'payment_intent') != null || at(refund, 'charge') != null;
 }
 
 /** Reads a dispute object. The event's type decides, not the status in its snapshot. */
@@ -86,42 +104,62 @@ function isDisputeLiveNow(dispute: Json): boolean {
 }
 
 /**
- * Reads a credit note, as far as it gives back more than its refunds, which arrive as refunds of
- * their own: what is paid out of band or to the customer's balance. Null when there is nothing.
+ * Reads a credit note. Its refunds arrive as refunds of their own, so its amount is what it gives
+ * beside them: out of band or to the customer's balance. Null when that is nothing and it does not
+ * say either what of its refunds is for which lines.
  */
 export function readCreditNote(object: Json): Read<Reversal | null> {
   const status = at(object, 'status');
   if (!isId(status)) return unusable('the credit note has no usable status');
-  const amount = isShareUntold(object) ? null : ownAmountOf(object);
-  if (amount === null) return unusable('the credit note has no usable amount');
-  if (amount === 0) return { ok: true, value: null };
-  return readReversal({ ...object, amount }, 'credit_note', status, status !== 'void');
+  const given = givenBy(object);
+  const refunded = isShareUntold(object) ? null : refundedBy(object, given ?? 0);
+  if (given === null || refunded === null) return unusable('the credit note has no usable amount');
+  const amount = Math.max(0, given - sum(refunded.map(([, part]) => part)));
+  const lineAmounts = creditedLines(object, given);
+  const isSilent = lineAmounts === null && hasAllLines(object);
+  if (given === 0 || (amount === 0 && isSilent)) return { ok: true, value: null };
+  const read = readReversal({ ...object, amount }, 'credit_note', status, status !== 'void');
+  if (!read.ok) return read;
+  return { ok: true, value: { ...read.value, lineAmounts, refundAmounts: byId(refunded) } };
+}
+
+/** Whether the API must be asked for a credit note before `readCreditNote` can tell all of it. */
+export function isCreditNotePartial(note: Json): boolean {
+  return isShareUntold(note) || (!hasAllLines(note) && givenBy(note) !== 0);
 }
 
 /**
  * Up to 2025-02-24.acacia a credit note tells neither the amount of its refund nor of what it adds
  * to the customer's balance; where it has both, only a later API version tells what is its own.
  */
-export function isShareUntold(note: Json): boolean {
+function isShareUntold(note: Json): boolean {
   const shares = [at(note, 'refund'), at(note, 'customer_balance_transaction')];
   return !Array.isArray(at(note, 'refunds')) && shares.every((id) => idOf(id) !== null);
 }
 
 /** Before payment a credit note lowers what is due: there is nothing to give back. */
-function ownAmountOf(note: Json): number | null {
+function givenBy(note: Json): number | null {
   const isAfterPayment = at(note, 'type') === 'post_payment';
-  const given = wholeNumber(
-    at(note, 'post_payment_amount') ?? (isAfterPayment ? at(note, 'total') : 0),
-  );
-  if (given === null) return null;
+  return wholeNumber(at(note, 'post_payment_amount') ?? (isAfterPayment ? at(note, 'total') : 0));
+}
+
+/** The refunds of a credit note that gives this, and how much of each is for it. */
+function refundedBy(
+  note: Json,
+  given: number,
+): readonly (readonly [string | null, number])[] | null {
   const refunds = at(note, 'refunds');
   if (Array.isArray(refunds)) {
-    const amounts = refunds.map((one) => wholeNumber(at(one, 'amount_refunded')) ?? 0);
-    return Math.max(0, given - amounts.reduce((sum, amount) => sum + amount, 0));
+    return refunds.map((one) => [
+      idOf(at(one, 'refund')),
+      wholeNumber(at(one, 'amount_refunded')) ?? 0,
+    ]);
   }
   // Up to 2025-02-24.acacia: one refund at most, and all that is not out of band.
-  if (idOf(at(note, 'refund')) === null) return given;
-  return wholeNumber(at(note, 'out_of_band_amount') ?? 0);
+  const refund = idOf(at(note, 'refund'));
+  if (refund === null) return [];
+  const outOfBand = wholeNumber(at(note, 'out_of_band_amount') ?? 0);
+  return outOfBand === null ? null : [[refund, Math.max(0, given - outOfBand)]];
 }
 
 /** The charge of a charge.refunded event, and its refunds when the payload holds all of them. */
@@ -151,7 +189,8 @@ function readReversal(
     at(object, 'invoice'),
   );
   if (first === undefined) return unusable(`the ${kind.replace('_', ' ')} names no payment`);
-  return { ok: true, value: { id, kind, names: [first, ...others], ...money, status, live } };
+  const says = { id, kind, names: [first, ...others] as const, ...money, status, live };
+  return { ok: true, value: { ...says, lineAmounts: null, refundAmounts: null } };
 }
 
 /** Whether an event tells of money that goes back. */

@@ -8,15 +8,11 @@
 
 import { LAST_SECOND } from './event.ts';
 import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
+import { netOf, totalOf } from './line-amounts.ts';
+import { type Paid, readInvoiceMoney, readSessionMoney } from './money.ts';
 
 /** What a metadata field says: the user, nothing, or something that no user id can be. */
 type UserClaim = { readonly userId: string | null } | { readonly unusable: string };
-
-/** An amount in the currency's smallest unit, such as cents. */
-export interface Money {
-  readonly amount: number;
-  readonly currency: string;
-}
 
 export interface Session {
   readonly id: string;
@@ -33,7 +29,8 @@ export interface Session {
   readonly reference: string | null;
   /** The payment's other names: its pi_ and, with invoice_creation, its in_. */
   readonly aliases: readonly string[];
-  readonly money: Money | null;
+  /** Null when it cannot be told; all of it is paid unless the session was asked for and says less. */
+  readonly money: Paid | null;
   /** Whether a coupon took something off, or may have. */
   readonly discounted: boolean;
 }
@@ -50,8 +47,8 @@ export interface Invoice {
   readonly intent: string | null;
   /** The payment's other names, pi_ and ch_: from basil on only when `payments` is expanded. */
   readonly aliases: readonly string[];
-  /** The total, tax included; null when it cannot be told. */
-  readonly money: Money | null;
+  /** Null when it cannot be told. */
+  readonly money: Paid | null;
   /** Read, but not judged: an invoice that grants nothing need not have readable ones. */
   readonly lines: Read<readonly Line[]>;
   /** False when the payload holds only the first lines. */
@@ -79,6 +76,8 @@ export interface Line {
   readonly quantity: number | null;
   /** Null when it cannot be told. */
   readonly cost: Cost | null;
+  /** What an invoice's line cost, tax included; null on a session's, and when it cannot be told. */
+  readonly total: number | null;
   readonly proration: boolean;
   /** What an invoice's line is for; null on a session's, and when it cannot be read. */
   readonly period: Period | null;
@@ -101,7 +100,7 @@ export function readSession(object: Json): Read<Session> {
   const subscription = idOf(at(object, 'subscription'));
   const user = readUser(at(object, 'metadata', 'user_id'));
   const aliases = ids(at(object, 'payment_intent'), at(object, 'invoice'));
-  const money = readMoney(at(object, 'amount_total'), at(object, 'currency'));
+  const money = readSessionMoney(object);
   const status = idOf(at(object, 'status'));
   const discounted = at(object, 'total_details', 'amount_discount') !== 0;
   const told = at(object, 'client_reference_id');
@@ -136,7 +135,7 @@ export function readInvoice(object: Json): Read<Invoice> {
       user: readUser(at(metadata, 'user_id')),
       intent: idOf(at(metadata, 'purchase_intent')),
       aliases: ids(at(object, 'payment_intent'), at(object, 'charge'), ...paymentsOf(object)),
-      money: readMoney(toPay(at(object, 'total')), at(object, 'currency')),
+      money: readInvoiceMoney(object),
       lines: readLines(at(object, 'lines', 'data'), readInvoiceLine),
       linesComplete: at(object, 'lines', 'has_more') !== true,
     },
@@ -153,9 +152,10 @@ export function readSessionLine(line: Json): Line {
   const discount = wholeNumber(at(line, 'amount_discount')) ?? 0;
   return {
     id: idOf(line) ?? '',
-    price: idOf(at(line, 'price')),
+    price: readPriceId(at(line, 'price')),
     quantity: wholeNumber(at(line, 'quantity')),
     cost: subtotal === null || subtotal - discount > 0 ? 'paid' : 'free',
+    total: null,
     proration: false,
     period: null,
   };
@@ -165,12 +165,12 @@ export function readSessionLine(line: Json): Line {
 export function readInvoiceLine(line: Json): Line {
   return {
     id: idOf(line) ?? '',
-    price:
-      idOf(at(line, 'pricing', 'price_details', 'price')) ??
-      idOf(at(line, 'price')) ??
-      idOf(at(line, 'plan')),
+    price: readPriceId(
+      at(line, 'pricing', 'price_details', 'price') ?? at(line, 'price') ?? at(line, 'plan'),
+    ),
     quantity: wholeNumber(at(line, 'quantity')),
     cost: costOf(wholeNumber(at(line, 'amount')), netOf(line)),
+    total: totalOf(line),
     proration: [
       at(line, 'proration'),
       at(line, 'parent', 'subscription_item_details', 'proration'),
@@ -178,6 +178,11 @@ export function readInvoiceLine(line: Json): Line {
     ].includes(true),
     period: readPeriod(at(line, 'period')),
   };
+}
+
+/** A price that cannot be read is one that no catalogue knows: its payment waits, like any such. */
+function readPriceId(price: unknown): string | null {
+  return price == null ? null : (idOf(price) ?? 'that cannot be read');
 }
 
 function costOf(gross: number | null, net: number | null): Cost | null {
@@ -199,38 +204,15 @@ export function readLines(data: unknown, read: (line: Json) => Line): Read<reado
   return { ok: true, value: data.map(read) };
 }
 
-/** `amount` is before discounts; `discount_amounts` are the line's own and its share of others. */
-function netOf(line: Json): number | null {
-  const discounts = at(line, 'discount_amounts') ?? [];
-  if (!Array.isArray(discounts)) return null;
-  const amounts = [at(line, 'amount'), ...discounts.map((one) => at(one, 'amount'))];
-  const [gross = null, ...off] = amounts.map(wholeNumber);
-  return off.reduce(
-    (net, amount) => (net === null || amount === null ? null : net - amount),
-    gross,
-  );
-}
-
-/** Both generations' ways of naming what paid an invoice. */
+/** What paid an invoice, where it is expanded; others were begun, and failed or were canceled. */
 function paymentsOf(invoice: Json): unknown[] {
   const payments = at(invoice, 'payments', 'data');
   if (!Array.isArray(payments)) return [];
-  return payments.flatMap((one) => [
+  const paid = payments.filter((one) => at(one, 'status') === 'paid');
+  return paid.flatMap((one) => [
     at(one, 'payment', 'payment_intent'),
     at(one, 'payment', 'charge'),
   ]);
-}
-
-/** A negative total, of a downgrade, is credited to the customer's balance: nothing is paid. */
-function toPay(total: unknown): unknown {
-  return typeof total === 'number' ? Math.max(0, total) : total;
-}
-
-/** Reads an amount beside its currency; null when either is not usable or the amount negative. */
-export function readMoney(amount: unknown, currency: unknown): Money | null {
-  const whole = wholeNumber(amount);
-  if (whole === null || whole < 0 || !isId(currency)) return null;
-  return { amount: whole, currency: currency.toLowerCase() };
 }
 
 /** Stripe keeps a metadata key with an empty value out, so an empty text is as good as none. */

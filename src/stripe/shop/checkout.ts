@@ -8,7 +8,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { PriceBook } from '../catalogue/price-book.ts';
 import type { StripePrice } from '../catalogue/stripe-prices.ts';
 import type { IntentItem, PurchaseIntent, PurchaseIntents } from '../payments/purchase-intents.ts';
-import { readMoney } from '../shapes/shapes.ts';
+import { readMoney } from '../shapes/money.ts';
 import type { Customers } from './customers.ts';
 import { answerOf, causeOf, isMissing } from './refusals.ts';
 

@@ -266,7 +266,7 @@ function asBasil({
     subscription,
     metadata: subscription_details?.metadata ?? subscription.metadata ?? null,
   };
-  const paid = { payment: { type: 'payment_intent', payment_intent, charge } };
+  const paid = { status: 'paid', payment: { type: 'payment_intent', payment_intent, charge } };
   return {
     ...invoice,
     parent:

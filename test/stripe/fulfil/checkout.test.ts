@@ -239,13 +239,31 @@ test.each([
   expect((await stored(event))?.reason).toBeTruthy();
 });
 
-test('more than 10^12 credits at once are parked with the reason', async () => {
+test('more than 10^12 credits at once are parked with the reason, just as many are granted', async () => {
   const { fake, deliver, stored, balanceOf } = stage;
-  const lines = [{ price: 'price_plan', quantity: 1e12 }];
-  const event = fake.completeSession(fake.createSession({ userId: 'max', lines }).id);
+  const lines = [{ price: 'price_plan', quantity: 1e9 }];
+  const more = fake.createSession({ userId: 'max', lines: [...lines, PACK] });
+  const event = fake.completeSession(more.id);
   expect(await deliver(event)).toBe('parked');
   expect((await stored(event))?.reason).toContain('1000000000000 credits');
   expect(await balanceOf('max')).toBe(0);
+  const most = fake.createSession({ userId: 'max', lines });
+  expect(await deliver(fake.completeSession(most.id))).toBe('done');
+  expect(await balanceOf('max')).toBe(1e12);
+});
+
+test('more than 1,000 lines are parked with the reason, just as many are granted', async () => {
+  const { fake, deliver, stored, balanceOf } = stage;
+  for (const [count, state, balance] of [
+    [1_001, 'parked', 0],
+    [1_000, 'done', 100_000],
+  ] as const) {
+    const lines = Array(count).fill(PACK);
+    const event = fake.completeSession(fake.createSession({ userId: 'moe', lines }).id);
+    expect(await deliver(event)).toBe(state);
+    if (state === 'parked') expect((await stored(event))?.reason).toContain('more than 1000');
+    expect(await balanceOf('moe')).toBe(balance);
+  }
 });
 
 test('an unknown price parks the whole payment until a restart knows it', async () => {

@@ -45,6 +45,12 @@ test('an attempt after the ledger has closed is retried soon, for what it is', a
   const event = purchase(stage, 'boris');
   expect(await closing.deliver(event)).toBe('parked');
   expect((await stage.stored(event))?.reason).toBe('the ledger is not available: overloaded');
+  await stage.db.sql('UPDATE stripe_events SET attempts = 20, next_attempt_at = now()');
+  await closing.receiver.start();
+  await until(async () => (await stage.stored(event))?.attempts === 21);
+  await closing.receiver.stop();
+  const { due_in: dueIn } = (await stage.stored(event)) ?? {};
+  expect(dueIn, 'even after many attempts').toBeLessThanOrEqual(60);
   await stage.receiver.start();
   await makeDue(stage, event);
   await until(async () => (await stage.stored(event))?.state === 'done');
@@ -68,25 +74,29 @@ test('a payment whose first event cannot grant is granted by its other one, once
   expect(await stage.balanceOf('bea')).toBe(100);
 });
 
-test('two payments that turn out to be one are granted once, under the granted key', async () => {
-  const id = 'in_sim_late';
-  const lines = [{ price: 'price_pack' }];
-  const session = stage.fake.createSession({ userId: 'bix', lines });
-  const completed = stage.fake.completeSession(session.id);
-  expect(await stage.deliver(completed)).toBe('done');
-  const invoice = stage.fake.payInvoice({ id, userId: 'bix', subscription: 'sub_bix', lines });
-  await stage.db.sql('ALTER TABLE credit_ledger RENAME TO credit_ledger_away');
-  expect(await stage.deliver(invoice)).toBe('parked');
-  await stage.db.sql('ALTER TABLE credit_ledger_away RENAME TO credit_ledger');
-  const object = { ...completed.data.object, invoice: id };
-  const again = { ...completed, id: 'evt_again', data: { object } };
-  expect(await stage.deliver(again)).toBe('done');
-  await stage.receiver.start();
-  await makeDue(stage, invoice);
-  await until(async () => (await stage.stored(invoice))?.state === 'ignored');
-  expect((await stage.stored(invoice))?.reason).toContain(session.id);
-  expect(await stage.balanceOf('bix')).toBe(100);
-});
+test.each(['session', 'invoice'] as const)(
+  'two payments that turn out to be one are granted once, under the granted key: the %s’s',
+  async (granted) => {
+    const id = 'in_sim_late';
+    const lines = [{ price: 'price_pack' }];
+    const session = stage.fake.createSession({ userId: 'bix', lines });
+    const completed = stage.fake.completeSession(session.id);
+    const invoice = stage.fake.payInvoice({ id, userId: 'bix', subscription: 'sub_bix', lines });
+    const [first, second] = granted === 'session' ? [completed, invoice] : [invoice, completed];
+    expect(await stage.deliver(first)).toBe('done');
+    await stage.db.sql('ALTER TABLE credit_ledger RENAME TO credit_ledger_away');
+    expect(await stage.deliver(second)).toBe('parked');
+    await stage.db.sql('ALTER TABLE credit_ledger_away RENAME TO credit_ledger');
+    const object = { ...completed.data.object, invoice: id };
+    const again = { ...completed, id: 'evt_again', data: { object } };
+    expect(await stage.deliver(again)).toBe(granted === 'session' ? 'done' : 'ignored');
+    await stage.receiver.start();
+    await makeDue(stage, second);
+    await until(async () => (await stage.stored(second))?.state === 'ignored');
+    expect((await stage.stored(second))?.reason).toContain(first.data.object.id);
+    expect(await stage.balanceOf('bix')).toBe(100);
+  },
+);
 
 test.each([
   ['fails', { kind: 'error', status: 500 }],

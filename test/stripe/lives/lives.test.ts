@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Entry } from '../../../src/ledger/entry.ts';
 import { verifyLedger } from '../../../src/ledger/verify.ts';
-import { missingOf } from './payment.ts';
+import { grantedBy, missingOf } from './payment.ts';
 import { live, openWorld, reconcile, spend, type World, worldOf } from './told.ts';
 
 const LIVES = Number(process.env['LIVES'] ?? 200);
@@ -27,13 +27,15 @@ async function expectAsModelled(
   const { entries, next } = await first.ledger.entries(userId, { limit: 1_000, before: null });
   expect(next).toBeNull();
   for (const payment of payments) {
-    const { names, granted, expiresAt } = payment;
+    const { names, grants } = payment;
+    const granted = grantedBy(payment);
     const own = entries.filter((entry) => names.includes(String(entry.payment)));
     expect(sumOf(own), `${userId} ${names}`).toBe(granted - missingOf(payment));
-    const grants = own.filter(({ kind }) => kind === 'purchase' || kind === 'included');
-    const ends = grants.map((one) => one.expiresAt);
-    expect(ends, `${userId} ${names}`).toEqual(granted > 0 ? [expiresAt] : []);
-    const lots = own.filter((entry) => expiresAt !== null && entry.expiresAt === expiresAt);
+    const given = own
+      .filter(({ kind }) => kind === 'purchase' || kind === 'included')
+      .map(({ kind, delta: credits, expiresAt }) => ({ kind, credits, expiresAt }));
+    expect(sorted(given), `${userId} ${names}`).toEqual(sorted(grants));
+    const lots = own.filter(({ expiresAt }) => expiresAt !== null);
     expect(usedOf(lots, entries), `${userId} ${names}`).toBeLessThanOrEqual(granted);
     const known = await first.db.sql(
       'SELECT DISTINCT payment FROM stripe_payment_aliases WHERE alias = ANY($1::text[])',
@@ -41,13 +43,17 @@ async function expectAsModelled(
     );
     expect(known.length, `${userId} ${names} is one payment`).toBe(1);
   }
-  const owned = payments.reduce((sum, one) => sum + one.granted - missingOf(one), 0);
+  const owned = payments.reduce((sum, one) => sum + grantedBy(one) - missingOf(one), 0);
   const expired = -sumOf(entries.filter(({ kind }) => kind === 'expiry'));
   expect(await first.balanceOf(userId), userId).toBe(owned - spent - (ok ? last : 0) - expired);
   expect(entries.filter(drawsAtTheWrongTime(entries)), userId).toEqual([]);
 }
 
 const sumOf = (entries: readonly Entry[]) => entries.reduce((sum, { delta }) => sum + delta, 0);
+
+/** The lines of a payment have no order. */
+const sorted = (grants: readonly object[]) =>
+  grants.map((one) => JSON.stringify(one, ['kind', 'credits', 'expiresAt'])).sort();
 
 /** Credits of these lots that were spent, or expired. */
 function usedOf(lots: readonly Entry[], entries: readonly Entry[]): number {

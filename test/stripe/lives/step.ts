@@ -1,8 +1,14 @@
 import fc from 'fast-check';
+import { PACK_NAMES, PLAN_NAMES } from './offers.ts';
 
 const which = fc.nat(7);
 const quantity = fc.integer({ min: 1, max: 4 });
 const percent = fc.oneof(fc.constant(100), fc.integer({ min: 1, max: 100 }));
+/** Whether a discount takes all of it; most often none does. */
+const free = fc.nat(3).map((one) => one === 0);
+const pack = fc.record({ offer: fc.constantFrom(...PACK_NAMES), quantity, free });
+const plan = fc.record({ offer: fc.constantFrom(...PLAN_NAMES), quantity, free });
+const packs = fc.array(pack, { minLength: 1, maxLength: 3 });
 
 /** What the customer, the customer's bank or the shop does next; `which` picks among what there is. */
 export type Step = typeof step extends fc.Arbitrary<infer Any> ? Any : never;
@@ -11,22 +17,29 @@ export type StepOf<Do extends Step['do']> = Extract<Step, { readonly do: Do }>;
 
 export const step = fc.oneof(
   kind(4, 'buy', {
-    quantity,
-    how: fc.constantFrom('card', 'card', 'slow', 'declined'),
+    items: packs,
+    how: fc.constantFrom('card', 'card', 'slow', 'declined', 'captured'),
+    /** How long it takes until the money comes or does not, unless it is paid by card. */
+    days: fc.nat(7),
+    /** How much is captured of what was authorized. */
+    percent,
     /** Whether Stripe makes an invoice of it, as with invoice_creation. */
     invoiced: fc.boolean(),
   }),
+  /** An invoice that somebody writes by hand. */
+  kind(2, 'invoice', { items: packs, how: fc.constantFrom('card', 'out_of_band') }),
   kind(2, 'subscribe', {
-    quantity,
+    items: fc.uniqueArray(plan, { minLength: 1, maxLength: 2, selector: ({ offer }) => offer }),
     trial: fc.boolean(),
-    /** At the checkout, or by somebody of the shop. */
+    /** At the checkout, or by somebody of the shop, who takes one plan at its price. */
     checkout: fc.boolean(),
   }),
   kind(3, 'renew', { which }),
   kind(1, 'cancel', { which }),
+  /** The first plan of a subscription becomes another one, or another quantity of it. */
   kind(2, 'change', {
-    ...{ which, quantity, resetPeriod: fc.boolean() },
-    proration: fc.constantFrom('create_prorations', 'always_invoice'),
+    ...{ which, offer: fc.constantFrom(...PLAN_NAMES), quantity, resetPeriod: fc.boolean() },
+    proration: fc.constantFrom('create_prorations', 'always_invoice', 'none'),
   }),
   kind(4, 'refund', { which, percent, pending: fc.boolean() }),
   kind(3, 'end refund', { which, how: fc.constantFrom('succeeded', 'failed', 'canceled') }),

@@ -5,7 +5,9 @@ import { PurserError } from '../../../src/errors.ts';
 import { debit } from '../../support/commands.ts';
 import { reconcileOn } from '../../support/reconcile.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
-import { createLife, type Life, PACK, PLAN } from './life.ts';
+import type { News } from './customer.ts';
+import { createLife, type Life } from './life.ts';
+import { catalogueOf, offerAt } from './offers.ts';
 import { step } from './step.ts';
 
 const DAY = 86_400;
@@ -32,6 +34,7 @@ export const worldOf = (lives: number) =>
   fc.record({
     livemode: fc.boolean(),
     planExpires: fc.boolean(),
+    packExpires: fc.boolean(),
     /** Whether events are lost at all: else all must be well without reconciliation. */
     loses: fc.boolean(),
     scripts: fc.array(script, { minLength: lives, maxLength: lives }),
@@ -43,27 +46,25 @@ export interface World {
   /** In seconds since 1970. */
   readonly present: number;
   readonly planExpires: boolean;
+  readonly packExpires: boolean;
   readonly loses: boolean;
 }
 
 export async function openWorld(
-  options: Pick<World, 'planExpires' | 'loses'> & Pick<StripeStage, 'livemode'>,
+  options: Pick<World, 'planExpires' | 'packExpires' | 'loses'> & Pick<StripeStage, 'livemode'>,
 ): Promise<World> {
-  const { livemode, planExpires, loses } = options;
+  const { livemode, loses, ...expiry } = options;
   const present = Math.floor(Date.now() / 1000);
   const clock = { time: present };
-  const expires = planExpires ? 'period_end' : 'never';
   const first = await startStripeStage({
     livemode,
     now: () => clock.time,
-    catalogue: new Map([
-      [PACK.price, { credits: PACK.credits }],
-      [PLAN.price, { credits: PLAN.credits, expires }],
-    ]),
+    catalogue: catalogueOf(expiry),
   });
+  offerAt(first.fake);
   const servers = [first, await first.restart()] as const;
   await Promise.all(servers.map(({ receiver }) => receiver.start()));
-  return { servers, clock, present, planExpires, loses };
+  return { servers, clock, present, loses, ...expiry };
 }
 
 /** Somebody's word that may reach Purser, through either server. */
@@ -71,20 +72,20 @@ type Word = (server: StripeStage) => Promise<unknown>;
 
 /** Lives a script; what tells of it is late, lost, repeated, reordered and simultaneous. */
 export async function live(
-  { servers, clock, present, planExpires, loses }: World,
+  { servers, clock, present, loses, ...expiry }: World,
   { steps, daysAgo, shape, luck, ...script }: Script,
   userId: string,
 ): Promise<{ readonly life: Life; readonly spent: number }> {
   const [{ fake }] = servers;
   // No life ends a period at the very moment at which it is looked at.
   const begins = present - daysAgo * DAY - DAY / 2;
-  const life = createLife({ fake, userId, clock, begins, ends: present - 60, planExpires });
+  const life = createLife({ fake, userId, clock, begins, ends: present - 60, ...expiry });
   const throwDice = () => luck.next().value as number;
   const server = () => servers[throwDice() % 2 === 0 ? 0 : 1];
   let waiting: Word[] = [];
   let spent = 0;
 
-  function hear({ events, session }: ReturnType<Life['live']>): void {
+  function hear({ events, session }: News): void {
     for (const { id, type } of events) {
       const event = fake.inShape({ id }, shape);
       const isLost = throwDice() < script.lost || script.deafTo.includes(type);

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyLedger } from '../../../src/ledger/verify.ts';
 import { grant } from '../../support/commands.ts';
 import { holdAccount } from '../../support/database.ts';
+import { reconcileOn } from '../../support/reconcile.ts';
 import { type StripeStage, startStripeStage, until } from '../../support/stripe.ts';
 
 // One payment has a Checkout session, an invoice and a payment intent, and each may be told alone.
@@ -49,6 +51,50 @@ test('a payment intent joins session and invoice of the older shape', async () =
   await stage.deliver(session);
   expect(await stage.balanceOf('lou')).toBe(100);
 });
+
+test('an invoice that gave nothing does no harm to the payment that it turns out to be of', async () => {
+  const { fake, deliver, db } = stage;
+  const { id } = fake.createSession({ userId: 'lea', lines: [PACK], invoiceCreation: true });
+  const { events } = fake.paySession(id);
+  const told = (type: string) => {
+    const event = events.find((one) => one.type === type);
+    if (!event) throw new Error(`there is no ${type}`);
+    return event;
+  };
+  const [session, invoice] = [told('checkout.session.completed'), told('invoice.paid')];
+  const { object } = session.data;
+  expect(await deliver(invoice)).toBe('ignored');
+  const alone = { ...session, data: { object: { ...object, invoice: null } } };
+  expect(await deliver(alone)).toBe('done');
+  expect(await keysOf(id, invoice.data.object.id)).toHaveLength(2);
+  expect(await deliver(told('invoice_payment.paid'))).toBe('done');
+  expect(await keysOf(id, invoice.data.object.id)).toEqual([{ payment: id }]);
+  const refund = fake.refundPayment(String(object['payment_intent']), { amount: 40 });
+  for (const event of refund.events) await deliver(event);
+  expect(await stage.balanceOf('lea')).toBe(60);
+  const report = await reconcileOn(stage, { since: new Date(0) });
+  expect(
+    report.findings.filter(({ object }) => [id, invoice.data.object.id].includes(object)),
+  ).toEqual([]);
+  expect(await verifyLedger(db.pool)).toMatchObject({ faults: [] });
+});
+
+test.each(['invoice_payment.paid', 'the API'])(
+  'from basil on a refund of a renewal finds its invoice by %s',
+  async (source) => {
+    const { fake, deliver, balanceOf } = stage;
+    const { events } = fake.subscribe({ userId: `rosa ${source}`, price: 'price_plan' });
+    const told = events.filter(({ type }) => type !== 'invoice_payment.paid' || type === source);
+    for (const event of told) await deliver({ ...event });
+    const [{ paymentIntent } = { paymentIntent: null }] = fake.store.all('invoice').slice(-1);
+    const before = fake.requests();
+    for (const event of fake.refundPayment(String(paymentIntent)).events) {
+      if (event.type === 'refund.created') expect(await deliver({ ...event })).toBe('done');
+    }
+    expect(await balanceOf(`rosa ${source}`)).toBe(0);
+    expect(fake.requests() > before).toBe(source === 'the API');
+  },
+);
 
 describe('a payment whose grant is under way grants once', () => {
   test.each(['session', 'invoice'] as const)('when the %s came first', async (name) => {

@@ -92,6 +92,8 @@ describe('is refused with 400 invalid_event, although it is signed:', () => {
     ['an account that is no text', JSON.stringify(event({ account: [] }))],
     ['a livemode that is a text', JSON.stringify(event({ livemode: 'false' }))],
     ['a created beyond all calendars', JSON.stringify(event({ created: 1e15 }))],
+    ['a created in the year 10000', JSON.stringify(event({ created: 253_402_300_800 }))],
+    ['a created before 1970', JSON.stringify(event({ created: -1 }))],
     ['a created that is a fraction', JSON.stringify(event({ created: 1.5 }))],
     ['no data', JSON.stringify(event({ data: null }))],
     ['a data.object that is a list', JSON.stringify(event({ data: { object: [] } }))],

@@ -70,6 +70,22 @@ describe('Stripe fails in the middle', () => {
     expect(next.objectsSince).toEqual(ago(next.startedAt, 30 * DAY));
   });
 
+  test('a look back that was not complete is done again', async () => {
+    await reconcileOn(stage, APPLY);
+    await stage.db.sql("UPDATE stripe_reconcile SET looked_back_at = now() - interval '25 hours'");
+    stage.fake.setFault({ kind: 'error', status: 403, path: '/v1/refunds' });
+    expect((await reconcileOn(stage, APPLY)).problems).toHaveLength(1);
+    stage.fake.setFault(null);
+    const stopping = new AbortController();
+    await reconcileOn(stage, {
+      ...APPLY,
+      signal: stopping.signal,
+      onProgress: () => stopping.abort(),
+    });
+    const next = await reconcileOn(stage, APPLY);
+    expect(next.objectsSince).toEqual(ago(next.startedAt, 30 * DAY));
+  });
+
   test('a key that may not list something says so, and the rest is compared', async () => {
     const { userId } = buyPack(stage);
     stage.fake.setFault({ kind: 'error', status: 403, path: '/v1/events' });
@@ -136,6 +152,21 @@ describe('several runs', () => {
     expect(await reconcilerOf(stage).run(APPLY)).toBeNull();
     await die('-1 second');
     expect(await reconcilerOf(stage).run(APPLY)).not.toBeNull();
+  });
+
+  test('one whose lease another run has taken does not move the cursor', async () => {
+    stage.fake.setFault({ kind: 'slow', ms: 500, path: '/v1/events' });
+    const asked = stage.fake.requests();
+    const running = reconcileOn(stage, APPLY);
+    await until(async () => stage.fake.requests() > asked);
+    const [other] = await stage.db.sql<{ holder: string }>(
+      'UPDATE stripe_reconcile SET holder = gen_random_uuid() RETURNING holder',
+    );
+    expect(await running).toMatchObject({ problems: [] });
+    const rows = await stage.db.sql(
+      'SELECT holder, events_seen_until AS until FROM stripe_reconcile',
+    );
+    expect(rows).toEqual([{ ...other, until: null }]);
   });
 
   test('one that is stopped says so, and does not move the cursor', async () => {

@@ -3,7 +3,14 @@ import { interpret } from '../../../src/stripe/fulfil/interpret.ts';
 import type { ReconcileOptions } from '../../../src/stripe/reconcile/reconcile.ts';
 import { isInOrder, type Report } from '../../../src/stripe/reconcile/report.ts';
 import { tellOf } from '../../../src/stripe/shapes/event.ts';
-import { buyPack, fresh, reconcileOn, stage, useReconcileStage } from '../../support/reconcile.ts';
+import {
+  buyPack,
+  forgetEvents,
+  fresh,
+  reconcileOn,
+  stage,
+  useReconcileStage,
+} from '../../support/reconcile.ts';
 
 useReconcileStage();
 
@@ -13,11 +20,6 @@ const kinds = ({ findings }: Report) => findings.map(({ kind }) => kind).toSorte
 
 async function deliverAll(events: readonly { readonly id: string }[]): Promise<void> {
   for (const event of events) await stage.deliver(event);
-}
-
-/** Lets Stripe forget its events, as it does after 30 days, but not what they told of. */
-function forgetEvents(): void {
-  stage.fake.advance(31 * 86_400);
 }
 
 const rowCounts = async () => {
@@ -94,7 +96,7 @@ describe('a dry run', () => {
 describe('what is repaired', () => {
   test('a payment whose events were all lost, even those that Stripe never created', async () => {
     const { userId } = buy();
-    forgetEvents();
+    forgetEvents(stage);
     const report = await reconcile({ apply: true });
     expect(report.findings).toMatchObject([
       { kind: 'paid-but-not-granted', user: userId, credits: 100, done: 'done', repaired: true },
@@ -125,7 +127,7 @@ describe('what is repaired', () => {
     stage.fake.paySession(id);
     stage.fake.store.save({ ...stage.fake.store.need('subscription', subscription), metadata: {} });
     stage.fake.payInvoice({ subscription, customer, lines: [{ price: 'price_plan' }] });
-    forgetEvents();
+    forgetEvents(stage);
     expect(isInOrder(await reconcile({ apply: true }))).toBe(true);
     expect(await stage.balanceOf(userId)).toBe(2000);
   });
@@ -137,7 +139,7 @@ describe('what is repaired', () => {
     const { userId, intent, events } = buy();
     await deliverAll(events);
     const { object } = act(intent);
-    forgetEvents();
+    forgetEvents(stage);
     expect((await reconcile()).findings).toMatchObject([{ kind, object: object.id, user: userId }]);
     const report = await reconcile({ apply: true });
     expect(report).toMatchObject({ found: 1, repaired: 1, left: 0 });
@@ -166,10 +168,29 @@ describe('what is repaired', () => {
     await deliverAll(reversal.events);
     expect(await stage.balanceOf(userId)).toBe(0);
     reversal.end();
-    forgetEvents();
+    forgetEvents(stage);
     expect(kinds(await reconcile())).toEqual([kind]);
     expect(isInOrder(await reconcile({ apply: true }))).toBe(true);
     expect(await stage.balanceOf(userId)).toBe(100);
+  });
+
+  test('credit-note-missing: a refund of which nobody told what it is for', async () => {
+    const userId = fresh('user');
+    const lines = [{ price: 'price_plan' }, { price: 'price_pack' }];
+    const about = { userId, customer: fresh('cus'), subscription: fresh('sub') };
+    const paid = stage.fake.payInvoice({ ...about, lines });
+    await stage.deliver(paid);
+    const { id, lines: made } = stage.fake.store.need('invoice', String(paid.data.object.id));
+    const credited = [{ line: made[1]?.id ?? '', quantity: 1 }];
+    const { object, events } = stage.fake.issueCreditNote(id, { lines: credited });
+    await deliverAll(events.filter(({ type }) => type === 'refund.created'));
+    expect(await stage.balanceOf(userId)).toBe(550);
+    forgetEvents(stage);
+    expect((await reconcile()).findings).toMatchObject([
+      { kind: 'credit-note-missing', object: object.id, user: userId, amount: 0 },
+    ]);
+    expect(await reconcile({ apply: true })).toMatchObject({ repaired: 1, left: 0 });
+    expect(await stage.balanceOf(userId)).toBe(1000);
   });
 
   test('a dispute that ended long after it was opened, whenever that was', async () => {
@@ -180,18 +201,23 @@ describe('what is repaired', () => {
     stage.fake.closeDispute(object.id, 'won');
     const longAgo = { created: 1_600_000_000 };
     stage.fake.store.save({ ...stage.fake.store.need('dispute', object.id), ...longAgo });
-    forgetEvents();
+    forgetEvents(stage);
     expect((await reconcile({ apply: true })).problems).toEqual([]);
     expect(await stage.balanceOf(userId)).toBe(100);
   });
 
-  test('credits that are not clawed back as what is on file says', async () => {
+  test.each([
+    ['today', '0 days'],
+    ['long before its payment', '60 days'],
+  ])('credits that are not clawed back as what is on file says: since %s', async (_, age) => {
     const { userId, session, intent, events } = buy();
     await deliverAll(events);
     await stage.db.sql(
-      `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, status, live, decided_at)
-       VALUES ($1, 'refund', $2, 30, 'usd', 'succeeded', true, now())`,
-      [fresh('re'), intent],
+      `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, status, live,
+                                     decided_at, recorded_at)
+       VALUES ($1, 'refund', $2, 30, 'usd', 'succeeded', true, now() - $3::interval,
+               now() - $3::interval)`,
+      [fresh('re'), intent, age],
     );
     expect((await reconcile()).findings).toMatchObject([
       { kind: 'clawed-back-differs', object: session, user: userId, credits: -30 },

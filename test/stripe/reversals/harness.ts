@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import { verifyLedger } from '../../../src/ledger/verify.ts';
-import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
+import { type Prices, type StripeStage, startStripeStage } from '../../support/stripe.ts';
 
 export let stage: StripeStage;
-/** Gives the file a running receiver with the pack, and verifies its ledger at the end. */
-export function useReversalStage(): void {
+/** Gives the file a running receiver, with the pack at least, and verifies its ledger at the end. */
+export function useReversalStage(catalogue: Prices = new Map([['price_pack', 1000]])): void {
   beforeAll(async () => {
-    stage = await startStripeStage({ catalogue: new Map([['price_pack', 1000]]) });
+    stage = await startStripeStage({ catalogue });
     await stage.receiver.start();
   });
   afterAll(async () => {
@@ -66,3 +66,16 @@ export async function createPaid() {
 
 export const missing = async ({ userId }: { userId: string }) =>
   1000 - (await stage.balanceOf(userId));
+
+/** What is left of each grant of a user who has bought nothing else, in the order of the grants. */
+export async function leftOfGrants(userId: string): Promise<readonly number[]> {
+  const { entries } = await stage.ledger.entries(userId, { limit: 1_000, before: null });
+  const grants = entries.filter(({ kind }) => kind === 'purchase' || kind === 'included');
+  return grants
+    .toReversed()
+    .map(({ seq }) =>
+      entries
+        .filter((entry) => entry.seq === seq || entry.reversesSeq === seq)
+        .reduce((sum, { delta }) => sum + delta, 0),
+    );
+}

@@ -36,7 +36,13 @@ const ACACIA: Json = {
         type: 'subscription',
         period,
       },
-      { id: 'il_2', amount: 500, plan: { id: 'gold' }, proration: true, quantity: 1, period },
+      {
+        ...{ id: 'il_2', amount: 500, plan: { id: 'gold' }, proration: true, quantity: 1, period },
+        tax_amounts: [
+          { amount: 95, inclusive: false },
+          { amount: 80, inclusive: true },
+        ],
+      },
     ],
   },
 };
@@ -54,7 +60,13 @@ const BASIL: Json = {
     subscription_details: { subscription: { id: 'sub_1' }, metadata: { user_id: 'ada' } },
   },
   payments: {
-    data: [{ payment: { type: 'payment_intent', payment_intent: 'pi_1', charge: { id: 'ch_1' } } }],
+    data: [
+      { status: 'canceled', payment: { type: 'payment_intent', payment_intent: 'pi_0' } },
+      {
+        status: 'paid',
+        payment: { type: 'payment_intent', payment_intent: 'pi_1', charge: { id: 'ch_1' } },
+      },
+    ],
   },
   lines: {
     has_more: false,
@@ -72,6 +84,10 @@ const BASIL: Json = {
         id: 'il_2',
         amount: 500,
         discount_amounts: null,
+        taxes: [
+          { amount: 95, tax_behavior: 'exclusive' },
+          { amount: 80, tax_behavior: 'inclusive' },
+        ],
         parent: { subscription_item_details: null, invoice_item_details: { proration: true } },
         pricing: { type: 'price_details', price_details: { price: { id: 'gold' } } },
         quantity: 1,
@@ -93,12 +109,18 @@ test('both generations of an invoice read the same', () => {
       user: { userId: 'ada' },
       intent: null,
       aliases: ['pi_1', 'ch_1'],
-      money: { amount: 1500, currency: 'usd' },
+      money: { amount: 1500, total: 1500, currency: 'usd' },
       lines: {
         ok: true,
         value: [
-          { id: 'il_1', price: 'price_a', quantity: 2, cost: 'free', proration: false, period },
-          { id: 'il_2', price: 'gold', quantity: 1, cost: 'paid', proration: true, period },
+          {
+            ...{ id: 'il_1', price: 'price_a', quantity: 2, cost: 'free', total: 0 },
+            ...{ proration: false, period },
+          },
+          {
+            ...{ id: 'il_2', price: 'gold', quantity: 1, cost: 'paid', total: 595 },
+            ...{ proration: true, period },
+          },
         ],
       },
       linesComplete: true,
@@ -153,7 +175,7 @@ test('a session names its payment and its invoice as aliases, expanded or not', 
       user: { userId: null },
       reference: null,
       aliases: ['pi_1', 'in_1'],
-      money: { amount: 1500, currency: 'usd' },
+      money: { amount: 1500, total: 1500, currency: 'usd' },
       discounted: true,
     },
   });
@@ -168,6 +190,15 @@ test.each([
   ['with a textual discount', { amount: 100, discount_amounts: [{ amount: '100' }] }, null],
 ])('an invoice’s line %s', (_name, line, cost) => {
   expect(readInvoiceLine({ id: 'il_1', quantity: 1, ...line }).cost).toBe(cost);
+});
+
+test.each([
+  { taxes: 'all' },
+  { taxes: [{ amount: '5' }] },
+  { amount: 1.5 },
+  { discount_amounts: 5 },
+])('what a line with %j comes to cannot be told', (line) => {
+  expect(readInvoiceLine({ id: 'il_1', amount: 100, ...line }).total).toBeNull();
 });
 
 test.each([

@@ -53,11 +53,26 @@ describe('a checkout is refused and opens nothing:', () => {
     expect([status, body.error.code]).toEqual([422, 'price_not_for_sale']);
   });
 
-  test('a price that was withdrawn, or is not for sale', async () => {
-    const credits = new Map<string, number | object>([...CREDITS]);
-    await publishPrices(shop.database, new Map([...credits, ['price_hidden', { forSale: false }]]));
-    const hidden = await shop.open('pia', { price: 'price_hidden' });
-    expect([hidden.status, hidden.body.error]).toMatchObject([422, { price: 'price_hidden' }]);
+  test('a price that is not for sale, was withdrawn or is archived, though Stripe has it', async () => {
+    const make = (active = true) => {
+      const fields = { product: 'prod_sim_price_starter', unitAmount: 5, active };
+      return String(shop.fake.createPrice(fields).object.id);
+    };
+    const [hidden, withdrawn, archived] = [make(), make(), make(false)];
+    const offered = new Map<string, number | object>([
+      ...CREDITS,
+      ...([
+        [hidden, { forSale: false }],
+        [withdrawn, 5],
+        [archived, 5],
+      ] as const),
+    ]);
+    await publishPrices(shop.database, offered);
+    await publishPrices(shop.database, new Map([...offered].filter(([id]) => id !== withdrawn)));
+    for (const price of [hidden, withdrawn, archived]) {
+      const { status, body } = await shop.open('pia', { price });
+      expect([status, body.error]).toMatchObject([422, { code: 'price_not_for_sale', price }]);
+    }
     await publishPrices(shop.database, CREDITS);
   });
 
@@ -83,7 +98,8 @@ describe('a checkout is refused and opens nothing:', () => {
     const { status, body } = await shop.open('pia', {
       items: [{ price: PACK }, { price: object.id }],
     });
-    expect([status, body.error.code]).toEqual([422, 'checkout_refused']);
+    const message = 'All prices of one purchase must be in the same currency.';
+    expect([status, body.error]).toMatchObject([422, { code: 'checkout_refused', message }]);
     await publishPrices(shop.database, CREDITS);
   });
 

@@ -83,6 +83,18 @@ test('what was not paid gives nothing: an open, an expired and a free session', 
   expect(await shop.onRecord('fay')).toEqual({ balance: 0, entries: 0 });
 });
 
+test('a free session gives nothing before its buyer has completed it', async () => {
+  const { fake, database } = shop;
+  const price = 'price_free';
+  const prices: Prices = new Map([[price, { credits: 5, free: 'grant' }]]);
+  await publishPrices(database, new Map([...CREDITS, ...prices]));
+  const { id } = fake.createSession({ userId: 'fen', lines: [{ price }] });
+  const open = fake.store.need('checkout.session', id);
+  fake.store.save({ ...open, paymentStatus: 'no_payment_required' });
+  expect(await statusOf('fen', id)).toBe('pending');
+  expect(await shop.balanceOf('fen')).toBe(0);
+});
+
 test('days are counted from the payment, not from when its checkout was opened', async () => {
   const { fake, database } = shop;
   const price = 'price_30_days';
@@ -112,7 +124,7 @@ test('what was refunded before it was granted is taken back at once', async () =
 });
 
 describe('only for its own user:', () => {
-  test('another one’s session does not exist, paid or not, and is not granted', async () => {
+  test('another one’s session does not exist, paid or not, granted or not, and is not granted', async () => {
     const id = await shop.opened('gil', { price: PACK });
     for (const pay of [false, true]) {
       if (pay) shop.fake.paySession(id);
@@ -121,6 +133,8 @@ describe('only for its own user:', () => {
     }
     expect(await shop.balanceOf('gil')).toBe(0);
     expect(await shop.balanceOf('mallory')).toBe(0);
+    expect(await statusOf('gil', id)).toBe('granted');
+    expect((await shop.sync('mallory', id)).status).toBe(404);
   });
 
   test('a session of the shop’s own making is the user’s whom its metadata name', async () => {

@@ -2,6 +2,7 @@ import { type Shape, shapeOf, type View } from '../objects/object.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
 import { catalogueRoutes } from './catalogue.ts';
+import { creditNoteRoutes } from './credit-notes.ts';
 import { customerRoutes } from './customers.ts';
 import { eventRoutes } from './events.ts';
 import { expand } from './expand.ts';
@@ -36,6 +37,7 @@ const ROUTES: Routes = {
   ...customerRoutes,
   ...eventRoutes,
   ...invoiceRoutes,
+  ...creditNoteRoutes,
   ...paymentRoutes,
   ...sessionRoutes,
   ...subscriptionRoutes,

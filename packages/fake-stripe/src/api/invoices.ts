@@ -1,12 +1,11 @@
-import { issueCreditNote, voidCreditNote } from '../life/credit-notes.ts';
 import { collectInvoice, finalizeInvoice, voidInvoice } from '../life/invoices.ts';
 import { renderInvoiceLine } from '../objects/invoice-line.ts';
-import { missing, Refusal } from '../refusal.ts';
+import { Refusal } from '../refusal.ts';
 import { listRecords, page } from './list.ts';
-import { atLeast, boolean, checkKnown, given, needText, text } from './params.ts';
+import { boolean, checkKnown } from './params.ts';
 import { type Routes, show } from './route.ts';
 
-/** Invoices, what joins them to their payments, and the credit notes that take them back. */
+/** Invoices, and what joins them to their payments. */
 export const invoiceRoutes: Routes = {
   'GET invoices': (call) =>
     listRecords(call, 'invoice', {
@@ -36,32 +35,6 @@ export const invoiceRoutes: Routes = {
   },
   'GET invoice_payments/:id': (call) =>
     show(call, call.world.store.need('invoice_payment', call.id)),
-  'POST credit_notes': (call) => {
-    const { form, world } = call;
-    checkKnown(form, [
-      'invoice',
-      'amount',
-      'out_of_band_amount',
-      'credit_amount',
-      'refund_amount',
-      'reason',
-      'memo',
-    ]);
-    const id = needText(form, 'invoice');
-    if (!world.store.get('invoice', id)) throw missing('invoice', id, 'invoice');
-    const note = issueCreditNote(world, id, {
-      ...given({ amount: atLeast(1, form, 'amount') }),
-      outOfBand: atLeast(0, form, 'out_of_band_amount') ?? 0,
-      toBalance: atLeast(0, form, 'credit_amount') ?? 0,
-      reason: text(form, 'reason') ?? null,
-      memo: text(form, 'memo') ?? null,
-    });
-    return show(call, note);
-  },
-  'GET credit_notes': (call) =>
-    listRecords(call, 'credit_note', { filters: { invoice: 'invoice', customer: 'customer' } }),
-  'GET credit_notes/:id': (call) => show(call, call.world.store.need('credit_note', call.id)),
-  'POST credit_notes/:id/void': (call) => show(call, voidCreditNote(call.world, call.id)),
 };
 
 /** `payment[type]=payment_intent&payment[payment_intent]=pi_…`: both or none. */

@@ -24,6 +24,8 @@ export const paymentRoutes: Routes = {
       filters: { payment_intent: 'paymentIntent', customer: 'customer' },
     }),
   'GET charges/:id': (call) => show(call, call.world.store.need('charge', call.id)),
+  'GET balance_transactions/:id': (call) =>
+    show(call, call.world.store.need('balance_transaction', call.id)),
   'POST refunds': (call) => show(call, refund(call)),
   'GET refunds': (call) => listRecords(call, 'refund', { filters: OF_CHARGE }),
   'GET refunds/:id': (call) => show(call, call.world.store.need('refund', call.id)),

@@ -1,9 +1,10 @@
-import type { CreditNoteLine, CreditNoteRecord } from '../objects/credit-note.ts';
+import { type CreditNoteRecord, totalOfLine } from '../objects/credit-note.ts';
 import { amountDue, type InvoiceRecord, invoiceTotal } from '../objects/invoice.ts';
 import { sum } from '../objects/object.ts';
 import type { RefundRecord } from '../objects/refund.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
+import { type CreditedLine, creditLines } from './credit-note-lines.ts';
 import { markPaid } from './invoices.ts';
 import { refundPayment } from './refunds.ts';
 
@@ -13,8 +14,11 @@ export interface CreditNotePlan {
   /** Of a paid invoice, how it goes back; what is left over of the amount is refunded. */
   readonly outOfBand?: number;
   readonly toBalance?: number;
-  /** Which of the invoice's lines are credited, in cents. */
-  readonly lines?: readonly { readonly line: string; readonly amount: number }[];
+  /** What is refunded, in cents, where it must be what is left over. */
+  readonly refunded?: number;
+  /** A refund of the invoice (`re_…`) that is there already, instead of a new one. */
+  readonly refund?: string;
+  readonly lines?: readonly CreditedLine[];
   readonly reason?: string | null;
   readonly memo?: string | null;
 }
@@ -29,14 +33,20 @@ export function issueCreditNote(world: World, invoiceId: string, plan: CreditNot
   const prePayment = status === 'open';
   const left = prePayment ? amountDue(invoice) : invoiceTotal(invoice) - invoice.postPaymentCredit;
   const { outOfBand = 0, toBalance = 0 } = plan;
-  const amount = plan.amount ?? (plan.lines ? sum(plan.lines.map((one) => one.amount)) : left);
+  const lines = creditLines(world, invoice, plan.lines ?? [custom(plan.amount ?? left)]);
+  const amount = sum(lines.map(totalOfLine));
   const refunded = prePayment ? 0 : amount - outOfBand - toBalance;
   if (!(amount > 0 && amount <= left) || refunded < 0 || customer === null) {
     throw new Refusal('The credit note is about more than what is left of the invoice.', {
       param: 'amount',
     });
   }
-  const refund = refunded > 0 ? refundInvoice(world, invoice, refunded) : null;
+  if ((plan.refunded ?? refunded) !== refunded) {
+    throw new Refusal('What goes back must add up to the amount of the credit note.', {
+      param: 'refund_amount',
+    });
+  }
+  const refund = refunded > 0 ? refundInvoice(world, invoice, refunded, plan.refund) : null;
   const note = world.create<CreditNoteRecord>(
     {
       object: 'credit_note',
@@ -50,7 +60,7 @@ export function issueCreditNote(world: World, invoiceId: string, plan: CreditNot
       refund: refund && { id: refund.id, amount: refunded },
       outOfBand: prePayment ? 0 : outOfBand,
       toBalance: prePayment ? 0 : toBalance,
-      lines: linesOf(world, invoice, plan, amount),
+      lines,
       memo: plan.memo ?? null,
       reason: plan.reason ?? null,
       status: 'issued',
@@ -64,8 +74,19 @@ export function issueCreditNote(world: World, invoiceId: string, plan: CreditNot
   return note;
 }
 
+const custom = (unitAmount: number) => ({ description: 'Credit', unitAmount, quantity: 1 });
+
 /** Its parts must add up to what the note gives back, so none may be left out. */
-function refundInvoice(world: World, { id, charge }: InvoiceRecord, amount: number): RefundRecord {
+function refundInvoice(
+  world: World,
+  { id, charge }: InvoiceRecord,
+  amount: number,
+  existing: string | undefined,
+): RefundRecord {
+  const refund = existing === undefined ? null : world.store.need('refund', existing);
+  if (refund?.charge === charge && refund.amount >= amount) return refund;
+  if (refund)
+    throw new Refusal(`${refund.id} does not pay this credit note.`, { param: 'refunds' });
   if (charge !== null) return refundPayment(world, charge, { amount });
   throw new Refusal(`Nothing can be refunded of invoice ${id}: nothing was charged for it.`);
 }
@@ -95,21 +116,3 @@ function applyToInvoice(world: World, note: CreditNoteRecord, sign: 1 | -1): voi
 
 const notesOf = (world: World, invoice: string) =>
   world.store.naming('credit_note', 'invoice', invoice).length;
-
-function linesOf(
-  world: World,
-  invoice: InvoiceRecord,
-  { lines }: CreditNotePlan,
-  amount: number,
-): CreditNoteLine[] {
-  const id = () => world.newId('cnli');
-  if (!lines) {
-    return [{ id: id(), amount, description: 'Credit', invoiceLine: null, quantity: 1 }];
-  }
-  return lines.map((one) => {
-    const line = invoice.lines.find((candidate) => candidate.id === one.line);
-    if (!line) throw new Refusal(`The invoice has no line ${one.line}.`, { param: 'lines' });
-    const { description, quantity } = line;
-    return { id: id(), amount: one.amount, description, invoiceLine: line.id, quantity };
-  });
-}

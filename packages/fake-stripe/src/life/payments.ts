@@ -1,8 +1,10 @@
+import type { BalanceTransactionRecord } from '../objects/balance-transaction.ts';
 import type { ChargeRecord } from '../objects/charge.ts';
 import type { Metadata } from '../objects/object.ts';
 import type { PaymentIntentRecord } from '../objects/payment-intent.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
+import { fileRefund } from './file-refund.ts';
 
 /** What is to be paid, and how it goes. */
 export interface PaymentPlan {
@@ -58,14 +60,15 @@ function addCharge(
   type: string,
 ): ChargeRecord {
   const { amount, currency, customer, description, metadata, method, invoice } = intent;
+  const id = world.newId('ch');
   const captured = changes.captured ?? changes.status === 'succeeded';
   return world.create<ChargeRecord>(
     {
       object: 'charge',
-      id: world.newId('ch'),
+      id,
       created: world.now(),
       amount,
-      amountCaptured: captured ? amount : 0,
+      amountCaptured: 0,
       amountRefunded: 0,
       currency,
       customer,
@@ -77,11 +80,30 @@ function addCharge(
       method,
       invoice,
       failure: null,
+      balanceTransaction: null,
       ...changes,
       captured,
+      ...(captured && moneyComes(world, { id, currency }, amount)),
     },
     type,
   );
+}
+
+/** What a charge says once its money is in the balance. */
+function moneyComes(
+  world: World,
+  { id: source, currency }: Pick<ChargeRecord, 'id' | 'currency'>,
+  amount: number,
+) {
+  const { id } = world.create<BalanceTransactionRecord>({
+    object: 'balance_transaction',
+    id: world.newId('txn'),
+    created: world.now(),
+    amount,
+    currency,
+    source,
+  });
+  return { captured: true, amountCaptured: amount, balanceTransaction: id };
 }
 
 function succeed(world: World, intent: PaymentIntentRecord, charge: ChargeRecord) {
@@ -131,7 +153,7 @@ export function settlePayment(world: World, intentId: string, result: 'succeeded
   if (intent.status !== 'processing') throw new Refusal(`${intentId} is ${intent.status}.`);
   const charge = chargeOf(world, intentId);
   if (result === 'succeeded') {
-    const changes = { status: 'succeeded', captured: true, amountCaptured: charge.amount } as const;
+    const changes = { status: 'succeeded', ...moneyComes(world, charge, charge.amount) } as const;
     return succeed(world, intent, world.change(charge, changes, 'charge.succeeded'));
   }
   const failure = 'insufficient_funds';
@@ -140,7 +162,10 @@ export function settlePayment(world: World, intentId: string, result: 'succeeded
   return world.change(intent, changes, 'payment_intent.payment_failed');
 }
 
-/** Takes the money that was only authorized; the rest of the authorization is given up. */
+/**
+ * Takes the money that was only authorized. The rest is released, as a refund that moves no money.
+ * @see https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
+ */
 export function capturePayment(world: World, intentId: string, amount?: number) {
   const intent = world.store.need('payment_intent', intentId);
   if (intent.status !== 'requires_capture') throw unexpected(intent);
@@ -151,8 +176,10 @@ export function capturePayment(world: World, intentId: string, amount?: number) 
       param: 'amount_to_capture',
     });
   }
-  const changes = { captured: true, amountCaptured: taken, amountRefunded: 0 };
-  const charge = world.change(chargeOf(world, intentId), changes, 'charge.captured');
+  const authorized = chargeOf(world, intentId);
+  release(world, authorized, intent.amountCapturable - taken);
+  const changes = moneyComes(world, authorized, taken);
+  const charge = world.change(authorized, changes, 'charge.captured');
   const paid = succeed(world, intent, charge);
   markSessionPaid(world, intentId);
   return paid;
@@ -170,11 +197,14 @@ export function cancelPayment(world: World, intentId: string) {
   const intent = world.store.need('payment_intent', intentId);
   if (intent.status === 'succeeded' || intent.status === 'canceled') throw unexpected(intent);
   if (intent.status === 'requires_capture') {
-    const charge = chargeOf(world, intentId);
-    world.change(charge, { amountRefunded: charge.amount }, 'charge.refunded');
+    release(world, chargeOf(world, intentId), intent.amountCapturable);
   }
   const changes = { status: 'canceled', canceledAt: world.now(), amountCapturable: 0 } as const;
   return world.change(intent, changes, 'payment_intent.canceled');
+}
+
+function release(world: World, charge: ChargeRecord, amount: number): void {
+  if (amount > 0) fileRefund(world, charge, { amount, released: true });
 }
 
 function unexpected({ status }: PaymentIntentRecord): Refusal {

@@ -3,6 +3,7 @@ import type { Metadata } from '../objects/object.ts';
 import type { RefundRecord } from '../objects/refund.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
+import { fileRefund } from './file-refund.ts';
 import { chargeOf } from './payments.ts';
 
 export interface RefundPlan {
@@ -19,29 +20,15 @@ export function refundPayment(world: World, target: string, plan: RefundPlan = {
   const charge = target.startsWith('pi_')
     ? chargeOf(world, target)
     : world.store.need('charge', target);
-  const left = charge.amountCaptured - charge.amountRefunded;
+  const left = charge.amount - charge.amountRefunded;
   const { amount = left } = plan;
   refuseRefund(world, charge, amount, left);
-  const { id, currency, customer, paymentIntent, method, amountRefunded } = charge;
-  const refund = world.create<RefundRecord>(
-    {
-      object: 'refund',
-      id: world.newId('re'),
-      created: world.now(),
-      amount,
-      currency,
-      customer,
-      charge: id,
-      paymentIntent,
-      reason: plan.reason ?? null,
-      status: plan.status ?? (method === 'card' ? 'succeeded' : 'pending'),
-      failureReason: null,
-      metadata: plan.metadata ?? {},
-    },
-    'refund.created',
-  );
-  world.change(charge, { amountRefunded: amountRefunded + amount }, 'charge.refunded');
-  return refund;
+  return fileRefund(world, charge, {
+    amount,
+    reason: plan.reason ?? null,
+    status: plan.status ?? (charge.method === 'card' ? 'succeeded' : 'pending'),
+    metadata: plan.metadata ?? {},
+  });
 }
 
 function refuseRefund(world: World, charge: ChargeRecord, amount: number, left: number): void {

@@ -6,7 +6,7 @@ export interface ChargeRecord {
   readonly created: number;
   readonly amount: number;
   readonly amountCaptured: number;
-  /** Of all refunds that have neither failed nor been canceled. */
+  /** Of all refunds that have neither failed nor been canceled; what was released is among them. */
   readonly amountRefunded: number;
   readonly currency: string;
   readonly customer: string | null;
@@ -14,8 +14,11 @@ export interface ChargeRecord {
   readonly metadata: Metadata;
   readonly status: 'pending' | 'succeeded' | 'failed';
   readonly captured: boolean;
+  /** What brought its money into the balance; null before that. */
+  readonly balanceTransaction: string | null;
   readonly disputed: boolean;
-  readonly paymentIntent: string;
+  /** Null where the charge was made without one, as older integrations do. */
+  readonly paymentIntent: string | null;
   readonly method: 'card' | 'sepa_debit';
   /** The invoice that it pays; told only up to 2025-02-24.acacia. */
   readonly invoice: string | null;
@@ -33,7 +36,7 @@ export function renderCharge(charge: ChargeRecord, view: View): StripeObject {
     application: null,
     application_fee: null,
     application_fee_amount: null,
-    balance_transaction: status === 'succeeded' && charge.captured ? transactionOf(id) : null,
+    balance_transaction: charge.balanceTransaction,
     billing_details: {
       address: {
         city: null,
@@ -92,6 +95,3 @@ export function renderCharge(charge: ChargeRecord, view: View): StripeObject {
     transfer_group: null,
   };
 }
-
-/** The balance transaction of an object: its own id under another prefix. */
-export const transactionOf = (id: string) => id.replace(/^[a-z]+_/, 'txn_');

@@ -1,4 +1,4 @@
-import type { Metadata, StripeObject, View } from './object.ts';
+import { listWithin, type Metadata, type StripeObject, sum, taxes, type View } from './object.ts';
 
 export interface CreditNoteRecord {
   readonly object: 'credit_note';
@@ -24,16 +24,23 @@ export interface CreditNoteRecord {
 
 export interface CreditNoteLine {
   readonly id: string;
+  /** Before discounts and taxes. */
   readonly amount: number;
+  readonly discount: number;
+  readonly tax: number;
   readonly description: string;
   /** The invoice's line that it takes back; null for a line of its own. */
   readonly invoiceLine: string | null;
   readonly quantity: number | null;
 }
 
+export const totalOfLine = ({ amount, discount, tax }: CreditNoteLine) => amount - discount + tax;
+
 export function renderCreditNote(note: CreditNoteRecord, view: View): StripeObject {
   const { id, object, created, amount, currency, customer, invoice, refund, type } = note;
   const acacia = view.shape === 'acacia';
+  const discount = sum(note.lines.map((line) => line.discount));
+  const tax = sum(note.lines.map((line) => line.tax));
   return {
     id,
     object,
@@ -43,16 +50,13 @@ export function renderCreditNote(note: CreditNoteRecord, view: View): StripeObje
     currency,
     customer,
     customer_balance_transaction: note.toBalance > 0 ? id.replace(/^cn_/, 'cbtxn_') : null,
-    discount_amount: 0,
-    discount_amounts: [],
+    ...discounts(discount),
     effective_at: created,
     invoice,
-    lines: {
-      object: 'list',
-      data: note.lines.map((line) => renderLine(line, view)),
-      has_more: false,
-      url: `/v1/credit_notes/${id}/lines`,
-    },
+    lines: listWithin(
+      `/v1/credit_notes/${id}/lines`,
+      note.lines.map((line) => renderCreditNoteLine(line, view)),
+    ),
     livemode: view.livemode,
     memo: note.memo,
     metadata: note.metadata,
@@ -60,7 +64,7 @@ export function renderCreditNote(note: CreditNoteRecord, view: View): StripeObje
     out_of_band_amount: note.outOfBand === 0 ? null : note.outOfBand,
     pdf: '',
     ...(acacia
-      ? { refund: refund?.id ?? null, tax_amounts: [] }
+      ? { refund: refund?.id ?? null }
       : {
           post_payment_amount: type === 'post_payment' ? amount : 0,
           pre_payment_amount: type === 'pre_payment' ? amount : 0,
@@ -74,37 +78,42 @@ export function renderCreditNote(note: CreditNoteRecord, view: View): StripeObje
                 },
               ]
             : [],
-          total_taxes: [],
         }),
+    [acacia ? 'tax_amounts' : 'total_taxes']: taxes(tax, view),
     pretax_credit_amounts: [],
     reason: note.reason,
     shipping_cost: null,
     status: note.status,
-    subtotal: amount,
-    subtotal_excluding_tax: amount,
+    subtotal: amount - tax + discount,
+    subtotal_excluding_tax: amount - tax + discount,
     total: amount,
-    total_excluding_tax: amount,
+    total_excluding_tax: amount - tax,
     type,
     voided_at: note.voidedAt,
   };
 }
 
-function renderLine(line: CreditNoteLine, view: View): StripeObject {
-  const { id, amount, description, invoiceLine, quantity } = line;
+export function renderCreditNoteLine(line: CreditNoteLine, view: View): StripeObject {
+  const { id, amount, description, discount, invoiceLine, quantity, tax } = line;
   return {
     id,
     object: 'credit_note_line_item',
     amount,
     description,
-    discount_amount: 0,
-    discount_amounts: [],
+    ...discounts(discount),
     invoice_line_item: invoiceLine,
     livemode: view.livemode,
     pretax_credit_amounts: [],
     quantity,
+    [view.shape === 'acacia' ? 'tax_amounts' : 'taxes']: taxes(tax, view),
     tax_rates: [],
     type: invoiceLine === null ? 'custom_line_item' : 'invoice_line_item',
     unit_amount: quantity ? amount / quantity : null,
     unit_amount_decimal: quantity ? String(amount / quantity) : null,
   };
 }
+
+const discounts = (amount: number) => ({
+  discount_amount: amount,
+  discount_amounts: amount === 0 ? [] : [{ amount, discount: 'di_sim' }],
+});

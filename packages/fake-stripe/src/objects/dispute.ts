@@ -7,7 +7,7 @@ export interface DisputeRecord {
   readonly amount: number;
   readonly currency: string;
   readonly charge: string;
-  readonly paymentIntent: string;
+  readonly paymentIntent: string | null;
   readonly reason: string;
   readonly status:
     | 'warning_needs_response'

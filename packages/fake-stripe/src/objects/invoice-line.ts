@@ -1,4 +1,4 @@
-import type { Metadata, StripeObject, View } from './object.ts';
+import { type Metadata, type StripeObject, taxes, type View } from './object.ts';
 import { type PriceRecord, renderPlan, renderPrice } from './price.ts';
 
 /** A line of an invoice. Amounts are in cents. */
@@ -41,8 +41,7 @@ export function renderInvoiceLine(line: InvoiceLine, invoice: string, view: View
     quantity,
     ...(acacia ? ofAcacia(line, view) : ofToday(line)),
     subtotal: amount,
-    [acacia ? 'tax_amounts' : 'taxes']:
-      tax === 0 ? [] : [{ amount: tax, tax_behavior: 'exclusive', taxable_amount: amount }],
+    [acacia ? 'tax_amounts' : 'taxes']: taxes(tax, view),
   };
 }
 

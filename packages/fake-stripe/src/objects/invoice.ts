@@ -1,5 +1,5 @@
 import { type InvoiceLine, renderInvoiceLine } from './invoice-line.ts';
-import { listWithin, type Metadata, type StripeObject, sum, type View } from './object.ts';
+import { listWithin, type Metadata, type StripeObject, sum, taxes, type View } from './object.ts';
 
 export interface InvoiceRecord {
   readonly object: 'invoice';
@@ -110,7 +110,7 @@ export function renderInvoice(invoice: InvoiceRecord, view: View): StripeObject 
     next_payment_attempt: null,
     number: status === 'draft' ? null : number,
     on_behalf_of: null,
-    ...(acacia ? ofAcacia(invoice, tax) : ofToday(invoice, tax)),
+    ...(acacia ? ofAcacia(invoice, tax, view) : ofToday(invoice, tax, view)),
     payment_settings: {
       default_mandate: null,
       payment_method_options: null,
@@ -144,7 +144,7 @@ export function renderInvoice(invoice: InvoiceRecord, view: View): StripeObject 
   };
 }
 
-function ofAcacia(invoice: InvoiceRecord, tax: number) {
+function ofAcacia(invoice: InvoiceRecord, tax: number, view: View) {
   const { subscription, subscriptionMetadata, status, paymentIntent, charge } = invoice;
   return {
     charge,
@@ -156,12 +156,12 @@ function ofAcacia(invoice: InvoiceRecord, tax: number) {
     subscription,
     subscription_details: { metadata: subscription === null ? null : subscriptionMetadata },
     tax,
-    total_tax_amounts: tax === 0 ? [] : [{ amount: tax, inclusive: false, tax_rate: 'txr_sim' }],
+    total_tax_amounts: taxes(tax, view),
     transfer_data: null,
   };
 }
 
-function ofToday({ subscription, subscriptionMetadata }: InvoiceRecord, tax: number) {
+function ofToday({ subscription, subscriptionMetadata }: InvoiceRecord, tax: number, view: View) {
   return {
     customer_account: null,
     parent:
@@ -172,6 +172,6 @@ function ofToday({ subscription, subscriptionMetadata }: InvoiceRecord, tax: num
             subscription_details: { metadata: subscriptionMetadata, subscription },
             type: 'subscription_details',
           },
-    total_taxes: tax === 0 ? [] : [{ amount: tax, tax_behavior: 'exclusive' }],
+    total_taxes: taxes(tax, view),
   };
 }

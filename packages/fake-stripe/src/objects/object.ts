@@ -46,3 +46,11 @@ export function listWithin(url: string, items: readonly unknown[]) {
 export function sum(amounts: readonly number[]): number {
   return amounts.reduce((total, amount) => total + amount, 0);
 }
+
+/** A tax that comes on top of an amount, in cents, as each version tells it. */
+export function taxes(amount: number, { shape }: View) {
+  if (amount === 0) return [];
+  return shape === 'acacia'
+    ? [{ amount, inclusive: false, tax_rate: 'txr_sim' }]
+    : [{ amount, tax_behavior: 'exclusive', type: 'tax_rate_details' }];
+}

@@ -1,4 +1,3 @@
-import { transactionOf } from './charge.ts';
 import type { Metadata, StripeObject, View } from './object.ts';
 
 export interface RefundRecord {
@@ -9,10 +8,12 @@ export interface RefundRecord {
   readonly currency: string;
   readonly customer: string | null;
   readonly charge: string;
-  readonly paymentIntent: string;
+  readonly paymentIntent: string | null;
   readonly reason: string | null;
   readonly status: 'pending' | 'succeeded' | 'failed' | 'canceled';
   readonly failureReason: string | null;
+  /** Whether it only gives up what was authorized: then no money moves. */
+  readonly released: boolean;
   readonly metadata: Metadata;
 }
 
@@ -22,7 +23,7 @@ export function renderRefund(refund: RefundRecord, view: View): StripeObject {
     id,
     object,
     amount,
-    balance_transaction: transactionOf(id),
+    balance_transaction: refund.released ? null : transactionOf(id),
     charge,
     created,
     currency,
@@ -45,3 +46,6 @@ export function renderRefund(refund: RefundRecord, view: View): StripeObject {
     transfer_reversal: null,
   };
 }
+
+/** Its balance transaction: its own id under another prefix. */
+const transactionOf = (id: string) => id.replace(/^[a-z]+_/, 'txn_');

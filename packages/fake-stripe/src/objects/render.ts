@@ -1,3 +1,4 @@
+import { type BalanceTransactionRecord, renderBalanceTransaction } from './balance-transaction.ts';
 import { type ChargeRecord, renderCharge } from './charge.ts';
 import {
   type CouponRecord,
@@ -22,6 +23,7 @@ import { renderSubscription, type SubscriptionRecord } from './subscription.ts';
 
 /** Everything that the fake knows is a record: plain, immutable data in a form of its own. */
 export type AnyRecord =
+  | BalanceTransactionRecord
   | ChargeRecord
   | CouponRecord
   | CreditNoteRecord
@@ -45,6 +47,8 @@ export type RecordOf<K extends Kind> = Extract<AnyRecord, { readonly object: K }
 /** The object that Stripe would give, in the shape of an API version. */
 export function render(record: AnyRecord, view: View): StripeObject {
   switch (record.object) {
+    case 'balance_transaction':
+      return renderBalanceTransaction(record);
     case 'billing_portal.session':
       return renderPortalSession(record, view);
     case 'charge':

@@ -1,10 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Envelope } from '../../../envelope.ts';
-import { PurserError } from '../../../errors.ts';
 import type { Balance } from '../../../ledger/read.ts';
-import { balanceFields, error, NoQuery } from '../../../operation.ts';
-import { isObject } from '../../shapes/json.ts';
+import { balanceFields, error, NoQuery, refuseBody } from '../../../operation.ts';
 import type { CheckoutStatus } from '../checkout-sync.ts';
 import { inTime, stripeErrors } from './shared.ts';
 
@@ -55,9 +53,3 @@ export const syncCheckoutSessionRoute =
       },
     );
   };
-
-/** What is sent was meant for something. */
-function refuseBody(body: unknown): void {
-  if (body === undefined || (isObject(body) && Object.keys(body).length === 0)) return;
-  throw new PurserError('invalid_request', { message: 'No body is expected here.' });
-}

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { runPurser } from '../../../support/process.ts';
 import { reconcileOn } from '../../../support/reconcile.ts';
-import { until } from '../../../support/stripe.ts';
+import { publishPrices, until } from '../../../support/stripe.ts';
 import { buy, entriesOf, newUser, PRICES, renew, stage, useTermsStage } from './harness.ts';
 
 useTermsStage();
@@ -13,7 +14,7 @@ describe('the expiry', () => {
 
   /** A session that is told late, of a payment made days ago. */
   async function buyDaysAgo(days: number) {
-    const { fake, deliver, balanceOf } = stage;
+    const { fake, deliver, stored, balanceOf } = stage;
     const userId = newUser();
     const { id } = fake.createSession({ userId, lines: [{ price: 'days' }] });
     const event = { ...fake.completeSession(id), created: secondsAgo(days) };
@@ -23,22 +24,46 @@ describe('the expiry', () => {
       session: id,
       intent: event.data.object['payment_intent'],
     };
-    return { ...told, balance: await balanceOf(userId), entries: await entriesOf(userId) };
+    const reason = (await stored(event))?.reason;
+    return { ...told, reason, balance: await balanceOf(userId), entries: await entriesOf(userId) };
   }
 
   test('after days counts from the payment to the end of that UTC day, however late it is told', async () => {
-    const { paidAt, balance, entries } = await buyDaysAgo(3);
+    const { paidAt, reason, balance, entries } = await buyDaysAgo(3);
+    expect(reason).toBeNull();
     expect(entries).toMatchObject([{ delta: 10, expiresAt: after30Days(paidAt) }]);
     expect(balance).toBe(10);
   });
 
   test('of a payment told after its days are over leaves a grant and its expiry', async () => {
-    const { paidAt, balance, entries } = await buyDaysAgo(32);
+    const { paidAt, reason, balance, entries } = await buyDaysAgo(32);
+    expect(reason).toBe('granted; its credits had expired by then');
     expect(entries).toMatchObject([
       { kind: 'expiry', delta: -10, balance: 0 },
       { kind: 'purchase', delta: 10, balance: 10, expiresAt: after30Days(paidAt) },
     ]);
     expect(balance).toBe(0);
+  });
+
+  test('of a payment that waited longer than its days for its price is in the past, and said so', async () => {
+    const { fake, deliver, stored, db } = stage;
+    const userId = newUser();
+    const lines = [{ price: 'days' }, { price: 'mapped late' }];
+    const event = {
+      ...fake.completeSession(fake.createSession({ userId, lines }).id),
+      created: secondsAgo(32),
+    };
+    expect(await deliver(event)).toBe('parked');
+    const shown = async () => {
+      const { stdout } = await runPurser(['events', 'show', event.id], {
+        env: { DATABASE_URL: db.url },
+      });
+      return /^reason +(.*)$/m.exec(stdout)?.[1];
+    };
+    await publishPrices(db, new Map([...PRICES, ['mapped late', 5]]));
+    await until(async () => (await stored(event))?.state === 'done');
+    expect(await shown()).toBe('granted; 10 of its 15 credits had expired by then');
+    expect((await entriesOf(userId)).map(({ delta }) => delta)).toEqual([-10, 5, 10]);
   });
 
   test('of an invoice counts from when it was paid, not from when that was told', async () => {
@@ -53,20 +78,53 @@ describe('the expiry', () => {
     }
   });
 
-  test('of what was authorized long ago and captured since counts from when that was found', async () => {
-    const { fake, deliver, stored, balanceOf } = stage;
+  /** A session that is told of as unpaid, and whose money comes days later. */
+  function payLater(how: 'captured' | 'slow') {
+    const { fake } = stage;
     const userId = newUser();
-    const { id } = fake.createSession({ userId, lines: [{ price: 'days' }], capture: 'manual' });
-    const { object, events } = fake.paySession(id);
+    const capture = how === 'captured' ? 'manual' : 'automatic';
+    const { id } = fake.createSession({ userId, lines: [{ price: 'days' }], capture });
+    const { object, events } = fake.paySession(id, how === 'slow' ? { method: 'slow' } : {});
     const completed = events.find(({ type }) => type === 'checkout.session.completed');
-    const told = { ...completed, id: String(completed?.id), created: secondsAgo(32) };
-    expect(await deliver(told)).toBe('parked');
-    fake.capturePayment(String(object['payment_intent']));
-    await until(async () => (await stored(told))?.state === 'done');
-    expect(await balanceOf(userId)).toBe(10);
-    const [entry] = await entriesOf(userId);
-    expect(entry?.expiresAt).toBe(after30Days((entry?.createdAt ?? 0) / 1000));
-  });
+    if (!completed) throw new Error('the session was not completed');
+    return {
+      ...{ userId, id, completed },
+      moneyComes() {
+        fake.advance(5 * 86_400);
+        if (how === 'slow') fake.endSlowPayment(id, 'succeeded');
+        else fake.capturePayment(String(object['payment_intent']));
+        const paidAt = fake.now();
+        fake.advance(3 * 86_400);
+        return paidAt;
+      },
+    };
+  }
+
+  test.each(['captured', 'slow'] as const)(
+    'of a %s payment counts from when the money came, however late Stripe is asked again',
+    async (how) => {
+      const { deliver, stored } = stage;
+      const { userId, completed, moneyComes } = payLater(how);
+      const paidAt = moneyComes();
+      expect(await deliver(completed)).toBe('parked');
+      await until(async () => (await stored(completed))?.state === 'done');
+      expect(await entriesOf(userId)).toMatchObject([
+        { delta: 10, expiresAt: after30Days(paidAt) },
+      ]);
+    },
+  );
+
+  test.each(['captured', 'slow'] as const)(
+    'of a %s payment counts from when the money came, when its buyer returns days later',
+    async (how) => {
+      const { userId, id, moneyComes } = payLater(how);
+      const paidAt = moneyComes();
+      expect(await stage.sync(userId, id)).toBe('granted');
+      expect(await entriesOf(userId)).toMatchObject([
+        { delta: 10, expiresAt: after30Days(paidAt) },
+      ]);
+    },
+  );
 
   test('of what reconciling finds is by Stripe’s time, too', async () => {
     const another = await stage.restart({ catalogue: PRICES });
@@ -80,10 +138,15 @@ describe('the expiry', () => {
     fake.paySession(id);
     fake.payInvoice({ userId: subscriber, subscription: 'sub_found', lines });
     const paidAt = fake.now();
+    const captured = payLater('captured');
+    const capturedAt = captured.moneyComes();
     await reconcileOn(another, { apply: true });
     for (const userId of [buyer, subscriber]) {
       expect(await entriesOf(userId)).toMatchObject([{ expiresAt: after30Days(paidAt) }]);
     }
+    expect(await entriesOf(captured.userId)).toMatchObject([
+      { expiresAt: after30Days(capturedAt) },
+    ]);
   });
 
   test('never lies beyond the last year that every client can read', async () => {

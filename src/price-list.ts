@@ -19,8 +19,32 @@ export type Cost =
   | { readonly ok: false; readonly problem: 'unknown_operation' | 'malformed_quantity' };
 
 /** At most 12 digits before the point and 9 after it. */
-const DECIMAL = /^(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,9}))?$/;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$/;
+export const OPERATION_PRICE = '^(0|[1-9][0-9]{0,11})(?:\\.([0-9]{1,9}))?$';
+export const OPERATION_NAME = '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$';
+const DECIMAL = new RegExp(OPERATION_PRICE);
+const NAME = new RegExp(OPERATION_NAME);
+
+/** Reads the price list of the catalogue file, whose member `operations` it is. */
+export function readOperationsOf(json: string): ReadPriceList {
+  const file = parse(json);
+  const isFile = typeof file === 'object' && file !== null && 'operations' in file;
+  if (!isFile) return { operations: new Map(), problems: [] };
+  const { operations, problems } = readPriceList(file.operations);
+  return { operations, problems: problems.map((problem) => `operations: ${problem}`) };
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
+}
+
+/** Reads a price list from its text. */
+export function parsePriceList(json: string): ReadPriceList {
+  return readPriceList(parse(json));
+}
 
 /**
  * Reads what operations cost: `{ "render": 10, "tokens": "0.002" }`. Decimals are texts, because

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { costOf, readPriceList } from '../../src/operations/price-list.ts';
+import { costOf, readPriceList } from '../src/price-list.ts';
 
 const listOf = (source: unknown) => readPriceList(source).operations;
 const cost = (price: unknown, quantity: number | string) =>

@@ -1,0 +1,62 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import type { Ledger } from '../../ledger/ledger.ts';
+import { idempotencyKey } from '../../operation.ts';
+import { keyDoor } from '../door.ts';
+import { EndedEnvelope, endOfHold, HoldPath, noteFields, toEnded } from '../holds.ts';
+import { post } from '../post.ts';
+import { Amount, InsufficientCredits } from '../schemas.ts';
+
+/** POST /api/v1/users/:user_id/holds/:hold_id/capture: spends what a hold has reserved. */
+export const captureHoldRoute =
+  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  async (app) => {
+    const { url, options, schema } = keyDoor({
+      id: 'captureHold',
+      summary: 'Spend what a hold has reserved',
+      path: '/holds/:hold_id/capture',
+      scope: 'credits:spend',
+    });
+    app.post(
+      url,
+      {
+        ...options,
+        schema: {
+          ...schema,
+          ...endOfHold,
+          params: HoldPath,
+          description: 'The rest of it is released in the same entry. A hold ends once.',
+          body: Type.Object(
+            {
+              units: Type.Optional(Amount),
+              allow_more: Type.Optional(
+                Type.Boolean({
+                  description: 'Take what exceeds the hold from the free credits, if they suffice.',
+                  default: false,
+                }),
+              ),
+              ...noteFields,
+            },
+            { additionalProperties: false },
+          ),
+          response: { ...endOfHold.response, 200: EndedEnvelope, 402: InsufficientCredits },
+        },
+      },
+      async (request, reply) => {
+        const { units: amount = null, allow_more: beyond = false, ...note } = request.body;
+        const { reason = null, ref = null, metadata = null } = note;
+        const entry = await post(
+          ledger,
+          {
+            kind: 'capture',
+            ...request.account,
+            idempotencyKey: idempotencyKey(request),
+            holdId: request.params.hold_id,
+            ...{ amount, beyond, reason, ref, metadata },
+          },
+          reply,
+        );
+        return { data: toEnded(entry) };
+      },
+    );
+  };

@@ -1,0 +1,47 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import type { Ledger } from '../../ledger/ledger.ts';
+import { idempotencyKey } from '../../operation.ts';
+import { keyDoor } from '../door.ts';
+import { EndedEnvelope, endOfHold, HoldPath, noteFields, toEnded } from '../holds.ts';
+import { post } from '../post.ts';
+
+/** POST /api/v1/users/:user_id/holds/:hold_id/release: lets go what a hold has reserved. */
+export const releaseHoldRoute =
+  (ledger: Ledger): FastifyPluginAsyncTypebox =>
+  async (app) => {
+    const { url, options, schema } = keyDoor({
+      id: 'releaseHold',
+      summary: 'Let go what a hold has reserved',
+      path: '/holds/:hold_id/release',
+      scope: 'credits:spend',
+    });
+    app.post(
+      url,
+      {
+        ...options,
+        schema: {
+          ...schema,
+          ...endOfHold,
+          params: HoldPath,
+          body: Type.Object(noteFields, { additionalProperties: false }),
+          response: { ...endOfHold.response, 200: EndedEnvelope },
+        },
+      },
+      async (request, reply) => {
+        const { reason = null, ref = null, metadata = null } = request.body;
+        const entry = await post(
+          ledger,
+          {
+            kind: 'release',
+            ...request.account,
+            idempotencyKey: idempotencyKey(request),
+            holdId: request.params.hold_id,
+            ...{ reason, ref, metadata },
+          },
+          reply,
+        );
+        return { data: toEnded(entry) };
+      },
+    );
+  };

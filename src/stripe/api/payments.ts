@@ -1,0 +1,74 @@
+import type { Stripe } from 'stripe';
+import { at, idOf } from '../shapes/json.ts';
+import type { Answer, StripeApi } from './api.ts';
+import { fetchSession, whyNeverPaid } from './sessions.ts';
+
+/**
+ * The checkout session that made this invoice (`invoice_creation`), null when none did. Only the
+ * payment intent tells; from API version 2025-03-31.basil on an event's invoice does not name it.
+ */
+export async function fetchCheckout(
+  api: StripeApi,
+  { key, aliases }: { readonly key: string; readonly aliases: readonly string[] },
+): Promise<Answer<string | null>> {
+  return api.ask(async (client) => {
+    const named = aliases.find((name) => name.startsWith('pi_'));
+    const paymentIntent = named ?? (await paidWith(client, key));
+    return paymentIntent === null ? null : sessionPaidWith(client, paymentIntent);
+  });
+}
+
+/**
+ * What was paid, a checkout session or else an invoice, by other names of its payment: from API
+ * version 2025-03-31.basil on a refund of a renewal names no invoice, and invoice.paid no payment
+ * intent. Null when it was neither, as of a charge that was made without a payment intent.
+ */
+export async function fetchPaid(
+  api: StripeApi,
+  names: readonly [string, ...string[]],
+): Promise<Answer<string | null>> {
+  return api.ask(async (client) => {
+    const named = names.find((name) => name.startsWith('pi_'));
+    const paymentIntent =
+      named ?? idOf(at(await client.charges.retrieve(names[0]), 'payment_intent'));
+    if (paymentIntent === null) return null;
+    // Of a session that has an invoice too, as its receipt, the session grants.
+    const session = await sessionPaidWith(client, paymentIntent);
+    if (session !== null) return session;
+    const { data } = await client.invoicePayments.list({
+      payment: { type: 'payment_intent', payment_intent: paymentIntent },
+      status: 'paid',
+      limit: 1,
+    });
+    return idOf(data[0]?.invoice);
+  });
+}
+
+/**
+ * Why nothing will be paid any more for a checkout session (`cs_…`) or an invoice (`in_…`); null
+ * when it is paid, or may be.
+ */
+export async function fetchWhyNeverPaid(
+  api: StripeApi,
+  payment: string,
+): Promise<Answer<string | null>> {
+  if (payment.startsWith('cs_')) {
+    const answer = await fetchSession(api, payment);
+    return answer.kind === 'answer' ? { ...answer, value: whyNeverPaid(answer.value) } : answer;
+  }
+  return api.ask(async (client) => {
+    const { status } = await client.invoices.retrieve(payment);
+    return status === 'void' || status === 'uncollectible' ? `its invoice is ${status}` : null;
+  });
+}
+
+/** What paid an invoice: others may have failed or been canceled before. */
+async function paidWith(client: Stripe, invoice: string): Promise<string | null> {
+  const { data } = await client.invoicePayments.list({ invoice, status: 'paid', limit: 1 });
+  return idOf(at(data[0]?.payment, 'payment_intent'));
+}
+
+async function sessionPaidWith(client: Stripe, paymentIntent: string): Promise<string | null> {
+  const { data } = await client.checkout.sessions.list({ payment_intent: paymentIntent, limit: 1 });
+  return idOf(data[0]);
+}

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestApp, type TestApp } from '../support/app.ts';
+
+let api: TestApp;
+let key: string;
+beforeAll(async () => {
+  const prices = { render: 10, tokens: '0.002' };
+  api = await startTestApp({ env: { CREDITS_PER_OPERATION_JSON: JSON.stringify(prices) } });
+  key = await api.makeKey('credits:spend', 'credits:read');
+});
+afterAll(() => api.close());
+
+const as = (user: string, path: string, body: object, headers = {}) =>
+  api.call('POST', `/api/v1${path}`, { as: user, body, headers });
+
+describe('a debit by the price list', () => {
+  test('takes what the operation costs, and the entry records both', async () => {
+    await api.give('ada', 100);
+    const { body } = await as('ada', '/credits/debit', { operation: 'render', quantity: 3 });
+    expect(body.data).toMatchObject({ balance: 70, entry: { delta: -30 } });
+    const tokens = await as('ada', '/use-credits', { operation: 'tokens', quantity: '1001.0' });
+    expect(tokens.body.data).toMatchObject({ balance: 67 });
+    const { data } = (await api.call('GET', '/api/v1/me/credits/entries', { as: 'ada' })).body;
+    expect(data.slice(0, 3)).toMatchObject([
+      { operation: 'tokens', quantity: '1001', delta: -3 },
+      { operation: 'render', quantity: '3', delta: -30 },
+      { operation: null, quantity: null },
+    ]);
+  });
+
+  test('is one unit when no quantity is named', async () => {
+    await api.give('bob', 100);
+    const { body } = await as('bob', '/credits/debit', { operation: 'render' });
+    expect(body.data.balance).toBe(90);
+  });
+
+  test.each([
+    [{ operation: 'unheard' }, 422, 'unknown_operation', undefined],
+    [{ operation: 'render', delta: 3 }, 400, 'invalid_request', 'delta'],
+    [{}, 400, 'invalid_request', 'delta'],
+    [{ delta: 3, quantity: 2 }, 400, 'invalid_request', 'quantity'],
+    [{ operation: 'render', quantity: 0 }, 400, 'invalid_request', 'quantity'],
+    [{ operation: 'render', quantity: '1e3' }, 400, 'invalid_request', 'quantity'],
+    [{ operation: 'render', quantity: 1.5 }, 400, 'invalid_request', 'quantity'],
+    [{ operation: 'render', quantity: 999_999_999_999 }, 400, 'invalid_request', 'quantity'],
+  ])('of %j is refused', async (body, status, code, field) => {
+    const answer = await as('ada', '/credits/debit', body);
+    expect([answer.status, answer.body.error.code]).toEqual([status, code]);
+    if (field) expect(answer.body.error.field).toBe(field);
+  });
+});
+
+test('the price list is there for everybody', async () => {
+  expect((await api.call('GET', '/api/v1/operations')).body).toEqual({
+    data: [
+      { operation: 'render', credits: '10' },
+      { operation: 'tokens', credits: '0.002' },
+    ],
+  });
+});
+
+describe('can it be afforded', () => {
+  test('is answered with the figures, and nothing is written', async () => {
+    await api.give('cid', 25);
+    const before = await api.onRecord('cid');
+    expect((await as('cid', '/credits/check', { operation: 'render', quantity: 2 })).body).toEqual({
+      data: { affordable: true, required: 20, available: 25, shortfall: 0 },
+    });
+    expect((await as('cid', '/credits/check', { units: 26 })).body).toEqual({
+      data: { affordable: false, required: 26, available: 25, shortfall: 1 },
+    });
+    expect(await api.onRecord('cid')).toEqual(before);
+  });
+});
+
+describe('a batch of debits', () => {
+  const batch = (items: readonly object[], who: object = { key }) =>
+    api.call('POST', '/api/v1/debits/batch', { ...who, body: { items } });
+
+  test('answers each item in its place, with the error it would have met alone', async () => {
+    await api.give('dan', 15);
+    await api.give('eve', 15);
+    const { status, body } = await batch([
+      { user_id: 'dan', units: 10, idempotency_key: 'one' },
+      { user_id: 'eve', operation: 'render' },
+      { user_id: 'dan', units: 10 },
+      { user_id: 'eve', operation: 'unheard' },
+      { user_id: 'nobody', units: 1 },
+      { user_id: 'dan', units: 10, idempotency_key: 'one' },
+      { user_id: 'dan', units: 11, idempotency_key: 'one' },
+    ]);
+    expect(status).toBe(200);
+    expect(body.data).toMatchObject([
+      { ok: true, replayed: false, data: { balance: 5 } },
+      { ok: true, data: { balance: 5, entry: { delta: -10 } } },
+      { ok: false, error: { code: 'insufficient_credits', required: 10, available: 5 } },
+      { ok: false, error: { code: 'unknown_operation' } },
+      { ok: false, error: { code: 'insufficient_credits', available: 0 } },
+      { ok: true, replayed: true, data: { balance: 5 } },
+      { ok: false, error: { code: 'idempotency_conflict' } },
+    ]);
+  });
+
+  test('takes a thousand items, of one user too, and no more', async () => {
+    await api.give('fay', 600);
+    const items = Array.from({ length: 1_000 }, (_, i) => ({
+      ...{ user_id: 'fay', units: 1, reason: 'token', idempotency_key: String(i) },
+    }));
+    const { body } = await batch(items);
+    expect(body.data.filter(({ ok }: { ok: boolean }) => ok)).toHaveLength(600);
+    expect((await batch([...items, ...items.slice(0, 1)])).status).toBe(400);
+    expect((await batch([])).status).toBe(400);
+    const again = await batch(items.slice(0, 600));
+    expect(again.body.data.every((one: { replayed: boolean }) => one.replayed)).toBe(true);
+  });
+
+  test('is for service keys that may spend', async () => {
+    const items = [{ user_id: 'fay', units: 1 }];
+    expect((await batch(items, { as: 'fay' })).status).toBe(403);
+    expect((await batch(items, { key: await api.makeKey('credits:read') })).status).toBe(403);
+  });
+});

@@ -1,0 +1,53 @@
+/** What a parked event waits for makes it due at once: no server runs here whose worker might. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { purchase } from '../../support/inbox.ts';
+import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
+
+let stage: StripeStage;
+beforeEach(async () => {
+  stage = await startStripeStage();
+});
+afterEach(() => stage.close());
+
+type Event = Parameters<StripeStage['deliver']>[0];
+
+/** Delivers an event that has to wait, and then what ends that. */
+async function expectWoken(waiting: Event, ending: Event): Promise<void> {
+  expect(await stage.deliver(waiting)).toBe('parked');
+  await stage.db.sql(
+    `UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE id = $1`,
+    [waiting.id],
+  );
+  await stage.deliver(ending);
+  expect((await stage.stored(waiting))?.due_in).toBeLessThanOrEqual(0);
+}
+
+test.each(['succeeded', 'failed'] as const)(
+  'the end of a slow payment wakes its session: %s',
+  async (end) => {
+    const { fake } = stage;
+    const { id } = fake.createSession({ userId: 'ada', lines: [{ price: 'price_pack' }] });
+    const completed = fake.completeSession(id, 'unpaid');
+    await expectWoken(completed, fake.settleSession(id, end));
+  },
+);
+
+test.each(['price_pack', 'price_seat'])(
+  'a payment wakes the refund that came before it, whether or not it gave credits: %s',
+  async (price) => {
+    const paid = purchase(stage, 'bob', price);
+    const [refunded] = stage.fake.refundPayment(String(paid.data.object['payment_intent'])).events;
+    if (!refunded) throw new Error('nothing tells of the refund');
+    await expectWoken({ ...refunded }, { ...paid });
+  },
+);
+
+test('the names of an invoice’s payment wake the refund that knows no other', async () => {
+  const { fake } = stage;
+  const lines = [{ price: 'price_plan' }];
+  const paid = fake.payInvoice({ userId: 'cleo', subscription: 'sub_cleo', lines });
+  const { charge } = fake.store.need('invoice', paid.data.object.id);
+  const [refunded] = fake.refundPayment(String(charge)).events;
+  if (!refunded) throw new Error('nothing tells of the refund');
+  await expectWoken({ ...refunded }, { ...paid });
+});
