@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type pg from 'pg';
 import type { Stripe } from 'stripe';
 import manifest from '../package.json' with { type: 'json' };
+import { type AlertWorker, createAlertWorker } from './alerts/worker.ts';
 import { buildApp } from './app.ts';
 import { createAuthenticator, createTestAuthenticator } from './auth/authenticator.ts';
 import { createGuard } from './auth/guard.ts';
@@ -55,6 +56,7 @@ export interface Parts {
   readonly reconciliation: Schedule;
   readonly sweep: Sweep;
   readonly topUp: TopUp;
+  readonly alerts: AlertWorker;
 }
 
 /** Puts the parts together; each gets only the values it needs. */
@@ -69,8 +71,11 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     pool,
     lanes: config.ledgerLanes,
     limits: config.ledgerLimits,
+    alertRules: config.alertRules,
   });
   const sweep = createSweep({ pool, post: ledger.post, log });
+  const targets = { allowsPrivate: config.allowsPrivateTargets };
+  const alerts = createAlertWorker({ pool, targets, log });
   const client = createStripeClient(stripe);
   const catalogue = createCatalogue(pool);
   const { livemode } = stripe;
@@ -135,7 +140,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
     stripeWebhook: receiver.routes,
     log,
   });
-  return { app, ledger, pool, client, receiver, listPacks, reconciliation, sweep, topUp };
+  return { app, ledger, pool, client, receiver, listPacks, reconciliation, sweep, topUp, alerts };
 }
 
 /** Migrates the database and listens. Throws when the server may not run. */
@@ -143,7 +148,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   const { databaseUrl, adminKey, host, port, stripe } = config;
   await migrate(databaseUrl, { folder: MIGRATIONS, log: (sentence) => log.info(sentence) });
   const parts = await assemble(config, log);
-  const { app, pool, client, receiver, reconciliation, sweep, topUp } = parts;
+  const { app, pool, client, receiver, reconciliation, sweep, topUp, alerts } = parts;
   try {
     const account = await checkStripeAccount({ pool, client, livemode: stripe.livemode });
     if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
@@ -159,6 +164,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     reconciliation.start();
     sweep.start();
     topUp.start();
+    alerts.start();
   } catch (error) {
     await close(parts);
     throw error;
@@ -191,11 +197,12 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 
 /** In the order in which the parts use each other. */
 async function close(parts: Parts): Promise<void> {
-  const { app, receiver, reconciliation, sweep, topUp, ledger, pool } = parts;
+  const { app, receiver, reconciliation, sweep, topUp, alerts, ledger, pool } = parts;
   const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT);
   await app.close();
   clearTimeout(cut);
-  await Promise.all([receiver.stop(), reconciliation.stop(), sweep.stop(), topUp.stop()]);
+  const workers = [receiver, reconciliation, sweep, topUp, alerts];
+  await Promise.all(workers.map((worker) => worker.stop()));
   await ledger.close();
   await pool.end();
 }

@@ -7,13 +7,12 @@ import {
 import { type Command, type CommandGroup, UsageError } from './command.ts';
 import { ignoreCommand, retryCommand } from './events-settle.ts';
 import { asJson } from './json.ts';
+import { readLimit } from './limit.ts';
 import { formatTable, printable } from './table.ts';
 import { inWords, readSince, utc } from './times.ts';
 import { withPool } from './with-pool.ts';
 
 const STATES = ['received', 'parked', 'ignored', 'done'] as const;
-/** How many events are listed, unless --limit says another number up to the second one. */
-const LISTED = { usual: 50, most: 10_000 };
 /** A list of years may take longer than a request, in milliseconds. */
 const QUERY_TIMEOUT = 60_000;
 
@@ -78,13 +77,6 @@ export const eventsCommands: CommandGroup = {
   summary: 'find out what became of Stripe’s events; retry or ignore them',
   commands: { list: listCommand, show: showCommand, retry: retryCommand, ignore: ignoreCommand },
 };
-
-function readLimit(text: string | undefined): number {
-  if (text === undefined) return LISTED.usual;
-  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= LISTED.most) return limit;
-  throw new UsageError(`--limit is a whole number from 1 to ${LISTED.most}.`);
-}
 
 const HEAD = ['event', 'type', 'state', 'received', 'age'];
 

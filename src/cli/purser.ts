@@ -11,6 +11,7 @@ import { simulateCommand } from './simulate.ts';
 import { tokenCommand } from './token.ts';
 import { usersCommands } from './users.ts';
 import { verifyCommand } from './verify.ts';
+import { webhooksCommands } from './webhooks.ts';
 
 const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   serve: serveCommand,
@@ -19,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   events: eventsCommands,
   keys: keysCommands,
   users: usersCommands,
+  webhooks: webhooksCommands,
   reconcile: reconcileCommand,
   prices: pricesCommand,
   token: tokenCommand,

@@ -1,5 +1,6 @@
 import type { AuthOptions } from '../auth/authenticator.ts';
 import { MAX_SECRETS } from '../auth/token-openers.ts';
+import type { AlertRules } from '../ledger/alert.ts';
 import { DEFAULT_LIMITS, type Limits } from '../ledger/limits.ts';
 import { isLoopback } from '../loopback.ts';
 import { type PriceList, parsePriceList, readOperationsOf } from '../price-list.ts';
@@ -10,6 +11,7 @@ import {
   type ReadPrices,
 } from '../stripe/catalogue/catalogue-json.ts';
 import type { TermsByPrice } from '../stripe/catalogue/terms.ts';
+import { readAlertRules, readsPrivateTargets } from './alerts.ts';
 import { DEFAULT_FILE, readCatalogueFile } from './catalogue-file.ts';
 import {
   asApiBase,
@@ -43,6 +45,9 @@ export interface Config {
   readonly ledgerLimits: Limits;
   /** What operations cost: by CREDITS_PER_OPERATION_JSON, and else by the catalogue file. */
   readonly operations: PriceList;
+  readonly alertRules: AlertRules;
+  /** Whether webhooks may go to addresses that the internet does not reach, and by plain http. */
+  readonly allowsPrivateTargets: boolean;
   readonly host: string;
   readonly port: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -114,6 +119,8 @@ export function readConfig(env: Env): Config {
         ...{ min: 1, max: 1_000, otherwise: DEFAULT_LIMITS.openHolds },
       }),
     },
+    alertRules: readAlertRules(variables),
+    allowsPrivateTargets: readsPrivateTargets(variables, mode),
     host: variables.optional('HOST', String) ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
     port: variables.integer('PORT', { min: 0, max: 65_535, otherwise: 8_000 }),
     logLevel: variables.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),

@@ -1,5 +1,6 @@
 import { checkSecret } from '../auth/check-secret.ts';
 import { isServiceKey } from '../auth/service-key.ts';
+import { MAX_AMOUNT } from '../ledger/command.ts';
 import { isLoopback } from '../loopback.ts';
 import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/api/client.ts';
 import { checkWebhookSecret } from '../stripe/receive/signature.ts';
@@ -124,4 +125,23 @@ export function asTokenFormat(text: string): (typeof TOKEN_FORMATS)[number] {
   const format = TOKEN_FORMATS.find((one) => one === text);
   if (!format) throw `may hold ${TOKEN_FORMATS.join(', ')}`;
   return format;
+}
+
+/** The most numbers of credits that an account is compared with after each entry. */
+const MOST_AMOUNTS = 10;
+
+/** Different numbers of credits, the highest first. */
+export function asAmounts(text: string): readonly number[] {
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch {
+    list = null;
+  }
+  const isAmount = (one: unknown) =>
+    Number.isInteger(one) && Number(one) >= 1 && Number(one) <= MAX_AMOUNT;
+  if (!Array.isArray(list) || !list.every(isAmount) || list.length > MOST_AMOUNTS) {
+    throw `must be a JSON array of up to ${MOST_AMOUNTS} whole numbers from 1 on, such as [100, 20]`;
+  }
+  return [...new Set<number>(list)].sort((a, b) => b - a);
 }

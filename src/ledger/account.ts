@@ -64,11 +64,20 @@ export function expiredHolds({ holds }: Pick<Account, 'holds'>, now: number): re
   return holds.filter(({ expiresAt }) => expiresAt <= now);
 }
 
-/** When something will next happen to the account by itself, in milliseconds; null for never. */
-export function dueAt({ lots, holds }: Pick<Account, 'lots' | 'holds'>): number | null {
-  const times = [...lots.filter(({ free }) => free > 0), ...holds].flatMap(
-    ({ expiresAt }) => expiresAt ?? [],
-  );
+/**
+ * When something will next happen to the account by itself, in milliseconds; null for never.
+ * @param expiringWithin how long before its expiry a lot is announced; when `now` is past that, it
+ *   has been, or the sweep is due already
+ */
+export function dueAt(
+  { lots, holds }: Pick<Account, 'lots' | 'holds'>,
+  { now, expiringWithin }: { readonly now: number; readonly expiringWithin: number },
+): number | null {
+  const losing = lots.filter(({ free }) => free > 0).flatMap(({ expiresAt }) => expiresAt ?? []);
+  const times = [
+    ...losing.map((at) => (at - expiringWithin > now ? at - expiringWithin : at)),
+    ...holds.map(({ expiresAt }) => expiresAt),
+  ];
   return times.length === 0 ? null : Math.min(...times);
 }
 

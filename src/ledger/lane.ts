@@ -11,6 +11,7 @@ import {
   violatedConstraint,
 } from '../db/sqlstate.ts';
 import { PurserError } from '../errors.ts';
+import type { AlertRules } from './alert.ts';
 import type { Command, Outcome } from './command.ts';
 import type { Limits } from './limits.ts';
 import { createLine, type Line } from './line.ts';
@@ -53,6 +54,7 @@ export interface Lane {
 export interface LaneOptions {
   readonly url: string;
   readonly limits: Limits;
+  readonly alertRules: AlertRules;
   /** See `LedgerOptions`. */
   readonly clockOffset: number;
   readonly counts: LaneCounts;
@@ -63,7 +65,7 @@ export interface LaneOptions {
  * takes it all, up to a bound, as the next one. No timer, no added latency, and a hot account gets
  * faster as it gets hotter.
  */
-export function createLane({ url, limits, clockOffset, counts }: LaneOptions): Lane {
+export function createLane({ url, counts, ...rules }: LaneOptions): Lane {
   const queue = createQueue(QUEUE);
   const rounds = createLine();
   const asides = createLine();
@@ -113,7 +115,7 @@ export function createLane({ url, limits, clockOffset, counts }: LaneOptions): L
       plan = await planRound(session, commands, {
         ...how,
         newId: randomUUID,
-        ...{ limits, clockOffset },
+        ...rules,
       });
       await commitRound(session, plan);
     } catch (error) {

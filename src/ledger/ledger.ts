@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type pg from 'pg';
 import { toPurserError } from '../db/sqlstate.ts';
+import { type AlertRules, DEFAULT_ALERT_RULES } from './alert.ts';
 import { checkCommand } from './check-command.ts';
 import type { Command, Outcome } from './command.ts';
 import type { Entry } from './entry.ts';
@@ -49,6 +50,8 @@ export interface LedgerOptions {
    */
   readonly lanes?: number;
   readonly limits?: Limits;
+  /** What the product is told of accounts; see `alertsOf`. */
+  readonly alertRules?: AlertRules;
   /** For tests: how far this ledger's time is ahead of the database's clock, in milliseconds. */
   readonly clockOffset?: number;
 }
@@ -58,6 +61,7 @@ export function createLedger({
   pool,
   lanes: laneCount = 1,
   limits = DEFAULT_LIMITS,
+  alertRules = DEFAULT_ALERT_RULES,
   clockOffset = 0,
 }: LedgerOptions): Ledger {
   const counts: LaneCounts = {
@@ -69,7 +73,7 @@ export function createLedger({
     lockViolations: 0,
   };
   const lanes = Array.from({ length: laneCount }, () =>
-    createLane({ url, limits, clockOffset, counts }),
+    createLane({ url, limits, alertRules, clockOffset, counts }),
   );
   return {
     counts,

@@ -1,7 +1,9 @@
 import { pipelined, type Session } from '../db/session.ts';
 import { SQLSTATE, sqlState } from '../db/sqlstate.ts';
 import { type Account, dueAt, emptyAccount } from './account.ts';
+import { type Alert, type AlertRules, alertsOf, expiringAlerts } from './alert.ts';
 import { append, type SealedEntry } from './append.ts';
+import { appendAlerts } from './append-alerts.ts';
 import { chainHash, GENESIS, hashNote } from './chain.ts';
 import type { Command, Outcome } from './command.ts';
 import { decide } from './decide/decide.ts';
@@ -27,6 +29,7 @@ export type Verdict = Outcome | 'skipped' | 'held';
 /** What a transaction is about to write, and what its callers will hear once it has committed. */
 export interface Plan {
   readonly sealed: readonly SealedEntry[];
+  readonly alerts: readonly Alert[];
   /** When the sweep must look at which accounts; null for never. */
   readonly due: readonly { readonly userId: string; readonly dueAt: number | null }[];
   /** In the order of the commands. */
@@ -38,6 +41,7 @@ export interface RoundOptions {
   readonly wait: boolean;
   readonly newId: () => string;
   readonly limits: Limits;
+  readonly alertRules: AlertRules;
   /** Added to the database's clock, in milliseconds. */
   readonly clockOffset: number;
 }
@@ -95,9 +99,11 @@ async function makeRows(session: Session, newcomers: readonly string[]): Promise
 }
 
 /** Writes what was planned and commits. When it throws, see `isConnectionError`: the end is open. */
-export async function commitRound(session: Session, { sealed, due }: Plan): Promise<void> {
+export async function commitRound(session: Session, plan: Plan): Promise<void> {
+  const { sealed, alerts, due } = plan;
   await pipelined([
     ...(sealed.length > 0 ? [append(session, sealed)] : []),
+    ...(alerts.length > 0 ? [appendAlerts(session, alerts)] : []),
     ...(due.length > 0 ? [store.scheduleSweep(session, due)] : []),
     store.commit(session),
   ]);
@@ -153,6 +159,7 @@ interface OpenAccount {
   /** Whether the sweep has just looked. */
   swept: boolean;
   readonly sealed: SealedEntry[];
+  readonly alerts: Alert[];
 }
 
 /** What the commands of a round name. */
@@ -164,7 +171,7 @@ interface Books {
 
 /** Collects the decisions of one transaction. */
 function createDraft(
-  { newId, limits, clockOffset }: RoundOptions,
+  { newId, limits, alertRules, clockOffset }: RoundOptions,
   { known, payments, named }: Books,
 ) {
   const verdicts: (Outcome | undefined)[] = [];
@@ -184,16 +191,21 @@ function createDraft(
     const around = surroundings(command.userId, account.now);
     const decision = decide(account.account, command, around);
     if (!decision.ok) {
-      if (command.kind === 'post_due') account.swept = true;
+      if (command.kind === 'post_due') sweep(account);
       return decision;
     }
-    seal(account, decision);
+    seal(account, decision, alertRules);
     // What came too late to be spent expires at once, before a later command of this batch.
-    if (command.kind !== 'debit') seal(account, decideDue(account.account, around));
+    if (command.kind !== 'debit') seal(account, decideDue(account.account, around), alertRules);
     payments.remember(decision.entries);
     named.remember(decision.entries);
     if (decision.entries.length > 0) known.remember(decision.lead);
     return { ok: true, entry: decision.lead, replayed: decision.entries.length === 0 };
+  }
+
+  function sweep(account: OpenAccount): void {
+    account.swept = true;
+    account.alerts.push(...expiringAlerts(account.account, alertRules, account.now));
   }
 
   /** The account as the round first touches it, with what was due by itself already posted. */
@@ -203,10 +215,10 @@ function createDraft(
     const existing = open.get(account.userId);
     if (existing) return existing;
     const chained = { account, hash: hash ?? GENESIS };
-    const fresh: OpenAccount = { ...chained, now, sweptAt, swept: false, sealed: [] };
+    const fresh: OpenAccount = { ...chained, now, sweptAt, swept: false, sealed: [], alerts: [] };
     open.set(account.userId, fresh);
     const due = decideDue(account, { now, newId });
-    seal(fresh, due);
+    seal(fresh, due, alertRules);
     named.remember(due.entries);
     return fresh;
   }
@@ -246,7 +258,8 @@ function createDraft(
     plan(commands: readonly Command[], held: ReadonlySet<string>): Plan {
       return {
         sealed: [...open.values()].flatMap(withStateOnTheLast),
-        due: [...open.values()].flatMap(changedSchedule),
+        alerts: [...open.values()].flatMap(({ alerts }) => alerts),
+        due: [...open.values()].flatMap((one) => changedSchedule(one, alertRules)),
         verdicts: commands.map(
           ({ userId }, i) => verdicts[i] ?? (held.has(userId) ? 'held' : 'skipped'),
         ),
@@ -259,7 +272,9 @@ function createDraft(
 function seal(
   open: OpenAccount,
   { account, entries }: { readonly account: Account; readonly entries: readonly Entry[] },
+  alertRules: AlertRules,
 ): void {
+  open.alerts.push(...alertsOf(open.account, entries, account, alertRules));
   for (const entry of entries) {
     const noteHash = hashNote(entry);
     open.hash = chainHash(open.hash, entry, noteHash);
@@ -275,8 +290,11 @@ function withStateOnTheLast({ account, sealed }: OpenAccount): readonly SealedEn
 }
 
 /** Commands only move it earlier, so that a hold and its end cost no update; the sweep moves it on. */
-function changedSchedule({ account, sweptAt, swept }: OpenAccount): Plan['due'] {
-  const next = dueAt(account);
+function changedSchedule(
+  { account, now, sweptAt, swept }: OpenAccount,
+  { expiringWithin }: AlertRules,
+): Plan['due'] {
+  const next = dueAt(account, { now, expiringWithin });
   const isEarlier = next !== null && (sweptAt === null || next < sweptAt);
   return isEarlier || (swept && next !== sweptAt) ? [{ userId: account.userId, dueAt: next }] : [];
 }

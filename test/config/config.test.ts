@@ -46,6 +46,8 @@ describe('what is read', () => {
       rateLimits: { user: 600, key: 60_000 },
       userWrites: 'all',
       adminKey: null,
+      alertRules: { lowCredits: [], expiringWithin: 7 * 86_400_000 },
+      allowsPrivateTargets: false,
       allowedOrigins: ['https://app.example.com', 'http://localhost:3000', 'http://127.0.0.1:3000'],
       auth: { formats: ['v4', 'v5'], sessionCookieNames: [], jwks: null, userIdClaim: 'sub' },
       stripe: { livemode: false, apiBase: null, prices: { env: new Map(), file: new Map() } },
@@ -89,11 +91,16 @@ describe('what is read', () => {
       AUTH_SESSION_COOKIE_NAMES: '["shop.session"]',
       AUTH_USER_ID_CLAIM: 'email',
       AUTH_AUDIENCE: 'purser',
+      ALERT_LOW_CREDITS: '[20, 100, 20]',
+      ALERT_EXPIRING_DAYS: '0',
+      WEBHOOK_PRIVATE_TARGETS: 'allow',
     });
     expect(config).toMatchObject({
       logLevel: 'warn',
       rateLimits: { user: 0, key: 1 },
       signUp: { credits: 50, expireDays: 30 },
+      alertRules: { lowCredits: [100, 20], expiringWithin: 0 },
+      allowsPrivateTargets: true,
       auth: {
         formats: ['v5'],
         sessionCookieNames: ['shop.session'],

@@ -3,6 +3,7 @@ import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
 import { verifyLedger } from '../../src/ledger/verify.ts';
 import { debit, grant, lot, settlePayment } from '../support/commands.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { recordPayment } from '../support/payment-facts.ts';
 
 let database: TestDatabase;
 let ledger: Ledger;
@@ -81,30 +82,12 @@ test('what expires soonest is spent first, and what never expires last', async (
   });
 });
 
-async function recordPayment(payment: string, userId: string, refunded: number): Promise<void> {
-  await database.sql(
-    `INSERT INTO stripe_payments (payment, user_id, amount_paid, currency, outcome)
-     VALUES ($1, $2, 1000, 'usd', 'granted') ON CONFLICT DO NOTHING`,
-    [payment, userId],
-  );
-  await database.sql(
-    `INSERT INTO stripe_payment_aliases (alias, payment) VALUES ($1, $1) ON CONFLICT DO NOTHING`,
-    [payment],
-  );
-  await database.sql(
-    `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, live, status, decided_at)
-     VALUES ('re_' || $1, 'refund', $1, $2, 'usd', true, 'succeeded', now())
-         ON CONFLICT (id) DO UPDATE SET amount = excluded.amount`,
-    [payment, refunded],
-  );
-}
-
 test('ten servers that settle one payment at once claw it back once', async () => {
   const servers = Array.from({ length: 10 }, () =>
     createLedger({ url: database.url, pool: database.pool }),
   );
   await ledger.post(grant('dee', 100, { grantKey: 'cs_dee' }));
-  await recordPayment('cs_dee', 'dee', 400);
+  await recordPayment(database, 'cs_dee', 'dee', 400);
   const outcomes = await Promise.all(
     servers.map((server) => server.post(settlePayment('dee', 'cs_dee'))),
   );
@@ -114,7 +97,7 @@ test('ten servers that settle one payment at once claw it back once', async () =
 });
 
 test('a payment granted and settled in one batch is settled by what it has just granted', async () => {
-  await recordPayment('cs_eve', 'eve', 1_000);
+  await recordPayment(database, 'cs_eve', 'eve', 1_000);
   const results = await Promise.all([
     ledger.post(debit('eve', 1)), // Under way at once; the other two then share a transaction.
     ledger.post(grant('eve', 100, { grantKey: 'cs_eve' })),
@@ -130,7 +113,7 @@ test('a grant of an older release, whose entries do not name their payment, is s
   await database.sql('ALTER TABLE credit_ledger DISABLE TRIGGER USER');
   await database.sql(`UPDATE credit_ledger SET payment = NULL WHERE user_id = 'flo'`);
   await database.sql('ALTER TABLE credit_ledger ENABLE TRIGGER USER');
-  await recordPayment('cs_flo', 'flo', 500);
+  await recordPayment(database, 'cs_flo', 'flo', 500);
   expect(await ledger.post(settlePayment('flo', 'cs_flo'))).toMatchObject({ ok: true });
   expect(await ledger.balance('flo')).toMatchObject({ balance: 20 });
   // Back to what was hashed, so that the whole ledger verifies.

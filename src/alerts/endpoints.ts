@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import type { Pool } from 'pg';
+import type { AlertType } from '../ledger/alert.ts';
+import { makeSecret } from './signing.ts';
+
+/** Where alerts are delivered; times in milliseconds since 1970, null for never. */
+export interface Endpoint {
+  readonly id: string;
+  readonly url: string;
+  /** Which alerts it wants; null for all. May hold types of a later release. */
+  readonly types: readonly string[] | null;
+  readonly createdAt: number;
+  readonly disabledAt: number | null;
+  readonly disabledReason: string | null;
+  /** Attempts that failed since the last success, and since when. */
+  readonly failures: number;
+  readonly failingSince: number | null;
+  /** How long the secret before the current one signs, too. */
+  readonly previousUntil: number | null;
+  /** Alerts that wait to be delivered. */
+  readonly pending: number;
+}
+
+export interface NewEndpoint {
+  /** Checked by `checkUrl`. */
+  readonly url: string;
+  readonly types: readonly AlertType[] | null;
+}
+
+/** How many there may be at once: each alert is filed for each of them. */
+export const MOST_ENDPOINTS = 10;
+/** How long both secrets sign after a rotation, in hours, unless something else is said. */
+export const OVERLAP = { usual: 24, most: 720 } as const;
+
+const milliseconds = (column: string, name: string) =>
+  `floor(extract(epoch FROM ${column}) * 1000)::bigint AS "${name}"`;
+
+/**
+ * Makes an endpoint, which gets what happens from now on. Its secret is returned here and is never
+ * to be had again.
+ * @returns null when there are `MOST_ENDPOINTS` already
+ */
+export async function createEndpoint(
+  pool: Pool,
+  { url, types }: NewEndpoint,
+): Promise<{ readonly id: string; readonly secret: string } | null> {
+  const made = { id: `we_${randomBytes(9).toString('base64url')}`, secret: makeSecret() };
+  const { rowCount } = await pool.query(
+    `INSERT INTO webhook_endpoints (id, url, types, secret)
+     SELECT $1, $2, $3, $4
+      WHERE (SELECT count(*) FROM webhook_endpoints WHERE deleted_at IS NULL) < ${MOST_ENDPOINTS}`,
+    [made.id, url, types, made.secret],
+  );
+  return rowCount === 1 ? made : null;
+}
+
+/** The endpoints that are not deleted, the oldest first. */
+export async function listEndpoints(pool: Pool): Promise<readonly Endpoint[]> {
+  const { rows } = await pool.query<Endpoint>(
+    `SELECT id, url, types, failures, disabled_reason AS "disabledReason",
+            ${milliseconds('created_at', 'createdAt')},
+            ${milliseconds('disabled_at', 'disabledAt')},
+            ${milliseconds('failing_since', 'failingSince')},
+            ${milliseconds('CASE WHEN previous_until > now() THEN previous_until END', 'previousUntil')},
+            (SELECT count(*) FROM alert_deliveries d WHERE d.endpoint_id = e.id AND state = 'pending')
+              AS pending
+       FROM webhook_endpoints e
+      WHERE deleted_at IS NULL
+      ORDER BY created_at, id`,
+  );
+  return rows;
+}
+
+/**
+ * Stops deliveries; what happens meanwhile is filed and waits.
+ * @returns whether there is such an endpoint
+ */
+export function disableEndpoint(pool: Pool, id: string): Promise<boolean> {
+  return change(
+    pool,
+    `UPDATE webhook_endpoints
+        SET disabled_at = coalesce(disabled_at, now()),
+            disabled_reason = coalesce(disabled_reason, 'it was disabled by hand')
+      WHERE id = $1 AND deleted_at IS NULL`,
+    [id],
+  );
+}
+
+/**
+ * Delivers again, first what waits, without the pauses that earlier failures have earned.
+ * @returns whether there is such an endpoint
+ */
+export function enableEndpoint(pool: Pool, id: string): Promise<boolean> {
+  return change(
+    pool,
+    `WITH again AS (
+       UPDATE alert_deliveries SET next_attempt_at = now(), retries = 0
+        WHERE endpoint_id = $1 AND state = 'pending' AND retries > 0)
+     UPDATE webhook_endpoints
+        SET disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL
+      WHERE id = $1 AND deleted_at IS NULL`,
+    [id],
+  );
+}
+
+/**
+ * Deletes an endpoint for good, and its secrets; what was delivered to it stays on record.
+ * @returns whether there was such an endpoint
+ */
+export function deleteEndpoint(pool: Pool, id: string): Promise<boolean> {
+  return change(
+    pool,
+    `UPDATE webhook_endpoints
+        SET deleted_at = now(), secret = NULL, previous_secret = NULL, previous_until = NULL
+      WHERE id = $1 AND deleted_at IS NULL`,
+    [id],
+  );
+}
+
+/**
+ * Makes another secret; the one before signs too for `overlap` hours.
+ * @returns the secret, which is never to be had again; null when there is no such endpoint
+ */
+export async function rotateSecret(
+  pool: Pool,
+  id: string,
+  overlap: number,
+): Promise<string | null> {
+  const secret = makeSecret();
+  const done = await change(
+    pool,
+    `UPDATE webhook_endpoints
+        SET previous_secret = secret, previous_until = now() + $3 * interval '1 hour', secret = $2
+      WHERE id = $1 AND deleted_at IS NULL`,
+    [id, secret, overlap],
+  );
+  return done ? secret : null;
+}
+
+async function change(pool: Pool, sql: string, values: readonly unknown[]): Promise<boolean> {
+  return (await pool.query(sql, [...values])).rowCount === 1;
+}

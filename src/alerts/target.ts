@@ -1,0 +1,91 @@
+import { Resolver } from 'node:dns/promises';
+import ipaddr from 'ipaddr.js';
+
+/** Finds a name's addresses. Throws when there are none. */
+type Resolve = (hostname: string) => Promise<readonly string[]>;
+
+/** Where webhooks may go. */
+export interface TargetRules {
+  /** Whether to addresses that the internet does not reach, too, and by plain http. */
+  readonly allowsPrivate: boolean;
+  readonly resolve?: Resolve;
+}
+
+/** A target that is refused; the message says why. */
+export class RefusedTarget extends Error {}
+
+const URL_LENGTH = 2_048;
+const ALLOWED_BY = 'WEBHOOK_PRIVATE_TARGETS=allow permits it';
+
+/**
+ * Checks what can be seen of an endpoint's URL without asking anybody; where its name leads is
+ * checked at every delivery, because that may change.
+ * @returns the URL as it is called
+ * @throws RefusedTarget
+ */
+export function checkUrl(text: string, { allowsPrivate }: TargetRules): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !/^https?:$/.test(url.protocol) || url.href.length > URL_LENGTH) {
+    throw new RefusedTarget('it must be a URL such as https://app.example.com/webhooks');
+  }
+  if (url.username !== '' || url.password !== '' || url.hash !== '') {
+    throw new RefusedTarget('it must hold no user name, password or fragment');
+  }
+  if (url.protocol === 'http:' && !allowsPrivate) {
+    throw new RefusedTarget(`it must be https; ${ALLOWED_BY}`);
+  }
+  const literal = hostOf(url);
+  if (ipaddr.isValid(literal)) checkAddresses([literal], allowsPrivate);
+  return url.href;
+}
+
+/**
+ * The addresses to connect to, and to no others: a name that is looked up again may lead elsewhere
+ * by then. One address that is refused refuses the name.
+ * @throws RefusedTarget, or what the look-up threw
+ */
+export async function findAddresses(
+  url: URL,
+  { allowsPrivate, resolve = resolveName }: TargetRules,
+): Promise<readonly string[]> {
+  const host = hostOf(url);
+  const addresses = ipaddr.isValid(host) ? [host] : await resolve(host);
+  checkAddresses(addresses, allowsPrivate);
+  return addresses;
+}
+
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
+function checkAddresses(addresses: readonly string[], allowsPrivate: boolean): void {
+  const refused = allowsPrivate ? undefined : addresses.find((one) => !isPublic(one));
+  if (refused !== undefined) {
+    throw new RefusedTarget(`${refused} is not an address on the internet; ${ALLOWED_BY}`);
+  }
+}
+
+/**
+ * Whether an address is of the open internet. Everything with a meaning of its own is not: loopback,
+ * private, link-local, carrier NAT, multicast, reserved, and whatever holds an IPv4 address that
+ * somebody on the way might unpack (IANA's special-purpose registries, by ipaddr.js).
+ */
+export function isPublic(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+}
+
+/**
+ * Asks DNS, not `getaddrinfo`: that takes one of the few threads which also open session tokens, for
+ * as long as a name server keeps silent. RFC 6761 says what localhost means.
+ */
+async function resolveName(hostname: string): Promise<readonly string[]> {
+  if (/(^|\.)localhost\.?$/.test(hostname)) return ['127.0.0.1', '::1'];
+  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+  const [four, six] = await Promise.allSettled([
+    resolver.resolve4(hostname),
+    resolver.resolve6(hostname),
+  ]);
+  const found = [four, six].flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+  if (found.length === 0 && four.status === 'rejected') throw four.reason;
+  return found;
+}

@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Pool } from 'pg';
+import { pauseAfter } from './back-off.ts';
+import { claim, type Delivery, giveBack, type Outcome, settle } from './outbox.ts';
+import { removeOldAlerts } from './retention.ts';
+import { type Sent, send } from './send.ts';
+import { sign } from './signing.ts';
+import type { TargetRules } from './target.ts';
+
+export interface AlertWorkerOptions {
+  readonly pool: Pool;
+  readonly targets: TargetRules;
+  readonly log: Pick<FastifyBaseLogger, 'info' | 'warn'>;
+}
+
+/** Delivers alerts to webhook endpoints, at least once and in order per account and endpoint. */
+export interface AlertWorker {
+  readonly start: () => void;
+  /** Attempts whatever is due, until nothing is. */
+  readonly run: () => Promise<void>;
+  /** Takes no more, lets what is under way end for 2 seconds, and gives the rest back. */
+  readonly stop: () => Promise<void>;
+}
+
+/** How long an attempt may take, from the look-up of the name to the answer, in milliseconds. */
+const TIMEOUT = 10_000;
+/** How long to wait before looking again when nothing is due, in milliseconds. */
+const PAUSE = 1_000;
+const STOP_WITHIN = 2_000;
+/** How long after old alerts were removed it is done again, in milliseconds. */
+const TIDY_EVERY = 3_600_000;
+
+/** Several processes share the work: what one has claimed, another takes up only after its lease. */
+export function createAlertWorker({ pool, targets, log }: AlertWorkerOptions): AlertWorker {
+  const stopping = new AbortController();
+  const cutting = new AbortController();
+  const hands = new Map<Promise<void>, string>();
+  let running: Promise<void> | null = null;
+  let away = false;
+  let ended = 0;
+  let tidyAt = 0;
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const before = ended;
+      const { deliveries, more } = await claim(pool, busy());
+      deliveries.forEach(begin);
+      // What ends makes the account's next one due.
+      if (more || ended !== before) continue;
+      if (hands.size === 0) return;
+      // A slow endpoint keeps nobody else's waiting.
+      await Promise.race([...hands.keys(), pause()]);
+    }
+  }
+
+  function begin(delivery: Delivery): void {
+    const hand = deliver(delivery).finally(() => {
+      hands.delete(hand);
+      ended += 1;
+    });
+    hands.set(hand, delivery.endpointId);
+  }
+
+  function busy(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const id of hands.values()) counts.set(id, (counts.get(id) ?? 0) + 1);
+    return counts;
+  }
+
+  /** Never rejects: an attempt whose end cannot be written is made again after its lease. */
+  async function deliver(delivery: Delivery): Promise<void> {
+    const { endpointId: endpoint, alertId: alert } = delivery;
+    try {
+      const sent = await attempt(delivery);
+      if (cutting.signal.aborted && sent.status === null) return await giveBack(pool, delivery);
+      const outcome = outcomeOf(sent, delivery.retries);
+      const disabled = await settle(pool, delivery, outcome);
+      const { state, status, problem } = outcome;
+      const fields = { endpoint, alert, state, status, problem };
+      if (state !== 'delivered') {
+        log[state === 'failed' ? 'warn' : 'info'](fields, 'a webhook was not delivered');
+      }
+      if (disabled !== null) log.warn({ endpoint, reason: disabled }, 'an endpoint is disabled');
+    } catch (error) {
+      log.warn({ err: error, endpoint, alert }, 'what became of a webhook cannot be written');
+    }
+  }
+
+  function attempt(delivery: Delivery): Promise<Sent> {
+    const { alertId, type, data, createdAt, url, secret, previousSecret } = delivery;
+    const body = JSON.stringify({ type, timestamp: new Date(createdAt).toISOString(), data });
+    const secrets = previousSecret === null ? [secret] : [secret, previousSecret];
+    const headers = {
+      'content-type': 'application/json',
+      'user-agent': 'Purser',
+      ...sign(alertId, body, secrets, Date.now()),
+    };
+    const signal = AbortSignal.any([AbortSignal.timeout(TIMEOUT), cutting.signal]);
+    return send({ url, headers, body }, targets, signal);
+  }
+
+  async function repeat(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await run();
+        await tidy();
+        away = false;
+      } catch (error) {
+        // Once in an outage, not every time it is tried again.
+        if (!away) log.warn({ err: error }, 'the alerts cannot be read');
+        away = true;
+      }
+      await pause();
+    }
+  }
+
+  async function tidy(): Promise<void> {
+    if (Date.now() < tidyAt) return;
+    tidyAt = Date.now() + TIDY_EVERY;
+    await removeOldAlerts(pool, stopping.signal);
+  }
+
+  async function pause(): Promise<void> {
+    await sleep(PAUSE, null, { signal: stopping.signal }).catch(() => null);
+  }
+
+  return {
+    run,
+    start() {
+      running ??= repeat();
+    },
+    async stop() {
+      stopping.abort();
+      await running;
+      const cut = setTimeout(() => cutting.abort(), STOP_WITHIN);
+      await Promise.all(hands.keys());
+      clearTimeout(cut);
+    },
+  };
+}
+
+function outcomeOf({ status, problem }: Sent, retries: number): Outcome {
+  if (status !== null && status >= 200 && status < 300) {
+    return { state: 'delivered', status, problem: null, pause: null, gone: false };
+  }
+  const pause = pauseAfter(retries, Math.random());
+  return {
+    state: pause === null ? 'failed' : 'pending',
+    status,
+    problem: problem ?? `it answered ${status}`,
+    pause,
+    gone: status === 410,
+  };
+}

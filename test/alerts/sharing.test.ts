@@ -1,0 +1,142 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { debit, grant } from '../support/commands.ts';
+import { PRODUCTION } from '../support/environment.ts';
+import { servePurser } from '../support/process.ts';
+import type { Received } from '../support/webhook-receiver.ts';
+import {
+  anotherWorker,
+  database,
+  deliveries,
+  ledger,
+  letTimePass,
+  makeEndpoint,
+  receiver,
+  useAlerts,
+  worker,
+} from './harness.ts';
+
+useAlerts();
+
+const pending = async () => (await deliveries()).filter(({ state }) => state === 'pending').length;
+
+/** The ids in their order, by who they are for. */
+function byQueue(items: readonly { readonly queue: string; readonly id: string }[]) {
+  const queues = new Map<string, string[]>();
+  for (const { queue, id } of items) queues.set(queue, [...(queues.get(queue) ?? []), id]);
+  return queues;
+}
+const asItem = ({ path, id, data }: Received) => ({ queue: `${path} ${data['user_id']}`, id });
+
+/** What was filed, for whom, in the order of the alerts. */
+const filed = () =>
+  database.sql<{ queue: string; id: string }>(
+    `SELECT substring(url FROM '/hook.*') || ' ' || a.user_id AS queue, a.id
+       FROM alert_deliveries d
+       JOIN alerts a USING (position)
+       JOIN webhook_endpoints e ON e.id = endpoint_id
+      ORDER BY position`,
+  );
+
+test('several processes share the work: each alert is delivered once, in order', async () => {
+  await makeEndpoint();
+  for (let i = 0; i < 60; i += 1) await ledger.post(grant(`user-${i % 20}`, 1));
+  await Promise.all([worker, anotherWorker(), anotherWorker()].map((one) => one.run()));
+  // One that found nothing left has ended before the others.
+  await worker.run();
+  expect(receiver.received).toHaveLength(60);
+  expect(byQueue(receiver.received.map(asItem))).toEqual(byQueue(await filed()));
+});
+
+test('whatever fails, an account’s alerts arrive all and in order at each endpoint', async () => {
+  // So few that none is given up.
+  const answers = fc.array(fc.constantFrom(200, 500, 302, 404), { maxLength: 10 });
+  const users = fc.array(fc.constantFrom('ada', 'bob', 'cid'), { minLength: 1, maxLength: 10 });
+  const workers = [worker, anotherWorker()];
+  await fc.assert(
+    fc.asyncProperty(answers, users, async (statuses, steps) => {
+      await database.sql('TRUNCATE alerts, webhook_endpoints, alert_deliveries');
+      for (const path of ['', '?second']) await makeEndpoint(null, path);
+      const taken: Received[] = [];
+      const coming = [...statuses];
+      receiver.answer((one) => {
+        const status = coming.shift() ?? 200;
+        if (status === 200) taken.push(one);
+        return status;
+      });
+      for (const user of steps) {
+        await ledger.post(grant(user, 30));
+        await ledger.post(debit(user, 30));
+        if (user === 'ada') await worker.run();
+      }
+      while ((await pending()) > 0) {
+        await letTimePass();
+        await Promise.all(workers.map((one) => one.run()));
+      }
+      expect(byQueue(taken.map(asItem))).toEqual(byQueue(await filed()));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a process that is killed after it sent and before it noted that loses nothing', async () => {
+  await makeEndpoint();
+  const server = await servePurser([], {
+    env: {
+      ...PRODUCTION,
+      PORT: '0',
+      DATABASE_URL: database.url,
+      STRIPE_API_BASE: 'http://127.0.0.1:1',
+      WEBHOOK_PRIVATE_TARGETS: 'allow',
+    },
+  });
+  receiver.answer(() => {
+    process.kill(server.pid, 'SIGKILL');
+    return 200;
+  });
+  await ledger.post(grant('dan', 1));
+  await server.ended();
+  expect(await deliveries()).toMatchObject([{ state: 'pending', attempts: 1 }]);
+
+  receiver.answer(() => 200);
+  await worker.run();
+  expect(receiver.received).toHaveLength(1);
+  await letTimePass();
+  await worker.run();
+  const [first, again] = receiver.received;
+  expect(again?.id).toBe(first?.id);
+  expect(await deliveries()).toMatchObject([{ state: 'delivered', attempts: 2 }]);
+});
+
+test('a server that is stopped gives back what it has under way, and that counts for nothing', async () => {
+  await makeEndpoint();
+  receiver.answer(() => null);
+  await ledger.post(grant('eve', 1));
+  const running = worker.run();
+  await expect.poll(() => receiver.received.length).toBe(1);
+  await worker.stop();
+  await running;
+  const [row] = await database.sql(
+    'SELECT state, retries, next_attempt_at <= now() AS due, problem FROM alert_deliveries',
+  );
+  expect(row).toEqual({ state: 'pending', retries: 0, due: true, problem: null });
+});
+
+test('an attempt that ends after another one was begun writes nothing', async () => {
+  await makeEndpoint();
+  let answerLate = (): void => {};
+  receiver.answer((_, response) => {
+    answerLate = () => response.writeHead(500).end();
+    return null;
+  });
+  await ledger.post(grant('fay', 1));
+  const running = worker.run();
+  await expect.poll(() => receiver.received.length).toBe(1);
+  const late = answerLate;
+  receiver.answer(() => 200);
+  await letTimePass();
+  await anotherWorker().run();
+  late();
+  await running;
+  expect(await deliveries()).toMatchObject([{ state: 'delivered', attempts: 2, status: 200 }]);
+});
