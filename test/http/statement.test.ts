@@ -7,6 +7,9 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
+const KNOWN =
+  'known are `kind`, `reason`, `ref`, `operation`, `hold_id`, `from`, `to`, `limit` and `cursor`';
+
 const page = (userId: string, query = '') =>
   api.call('GET', `/api/v1/me/credits/entries${query}`, { as: userId });
 
@@ -126,11 +129,8 @@ test.each([
     'The query parameter `cursor` must be the next_cursor of the page before.',
   ],
   ["cursor=1'--", 'The query parameter `cursor` must be the next_cursor of the page before.'],
-  ['offset=1', 'The query parameter `offset` is not known here; known are `limit` and `cursor`.'],
-  [
-    '__proto__=1',
-    'The query parameter `__proto__` is not known here; known are `limit` and `cursor`.',
-  ],
+  ['offset=1', `The query parameter \`offset\` is not known here; ${KNOWN}.`],
+  ['__proto__=1', `The query parameter \`__proto__\` is not known here; ${KNOWN}.`],
 ])('?%s is refused in words that help', async (query, message) => {
   const { status, body } = await page('ada', `?${query}`);
   expect([status, body.error]).toEqual([
