@@ -10,6 +10,8 @@ export interface ClawBack {
   readonly userId: string;
   readonly target: number;
   readonly booked: number;
+  /** Whether each single grant has lost what it should. */
+  readonly settled: boolean;
 }
 
 /**
@@ -32,9 +34,10 @@ export async function readClawBacks(
     users.flatMap((userId) => {
       const found = book.find(userId, payment);
       if (!found) return [];
-      const target = sum(clawBackTargets(found));
+      const targets = clawBackTargets(found);
       const booked = sum(found.grants.map(({ clawedBack }) => clawedBack));
-      return [{ payment, userId, target, booked }];
+      const settled = found.grants.every(({ clawedBack }, i) => clawedBack === targets[i]);
+      return [{ payment, userId, target: sum(targets), booked, settled }];
     }),
   );
 }

@@ -114,6 +114,8 @@ function whyNothing({ free, money }: Purchase, grants: readonly Grant[]): string
 function lineAmountsOf(lines: readonly Line[], { money }: Purchase): Amounts | null {
   const totals = lines.map(({ total }) => total);
   if (!totals.every((total) => total !== null) || sum(totals) !== money.amount) return null;
+  // Beside a line of less than nothing no other has cost what it says.
+  if (totals.some((total) => total < 0)) return null;
   return byId(lines.map(({ id }, i) => [id, totals[i] ?? 0]));
 }
 

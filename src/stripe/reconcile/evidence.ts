@@ -148,7 +148,7 @@ export function createEvidence(pool: Pool) {
   /** How much is clawed back of each of these payments, and should be, where these differ. */
   async function unsettled(keys: readonly string[]): Promise<readonly ClawBack[]> {
     const clawBacks = await readClawBacks(pool, keys);
-    return clawBacks.filter(({ target, booked }) => target !== booked);
+    return clawBacks.filter(({ settled }) => !settled);
   }
 
   return {

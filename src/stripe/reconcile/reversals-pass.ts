@@ -160,7 +160,10 @@ function unsettled({ processing, evidence }: Run, payment: string): Suspect {
         ...{ amount: null, currency: null },
         credits: booked - target,
         when: new Date(),
-        why: `${target} credits should be clawed back, ${booked} are`,
+        why:
+          target === booked
+            ? `the ${booked} credits that are clawed back should come from other lines of it`
+            : `${target} credits should be clawed back, ${booked} are`,
       };
     },
     async repair() {

@@ -150,10 +150,13 @@ function refundedBy(
 ): readonly (readonly [string | null, number])[] | null {
   const refunds = at(note, 'refunds');
   if (Array.isArray(refunds)) {
-    return refunds.map((one) => [
-      idOf(at(one, 'refund')),
-      wholeNumber(at(one, 'amount_refunded')) ?? 0,
-    ]);
+    // One that is on record elsewhere, and no refund of Stripe's, is a fact of the note's own.
+    const parts = refunds.flatMap((one) => {
+      const id = idOf(at(one, 'refund'));
+      return id === null ? [] : [[id, wholeNumber(at(one, 'amount_refunded')) ?? 0] as const];
+    });
+    const isUsable = parts.every(([, part]) => part >= 0);
+    return isUsable && Number.isSafeInteger(sum(parts.map(([, part]) => part))) ? parts : null;
   }
   // Up to 2025-02-24.acacia: one refund at most, and all that is not out of band.
   const refund = idOf(at(note, 'refund'));

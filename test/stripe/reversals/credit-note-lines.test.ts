@@ -192,3 +192,45 @@ test('what was granted by an earlier release is pro rata', async () => {
   await deliverAll(toldOf(credit(0)));
   expect(await left()).toEqual([667, 333]);
 });
+
+test('beside a line of less than nothing a note is pro rata: no other cost what it says', async () => {
+  const credit = { price: 'price_setup', unitAmount: -1000, proration: true };
+  const { issueNote, invoice, left } = await createInvoice([
+    { price: 'price_pack', unitAmount: 2000 },
+    credit,
+  ]);
+  const line = invoice.lines[0]?.id ?? '';
+  await deliverAll(toldOf(issueNote({ lines: [{ line, amount: 500 }] })));
+  expect(await left()).toEqual([500]);
+});
+
+/** The event of a note over a whole invoice, with other parts than Stripe's refund. */
+async function createNoteOf(refunds: readonly object[]) {
+  const { issueNote, left } = await createInvoice([LARGE]);
+  const note = issueNote({ amount: 1000 }).events.find(
+    ({ type }) => type === 'credit_note.created',
+  );
+  if (!note) throw new Error('no credit note');
+  const state = await stage.deliver({
+    ...note,
+    data: { object: { ...note.data.object, refunds } },
+  });
+  return { state, left };
+}
+
+test('what was given back elsewhere, by no refund of Stripe’s, is taken by the note itself', async () => {
+  const part = { type: 'payment_record_refund', refund: null, amount_refunded: 1000 };
+  const { state, left } = await createNoteOf([part]);
+  expect([state, await left()]).toEqual(['done', [0]]);
+});
+
+test.each([[[-100]], [[2 ** 53 - 1, 2 ** 53 - 1]]])(
+  'a note whose refunds come to %j waits to be looked at and takes nothing',
+  async (amounts) => {
+    const refund = fresh('re');
+    const { state, left } = await createNoteOf(
+      amounts.map((amount) => ({ type: 'refund', refund, amount_refunded: amount })),
+    );
+    expect([state, await left()]).toEqual(['parked', [1000]]);
+  },
+);
