@@ -73,6 +73,7 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
     ledger: { post: fail, balance: fail, hold: fail, entries: fail, counts, close: async () => {} },
     operations: new Map(),
     shop: async () => {},
+    webhooks: async () => {},
     guard: createGuard(createTestAuthenticator()),
     rateLimits: { user: 0, key: 0 },
     userWrites: 'all',
