@@ -16,6 +16,7 @@ const ERRORS = {
   not_found: [404, 'There is nothing at this address.'],
   hold_not_found: [404, 'This account has no such hold.'],
   entry_not_found: [404, 'This account has no such entry.'],
+  endpoint_not_found: [404, 'There is no such webhook endpoint.'],
   method_not_allowed: [
     405,
     'This address does not answer to that method; Allow names those it does.',
@@ -31,6 +32,10 @@ const ERRORS = {
   capture_exceeds_hold: [409, 'That is more than the hold has reserved.'],
   too_many_holds: [409, 'The account has too many open holds.'],
   too_many_lots: [409, 'The account has too many open lots, and none of the same terms.'],
+  too_many_endpoints: [
+    409,
+    'There are as many webhook endpoints as there may be; delete one first.',
+  ],
   not_reversible: [409, 'Only debits and captures can be reversed.'],
   reversal_exceeds_entry: [409, 'That is more than is left to give back of the entry.'],
   balance_limit: [409, 'The balance would pass 2^53 - 1 credits.'],

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type pg from 'pg';
 import type { Stripe } from 'stripe';
 import manifest from '../package.json' with { type: 'json' };
+import { webhookRoutes } from './alerts/routes.ts';
 import { type AlertWorker, createAlertWorker } from './alerts/worker.ts';
 import { buildApp } from './app.ts';
 import { createAuthenticator, createTestAuthenticator } from './auth/authenticator.ts';
@@ -125,6 +126,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
       await app.register(shop);
       await app.register(topUp.routes);
     },
+    webhooks: webhookRoutes(pool, targets),
     guard: createGuard(auth ? createAuthenticator(auth, records) : createTestAuthenticator()),
     rateLimits: config.rateLimits,
     userWrites: config.userWrites,

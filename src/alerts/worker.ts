@@ -19,7 +19,7 @@ export interface AlertWorker {
   readonly start: () => void;
   /** Attempts whatever is due, until nothing is. */
   readonly run: () => Promise<void>;
-  /** Takes no more, lets what is under way end for 2 seconds, and gives the rest back. */
+  /** Takes no more, lets what is under way end, gives back the rest, and resolves within 3 seconds. */
   readonly stop: () => Promise<void>;
 }
 
@@ -27,7 +27,9 @@ export interface AlertWorker {
 const TIMEOUT = 10_000;
 /** How long to wait before looking again when nothing is due, in milliseconds. */
 const PAUSE = 1_000;
-const STOP_WITHIN = 2_000;
+/** When a shutdown cuts what is under way, and when it waits no longer, in milliseconds. */
+const CUT_AFTER = 2_000;
+const STOP_WITHIN = 3_000;
 /** How long after old alerts were removed it is done again, in milliseconds. */
 const TIDY_EVERY = 3_600_000;
 
@@ -132,9 +134,12 @@ export function createAlertWorker({ pool, targets, log }: AlertWorkerOptions): A
     },
     async stop() {
       stopping.abort();
-      await running;
-      const cut = setTimeout(() => cutting.abort(), STOP_WITHIN);
-      await Promise.all(hands.keys());
+      const cut = setTimeout(() => cutting.abort(), CUT_AFTER);
+      const waiting = new AbortController();
+      const tooLong = sleep(STOP_WITHIN, null, { signal: waiting.signal }).catch(() => null);
+      const ended = Promise.resolve(running).then(() => Promise.all(hands.keys()));
+      await Promise.race([ended, tooLong]);
+      waiting.abort();
       clearTimeout(cut);
     },
   };

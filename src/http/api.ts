@@ -30,6 +30,8 @@ export interface ApiOptions {
   readonly operations: PriceList;
   /** Further routes behind the guard, which belong to another room. */
   readonly shop: FastifyPluginAsync;
+  /** The same, for service keys. */
+  readonly webhooks: FastifyPluginAsync;
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
   readonly revokeSessions: RevokeSessions;
@@ -71,7 +73,7 @@ const forUsers =
 
 /** What a service key may do, with the account of any user. */
 const forKeys =
-  ({ ledger, operations, revokeSessions }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, operations, webhooks, revokeSessions }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     await app.register(credits(ledger, keyDoor, operations));
     await app.register(grantRoute(ledger));
@@ -83,6 +85,7 @@ const forKeys =
     await app.register(reverseRoute(ledger));
     await app.register(debitBatchRoute(ledger, operations));
     await app.register(revokeSessionsRoute(revokeSessions));
+    await app.register(webhooks);
   };
 
 /** What both may do. */

@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { debit, grant } from '../support/commands.ts';
-import { PRODUCTION } from '../support/environment.ts';
-import { servePurser } from '../support/process.ts';
-import type { Received } from '../support/webhook-receiver.ts';
+import { type Received, serveWithWebhooks } from '../support/webhook-receiver.ts';
 import {
   anotherWorker,
   database,
@@ -81,15 +79,7 @@ test('whatever fails, an account’s alerts arrive all and in order at each endp
 
 test('a process that is killed after it sent and before it noted that loses nothing', async () => {
   await makeEndpoint();
-  const server = await servePurser([], {
-    env: {
-      ...PRODUCTION,
-      PORT: '0',
-      DATABASE_URL: database.url,
-      STRIPE_API_BASE: 'http://127.0.0.1:1',
-      WEBHOOK_PRIVATE_TARGETS: 'allow',
-    },
-  });
+  const server = await serveWithWebhooks(database.url);
   receiver.answer(() => {
     process.kill(server.pid, 'SIGKILL');
     return 200;

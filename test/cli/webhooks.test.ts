@@ -2,9 +2,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { createLedger } from '../../src/ledger/ledger.ts';
 import { grant } from '../support/commands.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { PRODUCTION } from '../support/environment.ts';
-import { runPurser, servePurser } from '../support/process.ts';
-import { isGenuine, startWebhookReceiver } from '../support/webhook-receiver.ts';
+import { runPurser } from '../support/process.ts';
+import { isGenuine, serveWithWebhooks, startWebhookReceiver } from '../support/webhook-receiver.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -46,15 +45,7 @@ test('an endpoint is made, listed, told, rotated, disabled, enabled and deleted'
   expect(next).toMatch(/^whsec_/);
   await ledger.post(grant('ada', 5));
   expect(await said('deliveries', id)).toMatch(/credits\.granted +ada +pending, due .* 0 +-\n$/);
-  const server = await servePurser([], {
-    env: {
-      ...PRODUCTION,
-      PORT: '0',
-      DATABASE_URL: database.url,
-      STRIPE_API_BASE: 'http://127.0.0.1:1',
-      WEBHOOK_PRIVATE_TARGETS: 'allow',
-    },
-  });
+  const server = await serveWithWebhooks(database.url);
   const soon = { timeout: 20_000 };
   await expect.poll(() => said('deliveries', id), soon).toMatch(/ada +delivered .* 1 +204\n$/);
   const [first] = receiver.received;

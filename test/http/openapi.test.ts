@@ -35,6 +35,9 @@ const SPENDING = [...GUARDED, 402, 409, 413, 415, 422];
 const ENDING = [...GUARDED, 404, 409, 413, 415];
 const REVOKING = [...GUARDED, 413, 415];
 const SHOPPING = [...GUARDED, 413, 415, 502];
+const NAMING = [...GUARDED, 404, 413, 415];
+const ENDPOINTS = '/api/v1/webhook-endpoints';
+const ENDPOINT = `${ENDPOINTS}/{endpoint_id}`;
 const OPERATIONS: readonly (readonly [string, string, string, readonly number[]])[] = [
   ['get', '/livez', 'livez', []],
   ['get', '/healthz', 'healthz', [503]],
@@ -81,8 +84,17 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['get', '/api/v1/me/auto-top-up', 'getAutoTopUp', GUARDED],
   ['put', '/api/v1/me/auto-top-up', 'putAutoTopUp', [...SHOPPING, 409, 422]],
   ['delete', '/api/v1/me/auto-top-up', 'deleteAutoTopUp', GUARDED],
+  ['get', ENDPOINTS, 'listWebhookEndpoints', GUARDED],
+  ['post', ENDPOINTS, 'createWebhookEndpoint', [...GUARDED, 409, 413, 415]],
+  ['delete', ENDPOINT, 'deleteWebhookEndpoint', NAMING],
+  ['post', `${ENDPOINT}/disable`, 'disableWebhookEndpoint', NAMING],
+  ['post', `${ENDPOINT}/enable`, 'enableWebhookEndpoint', NAMING],
+  ['post', `${ENDPOINT}/rotate-secret`, 'rotateWebhookSecret', NAMING],
+  ['post', `${ENDPOINT}/replay`, 'replayWebhooks', NAMING],
+  ['get', `${ENDPOINT}/deliveries`, 'listWebhookDeliveries', GUARDED],
   ['post', '/webhooks/stripe', 'receiveStripeEvent', [400, 413, 503]],
 ];
+const FOR_KEYS = ['/api/v1/users/', '/api/v1/debits/batch', ENDPOINTS];
 const OPEN = ['/livez', '/healthz', '/api/v1/packs', '/api/v1/operations', '/webhooks/stripe'];
 
 const operation = (method: string, path: string) => document.paths[path]?.[method] as Operation;
@@ -104,7 +116,7 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
 
   test('says who may call', () => {
     const security = operation(method, path).security ?? document.security;
-    if (path.startsWith('/api/v1/users/') || path === '/api/v1/debits/batch') {
+    if (FOR_KEYS.some((beginning) => path.startsWith(beginning))) {
       expect(security).toEqual([{ service_key: [expect.stringMatching(/^(credits:|admin$)/)] }]);
     } else {
       expect(security).toEqual(OPEN.includes(path) ? [] : [{ session: [] }]);

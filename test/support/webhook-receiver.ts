@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
+import { PRODUCTION } from './environment.ts';
+import { servePurser } from './process.ts';
 
 /** A webhook as its receiver got it. */
 export interface Received {
@@ -72,4 +74,17 @@ export function isGenuine({ body, headers }: Received, secret: string): boolean 
   } catch {
     return false;
   }
+}
+
+/** A server on a database that delivers webhooks to this machine, too. */
+export function serveWithWebhooks(databaseUrl: string) {
+  return servePurser([], {
+    env: {
+      ...PRODUCTION,
+      PORT: '0',
+      DATABASE_URL: databaseUrl,
+      STRIPE_API_BASE: 'http://127.0.0.1:1',
+      WEBHOOK_PRIVATE_TARGETS: 'allow',
+    },
+  });
 }

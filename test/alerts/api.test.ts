@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createAlertWorker } from '../../src/alerts/worker.ts';
+import { startTestApp, type TestApp } from '../support/app.ts';
+import { isGenuine, startWebhookReceiver } from '../support/webhook-receiver.ts';
+
+const ENDPOINTS = '/api/v1/webhook-endpoints';
+
+let api: TestApp;
+let key: string;
+beforeAll(async () => {
+  api = await startTestApp();
+  key = await api.makeKey('admin');
+});
+afterAll(() => api.close());
+
+const ask = (method: string, path: string, body?: object) =>
+  api.call(method, `${ENDPOINTS}${path}`, { key, body });
+
+async function made(url = 'https://app.example.com/hook', types?: readonly string[]) {
+  const { body } = await ask('POST', '', { url, ...(types && { types }) });
+  onTestFinished(async () => void (await ask('DELETE', `/${body.data.id}`)));
+  return body.data as { readonly id: string; readonly secret: string };
+}
+
+/** Delivers whatever is due, as a server does by itself. */
+function deliver(): Promise<void> {
+  const log = { info: () => {}, warn: () => {} };
+  return createAlertWorker({
+    pool: api.database.pool,
+    targets: { allowsPrivate: true },
+    log,
+  }).run();
+}
+
+test('an endpoint is made, shown without its secret, rotated, and gets what it wants', async () => {
+  const receiver = await startWebhookReceiver();
+  onTestFinished(() => receiver.close());
+  const { id, secret } = await made(receiver.url, ['credits.granted', 'credits.granted']);
+  expect(await ask('GET', '')).toMatchObject({ status: 200 });
+  expect((await ask('GET', '')).body.data).toEqual([
+    {
+      ...{ id, url: receiver.url, types: ['credits.granted'], failures: 0, pending: 0 },
+      ...{ disabled_at: null, disabled_reason: null, failing_since: null },
+      ...{ previous_secret_until: null, created_at: expect.stringMatching(/Z$/) },
+    },
+  ]);
+  const rotated = await ask('POST', `/${id}/rotate-secret`, {});
+  const next = rotated.body.data.secret;
+  await api.give('ada', 5);
+  await deliver();
+  const [one] = receiver.received;
+  if (!one) throw new Error('nothing was received');
+  expect([secret, next].map((each) => isGenuine(one, each))).toEqual([true, true]);
+
+  expect((await ask('GET', `/${id}/deliveries?user_id=ada&state=delivered`)).body.data).toEqual([
+    {
+      ...{ alert: one.id, type: 'credits.granted', user_id: 'ada', state: 'delivered' },
+      ...{ attempts: 1, status: 204, problem: null, next_attempt_at: null },
+      created_at: one.timestamp,
+      attempted_at: expect.stringMatching(/Z$/),
+    },
+  ]);
+  expect((await ask('GET', `/${id}/deliveries?state=failed`)).body.data).toEqual([]);
+});
+
+test('alerts are delivered again: named ones, all since a moment, those that were given up', async () => {
+  const receiver = await startWebhookReceiver();
+  onTestFinished(() => receiver.close());
+  const { id } = await made(receiver.url);
+  await api.give('bob', 5);
+  await deliver();
+  const alert = receiver.received[0]?.id;
+  const replay = (body: object) => ask('POST', `/${id}/replay`, body);
+  expect((await replay({ alerts: [alert] })).body).toEqual({ data: { due: 1 } });
+  await deliver();
+  expect((await replay({ failed: true })).body).toEqual({ data: { due: 0 } });
+  expect((await replay({ since: '2999-01-01T00:00:00Z' })).body).toEqual({ data: { due: 0 } });
+  expect(receiver.received.map((one) => one.id)).toEqual([alert, alert]);
+  for (const body of [
+    {},
+    { failed: true, alerts: [alert] },
+    { failed: false },
+    { alerts: ['x'] },
+  ]) {
+    expect((await replay(body)).body.error).toMatchObject({ code: 'invalid_request' });
+  }
+});
+
+test('an endpoint is disabled, enabled and deleted', async () => {
+  const { id } = await made();
+  const states = [
+    await ask('POST', `/${id}/disable`),
+    await ask('POST', `/${id}/enable`),
+    await ask('DELETE', `/${id}`),
+  ];
+  expect(states.map(({ body }) => body.data)).toEqual([
+    { id, state: 'disabled' },
+    { id, state: 'enabled' },
+    { id, state: 'deleted' },
+  ]);
+  expect((await ask('GET', '')).body.data).toEqual([]);
+});
+
+describe('what is refused', () => {
+  test.each([
+    ['POST', '/disable'],
+    ['POST', '/enable'],
+    ['POST', '/rotate-secret'],
+    ['POST', '/replay'],
+    ['DELETE', ''],
+  ])('%s of an endpoint that is not there%s', async (method, path) => {
+    const body = { '/rotate-secret': {}, '/replay': { failed: true } }[path];
+    expect(await ask(method, `/we_nobody${path}`, body)).toMatchObject({
+      status: 404,
+      body: { error: { code: 'endpoint_not_found' } },
+    });
+  });
+
+  test.each([
+    [{ url: 'app.example.com' }, 'url'],
+    [{ url: 'https://user:pass@app.example.com' }, 'url'],
+    [{ url: 'https://app.example.com', types: [] }, 'types'],
+    [{ url: 'https://app.example.com', types: ['credits.gone'] }, 'types.0'],
+    [{ url: 'https://app.example.com', secret: 'mine' }, 'secret'],
+    [{}, 'url'],
+  ])('an endpoint made of %j', async (body, field) => {
+    expect(await ask('POST', '', body)).toMatchObject({
+      status: 400,
+      body: { error: { code: 'invalid_request', field } },
+    });
+  });
+
+  test('one endpoint more than there may be', async () => {
+    for (let i = 0; i < 10; i += 1) await made();
+    expect(await ask('POST', '', { url: 'https://app.example.com' })).toMatchObject({
+      status: 409,
+      body: { error: { code: 'too_many_endpoints' } },
+    });
+  });
+
+  test('whoever is no admin', async () => {
+    const spender = await api.makeKey('credits:read', 'credits:spend', 'credits:grant');
+    for (const caller of [{ key: spender }, { as: 'ada' }]) {
+      expect((await api.call('GET', ENDPOINTS, caller)).status).toBe(403);
+      const body = { url: 'https://app.example.com' };
+      expect((await api.call('POST', ENDPOINTS, { ...caller, body })).status).toBe(403);
+    }
+    expect((await api.call('GET', ENDPOINTS)).status).toBe(401);
+  });
+
+  test('private targets, where they are not allowed', async () => {
+    const strict = await startTestApp({ env: { WEBHOOK_PRIVATE_TARGETS: 'refuse' } });
+    onTestFinished(() => strict.close());
+    const admin = await strict.makeKey('admin');
+    for (const url of ['http://app.example.com', 'https://127.0.0.1', 'https://[fd00::1]']) {
+      expect(await strict.call('POST', ENDPOINTS, { key: admin, body: { url } })).toMatchObject({
+        status: 400,
+        body: {
+          error: { field: 'url', message: expect.stringMatching(/WEBHOOK_PRIVATE_TARGETS/) },
+        },
+      });
+    }
+  });
+});
