@@ -229,7 +229,10 @@ describe('a credit note', () => {
     ['before payment', { type: 'pre_payment', pre_payment_amount: 50, post_payment_amount: 0 }],
     [
       'whose amount is all refunded',
-      { post_payment_amount: 50, refunds: [{ amount_refunded: 50 }] },
+      {
+        post_payment_amount: 50,
+        refunds: [{ type: 'refund', refund: 're_1', amount_refunded: 50 }],
+      },
     ],
     [
       'of acacia with its refund',
