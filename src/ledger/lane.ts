@@ -13,10 +13,11 @@ import {
 import { PurserError } from '../errors.ts';
 import type { AlertRules } from './alert.ts';
 import type { Command, Outcome } from './command.ts';
+import type { Plan, Verdict } from './draft.ts';
 import type { Limits } from './limits.ts';
 import { createLine, type Line } from './line.ts';
 import { type Backlog, createQueue, type Waiting } from './queue.ts';
-import { commitRound, type Plan, planRound, type Verdict, wasCommitted } from './round.ts';
+import { commitRound, planRound, wasCommitted } from './round.ts';
 
 /** The most commands of one transaction, and of one lane's queue in all and per account. */
 const BATCH = 128;
