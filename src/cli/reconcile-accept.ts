@@ -1,11 +1,9 @@
-import type { Pool } from 'pg';
-import { createPool } from '../db/pool.ts';
 import { acceptFindings, listAccepted, unacceptFindings } from '../stripe/reconcile/acceptances.ts';
 import { UsageError } from './command.ts';
-import { databaseUrl } from './database-url.ts';
 import { noteOf } from './note.ts';
 import { acceptedAsJson, formatAccepted } from './reconcile-report.ts';
 import { printable } from './table.ts';
+import { withPool } from './with-pool.ts';
 
 type Options = Readonly<Record<string, string | undefined>>;
 
@@ -36,9 +34,4 @@ export async function printAccepted(options: Options, isJson: boolean): Promise<
   const accepted = await withPool(options, listAccepted);
   console.log(isJson ? acceptedAsJson(accepted) : formatAccepted(accepted));
   return 0;
-}
-
-async function withPool<T>(options: Options, work: (pool: Pool) => Promise<T>): Promise<T> {
-  const pool = createPool({ url: await databaseUrl(options), size: 1, onError: () => {} });
-  return work(pool).finally(() => pool.end());
 }
