@@ -7,7 +7,7 @@ import type { Command, Outcome } from './command.ts';
 import type { Entry } from './entry.ts';
 import { createLane, type LaneCounts } from './lane.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import { type Balance, type HoldHistory, readBalance, readHold } from './read.ts';
+import { type Balance, createBalanceReader, type HoldHistory, readHold } from './read.ts';
 import {
   type EntryFilter,
   type EntryPage,
@@ -83,7 +83,7 @@ export function createLedger({
       if (!lane) throw new RangeError('a ledger has at least one lane');
       return lane.post(command);
     },
-    balance: (userId) => readBalance(pool, userId, clockOffset).catch(rethrow),
+    balance: createBalanceReader(pool, clockOffset),
     hold: (userId, holdId) => readHold(pool, userId, holdId, clockOffset).catch(rethrow),
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),
     usage: (userId, query) => readUsage(pool, userId, query).catch(rethrow),

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { coalesce } from '../db/coalesce.ts';
 import { type Account, available, emptyAccount, type Hold, type Lot } from './account.ts';
 import { inBurnOrder } from './burn-order.ts';
 import { decideDue } from './decide/due.ts';
@@ -20,32 +21,57 @@ export interface Balance {
   readonly seq: number;
 }
 
+/** A user whom nobody knows has this. */
+const NOTHING: Balance = toBalance(emptyAccount(''), 0);
+
 /**
- * The account after its newest entry, without what has become due since: the next command or the
- * sweep will write that down. A user whom nobody knows has 0.
+ * Makes a reader of balances: an account after its newest entry, without what has become due since,
+ * which the next command or the sweep will write down. Those that are asked for at once share a
+ * query.
  * @param clockOffset added to the database's clock, in milliseconds
  */
-export async function readBalance(
+export function createBalanceReader(
   pool: pg.Pool,
-  userId: string,
   clockOffset: number,
-): Promise<Balance> {
-  const { rows } = await pool.query<BalanceRow>({
-    text: `SELECT seq, balance, held, state,
-                  floor(extract(epoch FROM created_at) * 1000)::bigint AS updated_at,
-                  floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
-             FROM credit_ledger
-            WHERE user_id = $1
-            ORDER BY seq DESC
-            LIMIT 1`,
-    values: [userId],
+): (userId: string) => Promise<Balance> {
+  return coalesce(async (userIds: readonly string[]) => {
+    const asked = [...new Set(userIds)].map((userId) => [userId, 0] as const);
+    const found = await readNewer(pool, asked, clockOffset);
+    return userIds.map((userId) => found.get(userId) ?? NOTHING);
   });
-  const [newest] = rows;
-  if (!newest) return toBalance(emptyAccount(userId), 0);
-  const { seq, balance, held, state, updated_at: updatedAt, now } = newest;
-  const holdings = fromState(state ?? { debt: 0, lots: [] });
-  const stored = { userId, seq, balance, held, ...holdings, updatedAt };
-  return toBalance(decideDue(stored, { now: now + clockOffset, newId: () => '' }).account, seq);
+}
+
+/**
+ * The balances of those users who have newer entries than the given seq.
+ * @param known each user's id and the newest seq that is known; 0 for none
+ */
+async function readNewer(
+  pool: pg.Pool,
+  known: readonly (readonly [userId: string, seq: number])[],
+  clockOffset: number,
+): Promise<ReadonlyMap<string, Balance>> {
+  const { rows } = await pool.query<BalanceRow>({
+    text: `SELECT known.user_id, newest.*,
+                  floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+             FROM unnest($1::text[], $2::bigint[]) AS known (user_id, seq)
+            CROSS JOIN LATERAL (SELECT seq, balance, held, state,
+                                       floor(extract(epoch FROM created_at) * 1000)::bigint
+                                         AS updated_at
+                                  FROM credit_ledger
+                                 WHERE user_id = known.user_id
+                                 ORDER BY seq DESC
+                                 LIMIT 1) AS newest
+            WHERE newest.seq > known.seq`,
+    values: [known.map(([userId]) => userId), known.map(([, seq]) => seq)],
+  });
+  return new Map(
+    rows.map(({ user_id: userId, seq, balance, held, state, updated_at: updatedAt, now }) => {
+      const holdings = fromState(state ?? { debt: 0, lots: [] });
+      const stored = { userId, seq, balance, held, ...holdings, updatedAt };
+      const due = decideDue(stored, { now: now + clockOffset, newId: () => '' });
+      return [userId, toBalance(due.account, seq)];
+    }),
+  );
 }
 
 function toBalance(account: Account, seq: number): Balance {
@@ -55,6 +81,7 @@ function toBalance(account: Account, seq: number): Balance {
 }
 
 interface BalanceRow {
+  user_id: string;
   seq: number;
   balance: number;
   held: number;
