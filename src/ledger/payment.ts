@@ -17,7 +17,7 @@ export interface PaymentGrant extends Terms {
 }
 
 /** What was paid and how much of it has gone back, in the currency's smallest unit. */
-interface Money {
+interface ReversedAmount {
   /** Tax included. */
   readonly amountPaid: number;
   /** At most `amountPaid`. */
@@ -25,12 +25,12 @@ interface Money {
 }
 
 /** What of a payment's money went back, by its facts: live refunds and disputes together. */
-export interface Reversed extends Money {
+export interface Reversed extends ReversedAmount {
   /**
    * The lines of its invoice, by their ids, and what of each went back by name: those of credit
    * notes. Empty when they are not known, or do not add up to what was paid.
    */
-  readonly lines: ReadonlyMap<string, Money>;
+  readonly lines: ReadonlyMap<string, ReversedAmount>;
 }
 
 /** What a payment granted, and how much of its money has gone back. */
@@ -115,7 +115,7 @@ function namedMoney({ grants, lines, amountReversed }: Omit<Payment, 'newest'>) 
 const NO_LINES: Reversed['lines'] = new Map();
 
 /** Exact: products of credits and cents pass 2^53. */
-function wholeShare(amount: number, { amountPaid, amountReversed }: Money): number {
+function wholeShare(amount: number, { amountPaid, amountReversed }: ReversedAmount): number {
   return Number((BigInt(amount) * BigInt(amountReversed)) / BigInt(amountPaid));
 }
 
