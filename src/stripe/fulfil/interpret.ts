@@ -32,6 +32,10 @@ export function interpret(event: Told, livemode: boolean): Interpretation {
       return ofSession(event);
     case 'checkout.session.async_payment_failed':
       return ignore('the payment failed');
+    case 'charge.captured':
+      return ofEndedCapture(at(event.object, 'payment_intent'));
+    case 'payment_intent.canceled':
+      return ofEndedCapture(event.object);
     case 'invoice.paid':
       return ofInvoice(event);
     case 'invoice_payment.paid':
@@ -98,9 +102,15 @@ function ofPayment(session: Session, userId: string | null, event: Told): Interp
       };
     case 'unpaid':
       if (type !== 'checkout.session.completed') break;
-      return { kind: 'unpaid', session: key };
+      return { kind: 'unpaid', session: key, aliases };
   }
   return park(`${type} with payment_status ${paymentStatus}`);
+}
+
+/** Unlike payment_intent.succeeded these are told of no other payment than one that may wait. */
+function ofEndedCapture(paymentIntent: unknown): Interpretation {
+  const intent = idOf(paymentIntent);
+  return intent === null ? ignore('it names no payment intent') : { kind: 'capture_ended', intent };
 }
 
 /** Its invoice grants; the session only tells whose customer and subscription they are. */
