@@ -2,7 +2,6 @@ import type { Told } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import {
   isCreditNotePartial,
-  isOfPayment,
   isReversal,
   type Reversal,
   readCreditNote,
@@ -218,14 +217,11 @@ function ofReversal({ type, object }: Told): Interpretation {
   const read = readReversalOf(type, object);
   if (!read.ok) return park(read.problem);
   if (read.value !== null) return { kind: 'reversal', reversal: read.value };
-  return ignore(whyNoReversal(type, object));
-}
-
-function whyNoReversal(type: string, object: Json): string {
-  if (type.startsWith('credit_note')) return 'it gives nothing back beside its refunds';
-  return isOfPayment(object)
-    ? 'it releases what was authorized and not captured: no money moved'
-    : "it returns what a customer's cash balance held, and no payment";
+  return ignore(
+    type.startsWith('credit_note')
+      ? 'it gives nothing back beside its refunds'
+      : "it returns what a customer's cash balance held, and no payment",
+  );
 }
 
 function readReversalOf(type: string, object: Json): Read<Reversal | null> {
