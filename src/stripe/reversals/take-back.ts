@@ -77,9 +77,7 @@ export function createTakeBack(options: TakeBackOptions) {
       return { state: 'done', reason: 'it is on file; it gives nothing back beside its refunds' };
     }
     if (record === null) return awaitPayment(payment, reversal.names);
-    if (record.outcome === 'nothing') {
-      return { state: 'ignored', reason: `its payment gave no credits: ${record.reason}` };
-    }
+    if (record.outcome === 'nothing') return gaveNone(record.reason);
     // Of several, the refunds of one charge, Stripe lists the newest first.
     const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };
     return settle(payment, record.userId, note, event.id);
@@ -182,7 +180,7 @@ export function createTakeBack(options: TakeBackOptions) {
         return parked(asked.reason, causes);
       case 'answer':
         if (asked.value === null) return parked('its payment has not arrived yet', causes);
-        return { state: 'ignored', reason: `its payment gave no credits: ${asked.value}` };
+        return gaveNone(asked.value);
     }
   }
 
@@ -238,4 +236,10 @@ export function createTakeBack(options: TakeBackOptions) {
   }
 
   return { reverse, reverseCharge, reverseCreditNote, catchUp };
+}
+
+/** The event ends here, but what it told of is on file: a grant that comes after all finds it. */
+function gaveNone(why: string): Verdict {
+  const reason = `its payment gave no credits by then: ${why}; it is on file for any that come later`;
+  return { state: 'ignored', reason };
 }
