@@ -18,6 +18,7 @@ import { at, type Json, wholeNumber } from './json.ts';
  * @see https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow
  */
 export function isRelease(refund: Json): boolean | null {
+  if (at(refund, 'charge') === null) return false;
   const captured = at(refund, 'charge', 'captured');
   if (captured === undefined) return null;
   // The charge of a slow payment is not captured either as long as it is pending.
