@@ -31,7 +31,7 @@ export const API_IS_BACK = 'stripe_api';
 export const priceIsKnown = (price: string) => `price:${price}`;
 /** What wakes events that wait for the user of a customer or subscription. */
 export const userIsKnown = (stripeId: string) => `user_of:${stripeId}`;
-/** What wakes an unpaid session: the end of its payment. */
-export const slowPaymentEnds = (session: string) => `slow_payment:${session}`;
+/** What wakes an unpaid session: the end of its payment, by its own id or the payment intent's. */
+export const slowPaymentEnds = (name: string) => `slow_payment:${name}`;
 /** What wakes a reversal that came before its payment, by any name of that. */
 export const paymentIsKnown = (name: string) => `payment:${name}`;

@@ -1,6 +1,7 @@
 /** Stripe's objects and events as reconciliation reads them: in lists, and one by one. */
 import type Stripe from 'stripe';
 import { type Answer, AWAY, askForPages, type Bounds } from '../api/api.ts';
+import { REFUND_EXPANDED } from '../api/refunds.ts';
 import { SESSION_CHARGE } from '../api/sessions.ts';
 import { isObject, type Json } from '../shapes/json.ts';
 import { MATTERING } from './event-types.ts';
@@ -50,8 +51,9 @@ const SOURCES = {
   refund: {
     what: 'refunds',
     count: 'refunds',
-    list: ({ refunds }, params) => refunds.list(params, PATIENTLY),
-    ask: ({ refunds }, id) => refunds.retrieve(id),
+    list: ({ refunds }, params) =>
+      refunds.list({ ...params, expand: REFUND_EXPANDED.map((path) => `data.${path}`) }, PATIENTLY),
+    ask: ({ refunds }, id) => refunds.retrieve(id, { expand: [...REFUND_EXPANDED] }),
   },
   dispute: {
     what: 'disputes',

@@ -16,6 +16,7 @@ import {
   readDisputeNow,
   readRefund,
 } from '../shapes/reversal-shapes.ts';
+import { createReleases, NO_MONEY_MOVED } from './releases.ts';
 import type { FiledReversal, Reversals } from './reversals.ts';
 
 export interface TakeBackOptions {
@@ -52,15 +53,20 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
  */
 export function createTakeBack(options: TakeBackOptions) {
   const { api, paymentNames, records, reversals, post, clawBacks } = options;
+  const tellRelease = createReleases({ api, records });
 
-  async function reverse(event: Told, told: readonly Reversal[]): Promise<Verdict> {
-    const [reversal] = told;
-    if (!reversal) return { state: 'ignored', reason: 'it gives nothing back' };
-    for (const one of told) {
-      const { undecided } = await reversals.file(one, event.id === null ? null : event.created);
+  async function reverse(event: Told, said: readonly Reversal[]): Promise<Verdict> {
+    const told: Reversal[] = [];
+    for (const one of said) {
+      const known = await tellRelease(one);
+      if ('state' in known) return known;
+      const { undecided } = await reversals.file(known, event.id === null ? null : event.created);
       const verdict = undecided ? await askAboutDispute(one.id) : null;
       if (verdict) return verdict;
+      told.push(known);
     }
+    const reversal = told.find(({ isRelease }) => !isRelease);
+    if (!reversal) return giveBack(event, told);
     if (told.every(({ live }) => live === null)) {
       return { state: 'done', reason: 'it is on file; no money has moved' };
     }
@@ -71,12 +77,22 @@ export function createTakeBack(options: TakeBackOptions) {
       return { state: 'done', reason: 'it is on file; it gives nothing back beside its refunds' };
     }
     if (record === null) return awaitPayment(payment, reversal.names);
-    if (record.outcome === 'nothing') {
-      return { state: 'ignored', reason: `its payment gave no credits: ${record.reason}` };
-    }
+    if (record.outcome === 'nothing') return gaveNone(record.reason);
     // Of several, the refunds of one charge, Stripe lists the newest first.
     const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };
     return settle(payment, record.userId, note, event.id);
+  }
+
+  /** Of what takes nothing: releases, which may be on file as the refunds that they were taken for. */
+  async function giveBack(event: Told, [release]: readonly Reversal[]): Promise<Verdict> {
+    if (!release) return { state: 'ignored', reason: 'it gives nothing back' };
+    const [known] = await records.find(release.names);
+    if (known?.record?.outcome === 'granted') {
+      const note = { reason: REASONS.refund, ref: release.id, metadata: null };
+      const settled = await settle(known.payment, known.record.userId, note, event.id);
+      if (settled.state === 'parked' || settled.reason === undefined) return settled;
+    }
+    return { state: 'ignored', reason: NO_MONEY_MOVED };
   }
 
   /** Of a charge.refunded event: the charge's refunds, listed when the payload lacks them. */
@@ -133,7 +149,7 @@ export function createTakeBack(options: TakeBackOptions) {
     if ('state' in looked) return { kind: 'verdict', verdict: looked };
     // Learns the names that were not known yet, and joins what turns out to be one payment.
     const owner = await paymentNames.claim(looked.key, names);
-    const [payment = { payment: owner, record: null }] = await records.find([owner]);
+    const [payment = { payment: owner, record: null, unpaid: null }] = await records.find([owner]);
     return { kind: 'payment', payment };
   }
 
@@ -164,7 +180,7 @@ export function createTakeBack(options: TakeBackOptions) {
         return parked(asked.reason, causes);
       case 'answer':
         if (asked.value === null) return parked('its payment has not arrived yet', causes);
-        return { state: 'ignored', reason: `its payment gave no credits: ${asked.value}` };
+        return gaveNone(asked.value);
     }
   }
 
@@ -220,4 +236,10 @@ export function createTakeBack(options: TakeBackOptions) {
   }
 
   return { reverse, reverseCharge, reverseCreditNote, catchUp };
+}
+
+/** The event ends here, but what it told of is on file: a grant that comes after all finds it. */
+function gaveNone(why: string): Verdict {
+  const reason = `its payment gave no credits by then: ${why}; it is on file for any that come later`;
+  return { state: 'ignored', reason };
 }

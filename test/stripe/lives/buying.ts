@@ -23,7 +23,7 @@ const DAY = 86_400;
 export function createBuying({ fake, userId, customer, payments, time, ...expiry }: Customer) {
   const subscriptions: { readonly id: string; items: readonly Item[] }[] = [];
 
-  function buy({ items, how: wanted, invoiced, days, percent }: StepOf<'buy'>): News {
+  function buy({ items, how: wanted, invoiced, days, percent, shape }: StepOf<'buy'>): News {
     const asked = costOf(items);
     const how = asked === 0 ? 'card' : wanted;
     const { id } = fake.createSession({
@@ -38,14 +38,15 @@ export function createBuying({ fake, userId, customer, payments, time, ...expiry
     const later = isSlow
       ? fake.endSlowPayment(id, how === 'slow' ? 'succeeded' : 'failed').events
       : how === 'captured'
-        ? fake.capturePayment(intent ?? '', paid).events
+        ? fake.capturePayment(intent ?? '', paid, shape).events
         : [];
     const told = [...events, ...later];
     if (how === 'declined') return { events: told, session: { id, owed: false } };
     const { invoice } = fake.store.need('checkout.session', id);
     const grants = partOf(purchased(giving(items)), paid, asked);
     const names = namesOf(id, invoice, intent);
-    payments.push({ names, invoice, intent, grants, paid, charged: paid, back: new Map() });
+    const money = { paid, charged: paid, released: asked - paid, back: new Map() };
+    payments.push({ names, invoice, intent, grants, ...money });
     return { events: told, session: { id, owed: grants.length > 0 } };
   }
 
@@ -104,6 +105,7 @@ export function createBuying({ fake, userId, customer, payments, time, ...expiry
       payments.push({
         ...{ names: namesOf(id, intent), invoice: id, intent, back: new Map() },
         ...{ grants: give(id), paid: Math.max(0, Number(total)), charged: Number(charged) },
+        released: 0,
       });
     }
     return newsOf({ events });

@@ -7,6 +7,8 @@ export interface PaymentModel {
   /** Cents that it cost, and what of them was charged: the rest was the customer's credit. */
   readonly paid: number;
   readonly charged: number;
+  /** Cents that were authorized and not captured. */
+  readonly released: number;
   readonly intent: string | null;
   readonly invoice: string | null;
   /** Cents that are back, by what took them. */

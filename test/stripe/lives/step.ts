@@ -23,6 +23,8 @@ export const step = fc.oneof(
     days: fc.nat(7),
     /** How much is captured of what was authorized. */
     percent,
+    /** Of which API version the capture is: of the rest, older ones make a refund. */
+    shape: fc.constantFrom('current', 'acacia'),
     /** Whether Stripe makes an invoice of it, as with invoice_creation. */
     invoiced: fc.boolean(),
   }),
