@@ -9,6 +9,9 @@ export type Answer<T> =
   /** An answer that will stay the same and that nothing can be made of. */
   | { readonly kind: 'unusable'; readonly reason: string; readonly refusal?: StripeRefusal };
 
+/** Why there is no answer that can be used. */
+export type NoAnswer = Exclude<Answer<never>, { readonly kind: 'answer' }>;
+
 /** How Stripe refused a request, for who sent it; ids and codes, no texts. */
 interface StripeRefusal {
   readonly status: number;

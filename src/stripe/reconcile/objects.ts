@@ -1,6 +1,6 @@
 /** Stripe's objects and events as reconciliation reads them: in lists, and one by one. */
 import type Stripe from 'stripe';
-import { type Answer, AWAY, askForPages, type Bounds } from '../api/api.ts';
+import { type Answer, AWAY, askForPages, type Bounds, type NoAnswer } from '../api/api.ts';
 import { SESSION_CHARGE } from '../api/sessions.ts';
 import { isObject, type Json } from '../shapes/json.ts';
 import { MATTERING } from './event-types.ts';
@@ -122,7 +122,7 @@ export function answerOrIncomplete<T>(what: string, answer: Answer<T>): T {
 }
 
 /** What ends a pass that cannot be told something. */
-export function incomplete(what: string, answer: Exclude<Answer<never>, { kind: 'answer' }>) {
+export function incomplete(what: string, answer: NoAnswer) {
   // That Stripe is away is told once, and not of every list.
   return new Incomplete(answer === AWAY ? answer.reason : `${what}: ${answer.reason}`);
 }
