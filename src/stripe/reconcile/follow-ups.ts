@@ -44,9 +44,21 @@ export function createFollowUps(pool: Pool) {
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
            ON CONFLICT (object, kind) DO UPDATE
           SET user_id = excluded.user_id, amount = excluded.amount, currency = excluded.currency,
-              credits = excluded.credits, why = excluded.why, done = excluded.done,
+              credits = excluded.credits, why = excluded.why, done = excluded.done, code = '',
               looked_at = now()`,
       [object, kind, user, amount, currency, credits, when, why, done],
+    );
+  }
+
+  /** Remembers what could not be looked at; of what was left before, that it had its turn. */
+  async function noteUnseen(finding: Finding): Promise<void> {
+    const { kind, object, user, amount, currency, credits, when, why } = finding;
+    await pool.query(
+      `INSERT INTO stripe_findings (object, kind, code, user_id, amount, currency, credits,
+                                    dated_at, why)
+       VALUES ($1, $2, 'unanswered', $3, $4, $5, $6, $7, $8)
+           ON CONFLICT (object, kind) DO UPDATE SET looked_at = now()`,
+      [object, kind, user, amount, currency, credits, when, why],
     );
   }
 
@@ -130,7 +142,10 @@ export function createFollowUps(pool: Pool) {
     ]);
   }
 
-  return { open, keep, drop, acceptanceOf, unended, noteAsked, neverAsked, notePaymentsAsked };
+  return {
+    ...{ open, keep, noteUnseen, drop, acceptanceOf },
+    ...{ unended, noteAsked, neverAsked, notePaymentsAsked },
+  };
 }
 
 const listOf = (texts: readonly string[]) => texts.map((text) => escapeLiteral(text)).join(', ');

@@ -1,5 +1,6 @@
 import { at } from '../shapes/json.ts';
 import type { GrantEvidence, RecordedPayment } from './evidence.ts';
+import { lookAt } from './look-at.ts';
 import { askFor } from './objects.ts';
 import { isPaid } from './payments-pass.ts';
 import type { Run, Suspect } from './run.ts';
@@ -28,8 +29,12 @@ export async function compareGrants(run: Run, since: Date): Promise<number> {
   const waiting = [...before.payments, ...unlisted.map(({ payment }) => payment)];
   const turn = waiting.slice(0, inTurn);
   for (const payment of turn) {
-    await compareGrant(run, payment);
-    if (apply) await followUps.notePaymentsAsked([payment]);
+    const isSeen = await lookAt(run, {
+      object: payment,
+      look: () => compareGrant(run, payment),
+      noteUnseen: (reason) => noteUnseen(run, payment, reason),
+    });
+    if (isSeen && apply) await followUps.notePaymentsAsked([payment]);
   }
   return before.all + unlisted.length - turn.length;
 }
@@ -40,8 +45,26 @@ export async function compareGrant(run: Run, payment: string): Promise<void> {
   if (grant) await run.suspect(unpaid(run, grant));
 }
 
+/** Those behind it have their turn now; it has its own among what was left. */
+async function noteUnseen({ evidence, followUps }: Run, payment: string, reason: string) {
+  const grant = await evidence.grantOf(payment);
+  if (grant) await followUps.noteUnseen(describe(grant, reason));
+  await followUps.notePaymentsAsked([payment]);
+}
+
+function describe({ payment, user, amount, currency, credits, when }: GrantEvidence, why: string) {
+  return {
+    kind: 'granted-but-not-paid',
+    object: payment,
+    ...{ user, amount, currency },
+    credits: credits === null ? null : -credits,
+    when,
+    why,
+  } as const;
+}
+
 function unpaid(run: Run, grant: GrantEvidence): Suspect {
-  const { payment, user, amount, currency, credits, when } = grant;
+  const { payment } = grant;
   let answer: Promise<string | null> | null = null;
   // Asked once: what Stripe says of it does not change while the run goes on.
   const ask = () => (answer ??= whyUnpaid());
@@ -56,14 +79,7 @@ function unpaid(run: Run, grant: GrantEvidence): Suspect {
 
   return {
     isOff: async () => (await ask()) !== null,
-    describe: async () => ({
-      kind: 'granted-but-not-paid',
-      object: payment,
-      ...{ user, amount, currency },
-      credits: credits === null ? null : -credits,
-      when,
-      why: (await ask()) ?? '',
-    }),
+    describe: async () => describe(grant, (await ask()) ?? ''),
     repair: null,
   };
 }

@@ -42,6 +42,8 @@ export interface Run
     'processing' | 'evidence' | 'followUps' | 'livemode' | 'apply' | 'inTurn' | 'step'
   > {
   readonly counts: Counts;
+  /** Why not everything could be looked at. */
+  readonly problems: Set<string>;
   /** The names of payments that the lists have shown as paid. */
   readonly paid: Set<string>;
   /** The ids of the refunds, disputes and credit notes that were compared. */
@@ -138,7 +140,8 @@ export function createRun(options: RunOptions): Run {
 
   return {
     ...options,
-    ...{ counts, paid: new Set<string>(), compared: new Set<string>() },
+    ...{ counts, problems: new Set<string>() },
+    ...{ paid: new Set<string>(), compared: new Set<string>() },
     ...{ step, suspect, conclude, hasFound: (finding) => found.has(nameOf(finding)) },
   };
 }
