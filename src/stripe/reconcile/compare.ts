@@ -40,7 +40,8 @@ export async function compareUnended(run: Run): Promise<void> {
       if (run.apply) await noteAsked();
     }
 
-    await lookAt(run, { object: id, look, noteUnseen: noteAsked });
+    const about = { kind: `${kind}-differs`, object: id } as const;
+    await lookAt(run, { about, look, noteUnseen: noteAsked });
   }
 }
 
@@ -49,7 +50,7 @@ async function findGone({ evidence }: Run, unended: Unended, why: string): Promi
   const { id, kind, name, amount, currency, recordedAt } = unended;
   const user = await evidence.userOf([name]);
   const about = { user, amount, currency, credits: null, when: recordedAt };
-  return { kind: `${kind}-differs`, object: id, ...about, why };
+  return { kind: `${kind}-differs`, code: 'unusable_answer', object: id, ...about, why };
 }
 
 /**
@@ -62,7 +63,7 @@ export async function compareLeft(run: Run): Promise<void> {
   for (const finding of left.slice(0, inTurn)) {
     if (run.hasFound(finding)) continue;
     const isSeen = await lookAt(run, {
-      object: finding.object,
+      about: finding,
       look: () => lookAgain(run, finding),
       noteUnseen: () => run.followUps.noteUnseen(finding),
     });
@@ -83,7 +84,8 @@ async function lookAgain(run: Run, finding: Finding): Promise<void> {
   const asked = kindOf(finding);
   const answer = await askFor(run, asked, object);
   if (answer.kind !== 'answer') {
-    return run.suspect(toldOnly({ ...finding, why: answer.reason }));
+    const gone = { code: 'unusable_answer', why: answer.reason } as const;
+    return run.suspect(toldOnly({ ...finding, ...gone }));
   }
   switch (asked) {
     case 'event':

@@ -1,4 +1,6 @@
+import type { NoAnswer } from '../api/api.ts';
 import { fetchCheckout } from '../api/payments.ts';
+import type { Worth } from '../fulfil/grants.ts';
 import { interpret } from '../fulfil/interpret.ts';
 import type { Interpretation, Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';
@@ -27,7 +29,7 @@ export async function comparePayments(
     // What a run before could not look at has its turn by itself.
     if (recorded || unseen) continue;
     await lookAt(run, {
-      object: id,
+      about: { kind: 'paid-but-not-granted', object: id },
       look: () => comparePayment(run, kind, object),
       noteUnseen: (reason) => run.followUps.noteUnseen(unseenPayment(object, reason)),
     });
@@ -139,7 +141,8 @@ async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment):
 }
 
 async function findOut({ processing }: Run, asked: Asked) {
-  if (asked.kind === 'park') return { ...NOT_KNOWN, problems: [asked.reason] };
+  if (asked.kind === 'park')
+    return { ...NOT_KNOWN, code: 'unreadable' as const, problems: [asked.reason] };
   const { amount, currency } = asked.payment.money;
   const user = await processing.userOf(asked.payment);
   const worth = await processing.appraise(asked.payment);
@@ -150,12 +153,27 @@ async function findOut({ processing }: Run, asked: Asked) {
     ...('reason' in worth ? [worth.reason] : []),
     ...(user === null ? ['unknown user'] : []),
   ];
-  return { user, amount, currency, credits: worth.kind === 'nothing' ? 0 : credits, problems };
+  const known = { user, amount, currency, credits: worth.kind === 'nothing' ? 0 : credits };
+  return { code: codeOf(worth, user), ...known, problems };
+}
+
+/** Of several causes the first in which they are met. */
+function codeOf({ kind }: Worth | NoAnswer, user: string | null): Finding['code'] {
+  switch (kind) {
+    case 'unreachable':
+      return 'unanswered';
+    case 'unusable':
+      return 'unreadable';
+    case 'unknown_price':
+      return kind;
+    default:
+      return user === null ? 'unknown_user' : 'not_carried_out';
+  }
 }
 
 function unseenPayment(object: Json, reason: string): Finding {
   const about = { kind: 'paid-but-not-granted', object: idOf(object) ?? '' } as const;
-  return { ...about, ...NOT_KNOWN, when: createdAt(object), why: reason };
+  return { ...about, code: 'unanswered', ...NOT_KNOWN, when: createdAt(object), why: reason };
 }
 
 function whyNot(event: PaymentEvidence['event']): string {

@@ -3,8 +3,15 @@ import { toPurserError } from '../../db/sqlstate.ts';
 import type { Processing } from '../fulfil/processing.ts';
 import { at, type Json, wholeNumber } from '../shapes/json.ts';
 import type { Evidence } from './evidence.ts';
-import type { FindingKey, FollowUps } from './follow-ups.ts';
-import { type Counts, type Finding, type Handled, MAX_FINDINGS, type Progress } from './report.ts';
+import type { FollowUps } from './follow-ups.ts';
+import {
+  type Counts,
+  type Finding,
+  type FindingKey,
+  type Handled,
+  MAX_FINDINGS,
+  type Progress,
+} from './report.ts';
 
 /** Something that seems off. It is looked at again before it is told, and after it was repaired. */
 export interface Suspect {
@@ -89,7 +96,10 @@ export function createRun(options: RunOptions): Run {
     if (!(await one.isOff())) return;
     const finding = await one.describe();
     const acceptance = await followUps.acceptanceOf(finding);
-    if (acceptance === 'accepted') return;
+    if (acceptance === 'accepted') {
+      if (apply) await followUps.leave(finding);
+      return;
+    }
     found.add(nameOf(finding));
     // Somebody wanted it left as it was: what shall become of it now is for somebody to say.
     const act = acceptance === 'none' ? one.repair : async () => CHANGED;
