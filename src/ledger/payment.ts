@@ -125,6 +125,8 @@ const NOTHING_PAID: Reversed = { amountPaid: 0, amountReversed: 0, lines: NO_LIN
 export interface PaymentBook {
   /** Null when the payment granted nothing to this user. */
   readonly find: (userId: string, key: string) => Payment | null;
+  /** Whose entries are about the payment. */
+  readonly usersOf: (key: string) => readonly string[];
   readonly remember: (entries: readonly Entry[]) => void;
 }
 
@@ -137,6 +139,9 @@ export function createPaymentBook(
     find(userId, key) {
       const entries = byPayment.get(key)?.filter((entry) => entry.userId === userId) ?? [];
       return foldPayment(entries, reversed.get(key) ?? NOTHING_PAID);
+    },
+    usersOf(key) {
+      return [...new Set(byPayment.get(key)?.map(({ userId }) => userId))];
     },
     remember(entries) {
       for (const entry of entries) {
@@ -154,6 +159,8 @@ export function createPaymentBook(
 
 /** Grants of releases before the column `payment` have their key on their lead only. */
 function paymentOf(entry: Entry, among: readonly Entry[]): string | null {
+  const known = entry.payment ?? entry.grantKey;
+  if (known !== null) return known;
   const lead = among.find(({ userId, seq }) => userId === entry.userId && seq === entry.leadSeq);
-  return entry.payment ?? entry.grantKey ?? lead?.grantKey ?? null;
+  return lead?.grantKey ?? null;
 }

@@ -2,10 +2,9 @@ import type { StripeApi } from '../api/api.ts';
 import { fetchSession, whyNeverPaid } from '../api/sessions.ts';
 import type { Inbox, Verdict } from '../inbox/inbox.ts';
 import {
-  API_IS_BACK,
   FOR_BUYER,
-  FOR_RETURN,
   parked,
+  parkedWithout,
   paymentIsKnown,
   slowPaymentEnds,
   userIsKnown,
@@ -96,14 +95,8 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
     const ended = [session, ...aliases].map(slowPaymentEnds);
     if (event.stale) {
       const answer = await fetchSession(api, session);
-      switch (answer.kind) {
-        case 'answer':
-          return judge(paidSince(event, answer.value));
-        case 'unreachable':
-          return parked(`unpaid: ${answer.reason}`, [...ended, API_IS_BACK], FOR_RETURN);
-        case 'unusable':
-          return parked(`unpaid: ${answer.reason}`, ended, FOR_BUYER);
-      }
+      if (answer.kind === 'answer') return judge(paidSince(event, answer.value));
+      return parkedWithout({ ...answer, reason: `unpaid: ${answer.reason}` }, ended, FOR_BUYER);
     }
     const why = whyNeverPaid(event.object);
     if (why !== null) return { state: 'ignored', reason: why, wakes: [paymentIsKnown(session)] };

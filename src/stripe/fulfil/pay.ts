@@ -1,9 +1,9 @@
 import type { Command, Grant, Outcome } from '../../ledger/command.ts';
-import type { Answer, StripeApi } from '../api/api.ts';
+import type { Answer, NoAnswer, StripeApi } from '../api/api.ts';
 import { fetchLines } from '../api/lines.ts';
 import { fetchCheckout } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
-import { API_IS_BACK, FOR_RETURN, parked, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
+import { parked, parkedWithout, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records.ts';
 import type { PurchaseIntent } from '../payments/purchase-intents.ts';
@@ -32,9 +32,7 @@ export interface Pay {
   /** Grants what the payment is worth, or records that it gives nothing; repeats are harmless. */
   readonly pay: (stripeEventId: string | null, payment: Payment) => Promise<Verdict>;
   /** What a payment is worth, without any effect. */
-  readonly appraise: (
-    payment: Payment,
-  ) => Promise<Worth | Exclude<Answer<never>, { readonly kind: 'answer' }>>;
+  readonly appraise: (payment: Payment) => Promise<Worth | NoAnswer>;
   /** Whose it is; null when nobody knows yet. */
   readonly userOf: (payment: Payment) => Promise<string | null>;
   /** Files further names of a payment, granted or not. */
@@ -49,11 +47,10 @@ export function createPay(options: PayOptions): Pay {
     const worth = await worthUnder(intent, payment);
     switch (worth.kind) {
       case 'unreachable':
-        return parked(worth.reason, [API_IS_BACK], FOR_RETURN);
+      case 'unusable':
+        return parkedWithout(worth);
       case 'nothing':
         return giveNothing(payment, worth.reason);
-      case 'unusable':
-        return parked(worth.reason);
       case 'unknown_price':
         return parked(`unknown price ${worth.price}`, [priceIsKnown(worth.price)]);
       case 'grant':
@@ -70,8 +67,7 @@ export function createPay(options: PayOptions): Pay {
     worth: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
     const session = await fetchCheckout(api, payment);
-    if (session.kind === 'unreachable') return parked(session.reason, [API_IS_BACK], FOR_RETURN);
-    if (session.kind === 'unusable') return parked(session.reason);
+    if (session.kind !== 'answer') return parkedWithout(session);
     if (session.value === null) return grant(eventId, payment, worth);
     const aliases = [payment.key, ...payment.aliases];
     const learned = await learnNames({ key: session.value, aliases });

@@ -1,3 +1,4 @@
+import type { NoAnswer } from '../api/api.ts';
 import type { Patience, Verdict } from './inbox.ts';
 
 /**
@@ -18,6 +19,20 @@ export function parked(
   patience = USUAL,
 ): Extract<Verdict, { readonly state: 'parked' }> {
   return { state: 'parked', reason, waitsFor, patience };
+}
+
+/**
+ * The same for want of Stripe's answer: when Stripe is away it is asked again once it is back;
+ * an answer that nothing can be made of is left for as long as `patience` says.
+ */
+export function parkedWithout(
+  { kind, reason }: NoAnswer,
+  waitsFor: readonly string[] = [],
+  patience = USUAL,
+): ReturnType<typeof parked> {
+  return kind === 'unreachable'
+    ? parked(reason, [...waitsFor, API_IS_BACK], FOR_RETURN)
+    : parked(reason, waitsFor, patience);
 }
 
 /** What a verdict wakes; nothing while the event itself is parked. */

@@ -5,7 +5,7 @@ import { askForAll, type StripeApi } from '../api/api.ts';
 import { fetchCreditNote } from '../api/lines.ts';
 import { fetchPaid, fetchWhyNeverPaid } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
-import { API_IS_BACK, FOR_RETURN, parked, paymentIsKnown } from '../inbox/verdicts.ts';
+import { parked, parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import type { Told } from '../shapes/event.ts';
@@ -114,8 +114,7 @@ export function createTakeBack(options: TakeBackOptions) {
   /** Of a credit note whose event does not tell all of it. */
   async function reverseCreditNote(event: Told, id: string): Promise<Verdict> {
     const note = await fetchCreditNote(api, id);
-    if (note.kind === 'unreachable') return parked(note.reason, [API_IS_BACK], FOR_RETURN);
-    if (note.kind === 'unusable') return parked(note.reason);
+    if (note.kind !== 'answer') return parkedWithout(note);
     const read = readCreditNote(note.value);
     if (!read.ok) return parked(read.problem);
     return reverse(event, read.value === null ? [] : [read.value]);
@@ -123,8 +122,7 @@ export function createTakeBack(options: TakeBackOptions) {
 
   async function listRefunds(charge: string): Promise<readonly Json[] | Verdict> {
     const listed = await askForAll(api, (client, page) => client.refunds.list({ charge, ...page }));
-    if (listed.kind === 'unreachable') return parked(listed.reason, [API_IS_BACK], FOR_RETURN);
-    if (listed.kind === 'unusable') return parked(listed.reason);
+    if (listed.kind !== 'answer') return parkedWithout(listed);
     return (listed.value as readonly unknown[]).filter(isObject);
   }
 
@@ -133,8 +131,7 @@ export function createTakeBack(options: TakeBackOptions) {
     for (let time = 0; time < TIMES; time++) {
       const version = await reversals.versionOf(id);
       const asked = await api.ask((client) => client.disputes.retrieve(id));
-      if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
-      if (asked.kind === 'unusable') return parked(asked.reason);
+      if (asked.kind !== 'answer') return parkedWithout(asked);
       const dispute: unknown = asked.value;
       const read = readDisputeNow(isObject(dispute) ? dispute : {});
       if (!read.ok) return parked(read.problem);
@@ -159,8 +156,7 @@ export function createTakeBack(options: TakeBackOptions) {
     const invoice = names.find((name) => name.startsWith('in_'));
     if (invoice !== undefined) return { key: invoice };
     const asked = await fetchPaid(api, names);
-    if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
-    if (asked.kind === 'unusable') return parked(asked.reason, names.map(paymentIsKnown));
+    if (asked.kind !== 'answer') return parkedWithout(asked, names.map(paymentIsKnown));
     if (asked.value !== null) return { key: asked.value };
     return { state: 'ignored', reason: 'no checkout session and no invoice was paid with it' };
   }
@@ -173,15 +169,9 @@ export function createTakeBack(options: TakeBackOptions) {
   async function awaitPayment(payment: string, names: readonly string[]): Promise<Verdict> {
     const causes = [...names, payment].map(paymentIsKnown);
     const asked = await fetchWhyNeverPaid(api, payment);
-    switch (asked.kind) {
-      case 'unreachable':
-        return parked(asked.reason, [...causes, API_IS_BACK], FOR_RETURN);
-      case 'unusable':
-        return parked(asked.reason, causes);
-      case 'answer':
-        if (asked.value === null) return parked('its payment has not arrived yet', causes);
-        return gaveNone(asked.value);
-    }
+    if (asked.kind !== 'answer') return parkedWithout(asked, causes);
+    if (asked.value === null) return parked('its payment has not arrived yet', causes);
+    return gaveNone(asked.value);
   }
 
   async function settle(
