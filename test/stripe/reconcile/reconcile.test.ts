@@ -205,26 +205,6 @@ describe('what is repaired', () => {
     expect((await reconcile({ apply: true })).problems).toEqual([]);
     expect(await stage.balanceOf(userId)).toBe(100);
   });
-
-  test.each([
-    ['today', '0 days'],
-    ['long before its payment', '60 days'],
-  ])('credits that are not clawed back as what is on file says: since %s', async (_, age) => {
-    const { userId, session, intent, events } = buy();
-    await deliverAll(events);
-    await stage.db.sql(
-      `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, status, live,
-                                     decided_at, recorded_at)
-       VALUES ($1, 'refund', $2, 30, 'usd', 'succeeded', true, now() - $3::interval,
-               now() - $3::interval)`,
-      [fresh('re'), intent, age],
-    );
-    expect((await reconcile()).findings).toMatchObject([
-      { kind: 'clawed-back-differs', object: session, user: userId, credits: -30 },
-    ]);
-    expect(await reconcile({ apply: true })).toMatchObject({ repaired: 1, left: 0 });
-    expect(await stage.balanceOf(userId)).toBe(70);
-  });
 });
 
 describe('what was granted and is not paid', () => {

@@ -4,7 +4,7 @@ import type { Happening } from '../../../packages/fake-stripe/src/life/life.ts';
 import type { LineOptions } from '../../../packages/fake-stripe/src/life/shortcuts.ts';
 import { isReversal } from '../../../src/stripe/shapes/reversal-shapes.ts';
 import { until } from '../../support/stripe.ts';
-import { fresh, leftOfGrants, stage, useReversalStage } from './harness.ts';
+import { fresh, stage, useReversalStage } from './harness.ts';
 
 useReversalStage(
   new Map([
@@ -31,7 +31,7 @@ async function createInvoice(lines: readonly LineOptions[] = [LARGE, SMALL]) {
   return {
     ...{ userId, invoice, paid, issueNote },
     charge: invoice.charge ?? '',
-    left: () => leftOfGrants(userId),
+    left: () => stage.leftOfGrants(userId),
     /** A credit note of the whole line. */
     credit: (which: number, plan: CreditNotePlan = {}) => {
       const { id, amount } = invoice.lines[which] ?? { id: '', amount: 0 };
@@ -101,7 +101,7 @@ test('a note before its invoice is on file, and counts as soon as the invoice ha
   const told = toldOf(fake.issueCreditNote(id, plan)).toReversed();
   expect(await stage.deliver(told[0] ?? paid)).toBe('done');
   await deliverAll([...told, paid]);
-  expect(await leftOfGrants(userId)).toEqual([0, 500]);
+  expect(await stage.leftOfGrants(userId)).toEqual([0, 500]);
 });
 
 test('a refund that fails after its note gives the line’s credits again', async () => {
@@ -181,7 +181,7 @@ test('a note of an invoice whose lines do not add up is pro rata', async () => {
   const { id, lines } = fake.store.need('invoice', String(object.id));
   const line = lines[0]?.id ?? '';
   await deliverAll(toldOf(fake.issueCreditNote(id, { lines: [{ line, amount: 1000 }] })));
-  expect(await leftOfGrants(userId)).toEqual([666, 333]);
+  expect(await stage.leftOfGrants(userId)).toEqual([666, 333]);
 });
 
 test('what was granted by an earlier release is pro rata', async () => {
