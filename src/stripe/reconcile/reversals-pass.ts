@@ -97,7 +97,9 @@ function differs(
     return `Stripe says ${status}, on file it is ${filed.live ? 'live' : 'over or not live yet'}`;
   }
   const isSame = filed.amount === amount && filed.currency === currency;
-  return isSame || !live ? null : `Stripe says ${amount} ${currency}, on file is ${filed.amount}`;
+  return isSame || !live
+    ? null
+    : `Stripe says ${amount} ${currency}, on file is ${filed.amount} ${filed.currency}`;
 }
 
 function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Suspect {

@@ -193,6 +193,24 @@ describe('what is repaired', () => {
     expect(await stage.balanceOf(userId)).toBe(1000);
   });
 
+  test('a refund that is on file in another currency', async () => {
+    const { userId, intent, events } = buy();
+    await deliverAll(events);
+    const [refunded] = stage.fake.refundPayment(intent, { amount: 30 }).events;
+    if (!refunded) throw new Error('nothing told of the refund');
+    const object = { ...refunded.data.object, currency: 'eur' };
+    await stage.deliver({ ...refunded, data: { object } });
+    expect(await stage.balanceOf(userId)).toBe(0);
+    forgetEvents(stage);
+    expect((await reconcile({ apply: true })).findings).toMatchObject([
+      {
+        ...{ kind: 'refund-differs', object: object.id, repaired: true },
+        why: `of ${intent}: Stripe says 30 usd, on file is 30 eur`,
+      },
+    ]);
+    expect(await stage.balanceOf(userId)).toBe(70);
+  });
+
   test('a dispute that ended long after it was opened, whenever that was', async () => {
     const { userId, intent, events } = buy();
     await deliverAll(events);
