@@ -106,7 +106,7 @@ export function createPay(options: PayOptions): Pay {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
     }
-    const grantKey = await paymentNames.claim(key, aliases);
+    const { key: grantKey } = await paymentNames.claim(key, aliases);
     const keys = { grantKey, stripeEventId, idempotencyKey: null };
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
@@ -122,8 +122,8 @@ export function createPay(options: PayOptions): Pay {
   }
 
   async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
-    const owner = await paymentNames.claim(payment.key, payment.aliases);
-    const recorded = await record(owner, payment, { outcome: 'nothing', reason });
+    const { key } = await paymentNames.claim(payment.key, payment.aliases);
+    const recorded = await record(key, payment, { outcome: 'nothing', reason });
     return recorded.state === 'parked' ? recorded : { ...recorded, state: 'ignored', reason };
   }
 
@@ -139,7 +139,12 @@ export function createPay(options: PayOptions): Pay {
   }
 
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    return takeBack.catchUp(await paymentNames.claim(key, aliases));
+    const claimed = await paymentNames.claim(key, aliases);
+    if (claimed.other === null) return takeBack.catchUp(claimed.key);
+    const what = aliases.join(' and ');
+    return parked(
+      `${what} paid ${claimed.other}, too: what goes back of it is taken from that alone`,
+    );
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */
