@@ -150,9 +150,11 @@ const areTwoInvoices = (...keys: readonly [string, string]) =>
 
 /** Leaves a payment intent, and the charge that came with it, to the invoice that it paid before. */
 async function leaveNames(client: PoolClient, other: string, { key, names }: Naming) {
+  // An earlier release joined two invoices: the name of this one is its own again.
   await client.query(
-    `UPDATE stripe_payment_aliases SET payment = $2
-      WHERE alias = ANY($1::text[]) AND alias <> $3 AND payment = $3`,
+    `UPDATE stripe_payment_aliases
+        SET payment = CASE WHEN alias = $3 THEN $3 ELSE $2 END
+      WHERE alias = ANY($1::text[]) AND payment IN ($2, $3)`,
     [names, other, key],
   );
 }

@@ -88,6 +88,18 @@ test('it belongs to the first; that it paid another waits to be looked at', asyn
   expect(await keysOf(other)).toEqual([{ payment: other }]);
 });
 
+test('what an earlier release joined is parted and granted when it is attempted again', async () => {
+  const { first, second } = payTwo('ines');
+  const [one, other] = [first.paid.data.object.id, second.paid.data.object.id];
+  for (const event of [first.paid, first.named]) await stage.deliver(event);
+  await stage.db.sql('INSERT INTO stripe_payment_aliases (alias, payment) VALUES ($1, $2)', [
+    ...[other, one],
+  ]);
+  expect(await stage.deliver(second.paid)).toBe('done');
+  expect(await stage.leftOfGrants('ines')).toEqual([1000, 1000]);
+  expect(await keysOf(other)).toEqual([{ payment: other }]);
+});
+
 test('its refund waits to be looked at while nothing told of whose it is', async () => {
   const { first, second, paymentIntent } = payTwo('ilse');
   for (const { paid } of [first, second]) await stage.deliver(paid);
