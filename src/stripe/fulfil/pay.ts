@@ -121,10 +121,14 @@ export function createPay(options: PayOptions): Pay {
     return { ...recorded, state: 'ignored', reason };
   }
 
-  async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
+  /** Of the session whose receipt an invoice is, that gives nothing by itself, it says nothing. */
+  async function giveNothing(payment: Payment, reason: string): Promise<Verdict> {
     const { key } = await paymentNames.claim(payment.key, payment.aliases);
-    const recorded = await record(key, payment, { outcome: 'nothing', reason });
-    return recorded.state === 'parked' ? recorded : { ...recorded, state: 'ignored', reason };
+    const isReceipt = payment.manual && key !== payment.key;
+    const settled = isReceipt
+      ? await takeBack.catchUp(key)
+      : await record(key, payment, { outcome: 'nothing', reason });
+    return settled.state === 'parked' ? settled : { ...settled, state: 'ignored', reason };
   }
 
   /** Recorded first, then held against the reversals on file; those file first, and then look. */
