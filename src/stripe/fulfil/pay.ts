@@ -102,7 +102,7 @@ export function createPay(options: PayOptions): Pay {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
     }
-    const grantKey = await paymentNames.claim(key, aliases);
+    const { key: grantKey } = await paymentNames.claim(key, aliases);
     const keys = { grantKey, stripeEventId, idempotencyKey: null };
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
@@ -117,10 +117,14 @@ export function createPay(options: PayOptions): Pay {
     return { ...recorded, state: 'ignored', reason };
   }
 
-  async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
-    const owner = await paymentNames.claim(payment.key, payment.aliases);
-    const recorded = await record(owner, payment, { outcome: 'nothing', reason });
-    return recorded.state === 'parked' ? recorded : { ...recorded, state: 'ignored', reason };
+  /** Of the session whose receipt an invoice is, that gives nothing by itself, it says nothing. */
+  async function giveNothing(payment: Payment, reason: string): Promise<Verdict> {
+    const { key } = await paymentNames.claim(payment.key, payment.aliases);
+    const isReceipt = payment.manual && key !== payment.key;
+    const settled = isReceipt
+      ? await takeBack.catchUp(key)
+      : await record(key, payment, { outcome: 'nothing', reason });
+    return settled.state === 'parked' ? settled : { ...settled, state: 'ignored', reason };
   }
 
   /** Recorded first, then held against the reversals on file; those file first, and then look. */
@@ -135,7 +139,12 @@ export function createPay(options: PayOptions): Pay {
   }
 
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    return takeBack.catchUp(await paymentNames.claim(key, aliases));
+    const claimed = await paymentNames.claim(key, aliases);
+    if (claimed.other === null) return takeBack.catchUp(claimed.key);
+    const what = aliases.join(' and ');
+    return parked(
+      `${what} paid ${claimed.other}, too: what goes back of it is taken from that alone`,
+    );
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */

@@ -100,7 +100,7 @@ function differs(
     return { code, why: `Stripe says ${status}, on file it is ${what}` };
   }
   if (!live || (filed.amount === amount && filed.currency === currency)) return null;
-  const why = `Stripe says ${amount} ${currency}, on file is ${filed.amount}`;
+  const why = `Stripe says ${amount} ${currency}, on file is ${filed.amount} ${filed.currency}`;
   return { code: 'other_amount', why };
 }
 

@@ -145,8 +145,8 @@ export function createTakeBack(options: TakeBackOptions) {
     const looked = known ? { key: known.payment } : await lookUp(names);
     if ('state' in looked) return { kind: 'verdict', verdict: looked };
     // Learns the names that were not known yet, and joins what turns out to be one payment.
-    const owner = await paymentNames.claim(looked.key, names);
-    const [payment = { payment: owner, record: null, unpaid: null }] = await records.find([owner]);
+    const { key } = await paymentNames.claim(looked.key, names);
+    const [payment = { payment: key, record: null, unpaid: null }] = await records.find([key]);
     return { kind: 'payment', payment };
   }
 

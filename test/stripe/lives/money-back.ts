@@ -1,3 +1,4 @@
+import { totalOfLine } from '../../../packages/fake-stripe/src/objects/credit-note.ts';
 import { Refusal } from '../../../packages/fake-stripe/src/refusal.ts';
 import { type Customer, type News, newsOf, pick } from './customer.ts';
 import { type PaymentModel, shareOf } from './payment.ts';
@@ -52,15 +53,31 @@ export function createMoneyBack({ fake, payments }: Customer) {
     return newsOf({ events });
   }
 
-  function credit({ which, percent, ...step }: StepOf<'credit'>): News {
+  function credit({ which, percent, percents, ...step }: StepOf<'credit'>): News {
     const of = pick(payments, which);
     if (of.invoice === null) throw new Refusal('it has no invoice');
-    const amount = shareOf(of.paid, percent);
+    const named = fake.store.need('invoice', of.invoice).lines.flatMap((line, i) => {
+      const amount = Math.floor((line.amount * (percents[i] ?? 0)) / 100);
+      return amount > 0 && line.discount === 0 ? [{ line: line.id, amount }] : [];
+    });
+    const amount =
+      named.length > 0
+        ? named.reduce((sum, one) => sum + one.amount, 0)
+        : shareOf(of.paid, percent);
     const outOfBand = Math.floor((amount * step.outOfBand) / 100);
-    const { object, events } = fake.issueCreditNote(of.invoice, { amount, outOfBand });
-    of.back.set(object.id, outOfBand);
-    const { refund } = fake.store.need('credit_note', object.id);
-    if (refund) of.back.set(refund.id, refund.amount);
+    const { object, events } = fake.issueCreditNote(of.invoice, {
+      ...(named.length > 0 ? { lines: named } : { amount }),
+      outOfBand,
+    });
+    const { lines, refund } = fake.store.need('credit_note', object.id);
+    of.notes.push({
+      lines: new Map(lines.map((line) => [line.invoiceLine ?? '', totalOfLine(line)])),
+      ...{ refund, own: outOfBand },
+    });
+    if (refund) {
+      refunds.push({ ...refund, of });
+      of.back.set(refund.id, refund.amount);
+    }
     return newsOf({ events });
   }
 

@@ -69,3 +69,26 @@ describe('the receipt of a checkout that waits for its user', () => {
     }
   });
 });
+
+test.each(['current', 'acacia'] as const)(
+  'the receipt of a checkout says nothing of what its session gives, though a refund joins them (%s)',
+  async (shape) => {
+    const { fake } = stage;
+    const userId = fresh('user');
+    const lines = [{ price: 'price_pack' }];
+    const { id } = fake.createSession({ userId, lines, invoiceCreation: true });
+    const { object, events } = fake.paySession(id);
+    const { events: refunded } = fake.refundPayment(String(object['payment_intent']), {
+      amount: 40,
+    });
+    for (const type of ['refund.created', 'invoice_payment.paid', 'invoice.paid']) {
+      const event = [...refunded, ...events].find((one) => one.type === type);
+      if (event) await stage.deliver(fake.inShape(event, shape));
+    }
+    forgetEvents(stage);
+    expect((await reconcileOn(stage, { apply: true })).findings).toMatchObject([
+      { kind: 'paid-but-not-granted', object: id, user: userId, repaired: true },
+    ]);
+    expect(await stage.balanceOf(userId)).toBe(60);
+  },
+);
