@@ -1,3 +1,4 @@
+import { sum } from '../sum.ts';
 import type { Draw, Terms } from './entry.ts';
 
 /** Credits that were granted together and are not used up yet. */
@@ -51,7 +52,7 @@ export function available(account: Pick<Account, 'balance' | 'held'>): number {
 
 /** The credits of all draws together. */
 export function sumOf(draws: readonly Draw[]): number {
-  return draws.reduce((sum, { amount }) => sum + amount, 0);
+  return sum(draws.map(({ amount }) => amount));
 }
 
 /** The lots with free credits whose time has come by `now`, in milliseconds since 1970. */
@@ -84,7 +85,7 @@ export function dueAt(
 /** Every rule that an account obeys at any time; returns the first one it breaks, or null. */
 export function findBrokenRule(account: Account): string | null {
   const { balance, held, debt, lots, holds } = account;
-  const free = lots.reduce((sum, lot) => sum + lot.free, 0);
+  const free = sum(lots.map(({ free }) => free));
   const parts = holds.flatMap((hold) => hold.parts);
   const reserved = new Set(parts.map(({ lot }) => lot));
   const open = new Set(lots.map(({ seq }) => seq));

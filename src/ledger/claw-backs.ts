@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Statement } from '../db/session.ts';
+import { sum } from '../sum.ts';
 import { clawBackTargets, createPaymentBook } from './payment.ts';
 import { findPaymentEntries, findReversed } from './payment-entries.ts';
 
@@ -39,8 +40,4 @@ export async function readClawBacks(
       return [{ payment, userId, target: sum(targets), booked, settled }];
     }),
   );
-}
-
-function sum(amounts: readonly number[]): number {
-  return amounts.reduce((total, amount) => total + amount, 0);
 }

@@ -1,3 +1,4 @@
+import { sum } from '../sum.ts';
 import { apportion } from './apportion.ts';
 import type { Entry, Terms } from './entry.ts';
 import { termsOf } from './evolve.ts';
@@ -76,7 +77,7 @@ function clawedElsewhere(
     return entry.expiresAt === expiresAt ? before : before - entry.delta;
   }
   const own = (entry.draws ?? []).filter(({ lot }) => lots.includes(lot));
-  return before - entry.delta - own.reduce((sum, { amount }) => sum + amount, 0);
+  return before - entry.delta - sum(own.map(({ amount }) => amount));
 }
 
 /**
@@ -107,7 +108,7 @@ export function clawBackTargets(payment: Omit<Payment, 'newest'>): readonly numb
  * payment contradict each other: a grant of none of them, or more by name than went back at all.
  */
 function namedMoney({ grants, lines, amountReversed }: Omit<Payment, 'newest'>) {
-  const total = [...lines.values()].reduce((sum, line) => sum + line.amountReversed, 0);
+  const total = sum([...lines.values()].map((line) => line.amountReversed));
   const areKnown = grants.every(({ invoiceLine }) => lines.has(invoiceLine ?? ''));
   return areKnown && total <= amountReversed ? { lines, total } : { lines: NO_LINES, total: 0 };
 }

@@ -1,3 +1,4 @@
+import { sum } from '../../sum.ts';
 import type { Account } from '../account.ts';
 import { MAX_BALANCE, type ReverseCommand } from '../command.ts';
 import type { Draw, Entry, Terms } from '../entry.ts';
@@ -29,7 +30,7 @@ export function decideReversal(
   if (taken.kind !== 'debit' && taken.kind !== 'capture')
     return refused({ code: 'not_reversible' });
   const reversals = around.reversing(taken.seq);
-  const given = reversals.reduce((sum, { delta }) => sum + delta, 0);
+  const given = sum(reversals.map(({ delta }) => delta));
   const reversible = -taken.delta - given;
   const amount = command.amount ?? reversible;
   if (amount > reversible || reversible === 0) {
@@ -39,7 +40,7 @@ export function decideReversal(
   const repaid = Math.min(before.debt, amount);
   const parts = takeAfter((taken.draws ?? []).toReversed(), given + repaid, amount - repaid);
   const draws = placesOf(before, parts, around);
-  const placed = draws.reduce((sum, draw) => sum + draw.amount, 0);
+  const placed = sum(draws.map(({ amount }) => amount));
   const entry: Entry = {
     ...nextEntry(before, command, command, around),
     kind: 'reversal',
@@ -81,5 +82,5 @@ function placesOf(account: Account, parts: readonly Draw[], around: Surroundings
 }
 
 function isClawedBack(seq: number, { reversing }: Surroundings): boolean {
-  return reversing(seq).reduce((sum, { delta }) => sum + delta, 0) < 0;
+  return sum(reversing(seq).map(({ delta }) => delta)) < 0;
 }

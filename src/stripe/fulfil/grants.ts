@@ -1,8 +1,9 @@
 import { apportion } from '../../ledger/apportion.ts';
 import { type Grant, MAX_AMOUNT, MAX_GRANTS } from '../../ledger/command.ts';
 import type { Category } from '../../ledger/entry.ts';
+import { sum } from '../../sum.ts';
 import { expiryOf, type PublishedTerms } from '../catalogue/terms.ts';
-import { type Amounts, byId, sum } from '../shapes/line-amounts.ts';
+import { type Amounts, byId } from '../shapes/line-amounts.ts';
 import type { Paid } from '../shapes/money.ts';
 import type { Line } from '../shapes/shapes.ts';
 

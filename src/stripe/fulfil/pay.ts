@@ -1,4 +1,5 @@
 import type { Command, Grant, Outcome } from '../../ledger/command.ts';
+import { sum } from '../../sum.ts';
 import type { Answer, NoAnswer, StripeApi } from '../api/api.ts';
 import { fetchLines } from '../api/lines.ts';
 import { fetchCheckout } from '../api/payments.ts';
@@ -165,7 +166,7 @@ export function createPay(options: PayOptions): Pay {
 
 /** What there is to say of a grant whose time was over when it came, in milliseconds since 1970. */
 function whatHadExpired(grants: readonly Grant[], at: number): { readonly reason?: string } {
-  const sumOf = (some: readonly Grant[]) => some.reduce((sum, { amount }) => sum + amount, 0);
+  const sumOf = (some: readonly Grant[]) => sum(some.map(({ amount }) => amount));
   const gone = sumOf(grants.filter(({ expiresAt }) => expiresAt !== null && expiresAt <= at));
   const all = sumOf(grants);
   if (gone === 0) return {};

@@ -1,3 +1,4 @@
+import { sum } from '../../sum.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { PublishedTerms } from '../catalogue/terms.ts';
 import type { IntentItem, PurchaseIntent, PurchaseIntents } from '../payments/purchase-intents.ts';
@@ -53,5 +54,5 @@ export function linesOfIntent(
 }
 
 function totalOf(items: readonly IntentItem[]): number {
-  return items.reduce((sum, { amount, quantity }) => sum + (amount ?? 0) * quantity, 0);
+  return sum(items.map(({ amount, quantity }) => (amount ?? 0) * quantity));
 }

@@ -1,3 +1,4 @@
+import { sum } from '../../sum.ts';
 import type { NoAnswer } from '../api/api.ts';
 import { fetchCheckout } from '../api/payments.ts';
 import type { Worth } from '../fulfil/grants.ts';
@@ -146,8 +147,7 @@ async function findOut({ processing }: Run, asked: Asked) {
   const { amount, currency } = asked.payment.money;
   const user = await processing.userOf(asked.payment);
   const worth = await processing.appraise(asked.payment);
-  const credits =
-    worth.kind === 'grant' ? worth.grants.reduce((sum, { amount }) => sum + amount, 0) : null;
+  const credits = worth.kind === 'grant' ? sum(worth.grants.map(({ amount }) => amount)) : null;
   const problems = [
     ...(worth.kind === 'unknown_price' ? [`unknown price ${worth.price}`] : []),
     ...('reason' in worth ? [worth.reason] : []),

@@ -1,3 +1,4 @@
+import { sum } from '../../sum.ts';
 import { at, idOf, isObject, type Json, wholeNumber } from './json.ts';
 
 /** Amounts by the id of what each is of, such as the lines of an invoice; in the smallest unit. */
@@ -59,8 +60,4 @@ function amountsOf(list: unknown): readonly number[] | null {
   if (!Array.isArray(list)) return null;
   const amounts = list.map((one) => wholeNumber(at(one, 'amount')));
   return amounts.every((amount) => amount !== null) ? amounts : null;
-}
-
-export function sum(amounts: readonly number[]): number {
-  return amounts.reduce((total, amount) => total + amount, 0);
 }

@@ -3,9 +3,11 @@
  * and credit notes. Each is a fact about a payment, never an amount to book: what follows from all
  * of them together is worked out under the account's lock.
  */
+
+import { sum } from '../../sum.ts';
 import type { StripeEvent } from './event.ts';
 import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
-import { type Amounts, byId, creditedLines, hasAllLines, sum } from './line-amounts.ts';
+import { type Amounts, byId, creditedLines, hasAllLines } from './line-amounts.ts';
 import { readMoney } from './money.ts';
 import { isRelease } from './release.ts';
 import { ids, type Read } from './shapes.ts';
