@@ -20,6 +20,10 @@ export interface Balance {
   readonly seq: number;
 }
 
+const BALANCE_COLUMNS = `seq, balance, held, state,
+  floor(extract(epoch FROM created_at) * 1000)::bigint AS updated_at,
+  floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`;
+
 /**
  * The account after its newest entry, without what has become due since: the next command or the
  * sweep will write that down. A user whom nobody knows has 0.
@@ -31,16 +35,46 @@ export async function readBalance(
   clockOffset: number,
 ): Promise<Balance> {
   const { rows } = await pool.query<BalanceRow>({
-    text: `SELECT seq, balance, held, state,
-                  floor(extract(epoch FROM created_at) * 1000)::bigint AS updated_at,
-                  floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+    text: `SELECT ${BALANCE_COLUMNS}
              FROM credit_ledger
             WHERE user_id = $1
             ORDER BY seq DESC
             LIMIT 1`,
     values: [userId],
   });
-  const [newest] = rows;
+  return balanceAt(userId, rows[0], clockOffset);
+}
+
+/**
+ * Reads, in one statement, the balances of those users who have newer entries than is known: one
+ * index probe each, which touches no row of the others.
+ * @param known each user's newest known seq; with -1 the balance is read in any case
+ */
+export async function readBalancesAfter(
+  pool: pg.Pool,
+  known: ReadonlyMap<string, number>,
+  clockOffset: number,
+): Promise<ReadonlyMap<string, Balance>> {
+  const { rows } = await pool.query<{ user_id: string } & (BalanceRow | { seq: null })>({
+    text: `SELECT known.user_id, newest.*
+             FROM unnest($1::text[], $2::bigint[]) AS known (user_id, seq)
+             LEFT JOIN LATERAL (SELECT ${BALANCE_COLUMNS}
+                                  FROM credit_ledger entry
+                                 WHERE entry.user_id = known.user_id AND entry.seq > known.seq
+                                 ORDER BY entry.seq DESC
+                                 LIMIT 1) AS newest ON true
+            WHERE newest.seq IS NOT NULL OR known.seq < 0`,
+    values: [[...known.keys()], [...known.values()]],
+  });
+  return new Map(
+    rows.map(({ user_id: userId, ...newest }) => [
+      userId,
+      balanceAt(userId, newest.seq === null ? undefined : newest, clockOffset),
+    ]),
+  );
+}
+
+function balanceAt(userId: string, newest: BalanceRow | undefined, clockOffset: number): Balance {
   if (!newest) return toBalance(emptyAccount(userId), 0);
   const { seq, balance, held, state, updated_at: updatedAt, now } = newest;
   const holdings = fromState(state ?? { debt: 0, lots: [] });
