@@ -1,7 +1,7 @@
 /**
- * `npm run bench:streams`, or `-- 100` of them: opens so many idle streams of balances, each of another user, in
- * one server, and prints the memory of its process. Each is an open file in both processes, so
- * `ulimit -n` must be well above.
+ * `npm run bench:streams`, or with `-- 100` so many: opens 5,000 idle streams of balances, each of
+ * another user, in one server, and prints the memory of its process. Each is an open file in both
+ * processes, so `ulimit -n` must be well above.
  */
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

@@ -130,7 +130,7 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
     expect(Object.keys(responses).map(Number)).toEqual([200, ...errors].sort());
     for (const response of Object.values(responses)) {
       const [type = ''] = Object.keys(at(response, 'content') as object);
-      expect(type).toMatch(/^(application\/json|text\/csv)$/);
+      expect(type).toMatch(/^(application\/json|text\/(csv|event-stream))$/);
       expect(at(response, 'content', type, 'schema')).toBeDefined();
     }
   });
