@@ -93,17 +93,17 @@ function startServer(databaseUrl: string) {
   });
 }
 
-/** Where it listens, by its log; reads the rest of that away. */
-async function addressOf({ stdout }: ReturnType<typeof startServer>): Promise<string> {
+/** Where it listens, by its log, which is read on: a full pipe would stop the server. */
+function addressOf(server: ReturnType<typeof startServer>): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
   let said = '';
-  for await (const text of stdout.iterator({ destroyOnReturn: false })) {
-    said += text;
+  server.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-10_000);
     const found = /listening at (http:[\w.:/]+\d)/.exec(said);
-    if (!found?.[1]) continue;
-    stdout.resume();
-    return found[1];
-  }
-  throw new Error(`the server has ended: ${said}`);
+    if (found?.[1]) resolve(found[1]);
+  });
+  server.once('exit', () => reject(new Error(`the server has ended: ${said}`)));
+  return promise;
 }
 
 /** Opens a stream and waits for its first event. */
