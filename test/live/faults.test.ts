@@ -187,7 +187,7 @@ describe('a client that does not read', () => {
   });
 });
 
-test('closing the server ends its streams at once, and refuses new ones', async () => {
+test('closing the server ends its streams at once', async () => {
   const api = await startTestApp({ database });
   const streams = [await listenAs(api, 'ada'), await listenAs(api, 'bob')];
   for (const stream of streams) await stream.next();

@@ -163,6 +163,20 @@ test('who may not read gets an ordinary error', async () => {
   expect((await api.call('HEAD', OWN, { as: 'ada' })).status).toBe(405);
 });
 
+test('a page of the front end may ask for it, and say what it knows', async () => {
+  const asked = 'authorization,last-event-id';
+  const { headers } = await fetch(api.url + OWN, {
+    method: 'OPTIONS',
+    headers: {
+      origin: FRONT_END,
+      'access-control-request-method': 'GET',
+      'access-control-request-headers': asked,
+    },
+  });
+  expect(headers.get('access-control-allow-origin')).toBe(FRONT_END);
+  expect(headers.get('access-control-allow-headers')).toBe(asked);
+});
+
 test('a token in the address is none', async () => {
   const { status } = await fetch(`${api.url}${OWN}?access_token=${await api.tokenOf('ada')}`);
   expect(status).toBe(401);
