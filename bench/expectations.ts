@@ -1,4 +1,5 @@
 import { median, ratio, type Sample, series } from './figures.ts';
+import { BATCH_ITEMS } from './scenarios.ts';
 
 /** A figure that was promised, and how to work it out from the samples. */
 export interface Expectation {
@@ -37,6 +38,31 @@ export const EXPECTATIONS: readonly Expectation[] = [
     unit: '×',
     bound: ['at least', 0.9],
     measure: (s) => ratio(purser(s, 'million', 'rate'), purser(s, 'hot', 'rate')),
+  },
+  {
+    claim: 'one hot account: 3 open lots ÷ one',
+    unit: '×',
+    bound: ['at least', 0.85],
+    measure: (s) => ratio(purser(s, 'lots', 'rate'), purser(s, 'hot', 'rate')),
+  },
+  {
+    // Two requests for each.
+    claim: '10,000 accounts: holds with their captures ÷ debits',
+    unit: '×',
+    bound: ['at least', 0.4],
+    measure: (s) => ratio(purser(s, 'holds', 'rate'), purser(s, 'spread', 'rate')) / 2,
+  },
+  {
+    claim: `10,000 accounts: debits in batches of ${BATCH_ITEMS} ÷ single debits`,
+    unit: '×',
+    bound: ['at least', 3],
+    measure: (s) => ratio(purser(s, 'batch', 'rate'), purser(s, 'spread', 'rate')) * BATCH_ITEMS,
+  },
+  {
+    claim: 'GET balance at 64 connections, 10,000 accounts',
+    unit: ' requests/s',
+    bound: ['at least', 20_000],
+    measure: (s) => median(purser(s, 'balance', 'rate')),
   },
   {
     claim: 'p99 at 64 connections, one hot account',

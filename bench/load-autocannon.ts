@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { Load, LoadCommand, LoadResult } from './load.ts';
+import {
+  type Load,
+  type LoadCommand,
+  type LoadResult,
+  readRequest,
+  type SignedRequest,
+} from './load.ts';
+import { TURN } from './scenarios.ts';
 
 const PROGRAM = fileURLToPath(import.meta.url);
 const require = createRequire(PROGRAM);
@@ -34,10 +41,10 @@ interface Result {
 }
 type Autocannon = (options: Options) => Promise<Result>;
 
-async function run({ origin, request, connections, seconds, tokensFile }: Load) {
+async function run({ origin, connections, seconds, requestsFile }: Load) {
   const autocannon = require('autocannon') as Autocannon;
-  const tokens = (await readFile(tokensFile, 'utf8')).trimEnd().split('\n');
-  let turn = 0;
+  const requests = (await readFile(requestsFile, 'utf8')).split('\n').map(readRequest);
+  let sent = 0;
   const result = await autocannon({
     url: origin,
     connections,
@@ -46,10 +53,15 @@ async function run({ origin, request, connections, seconds, tokensFile }: Load) 
     requests: [
       {
         setupRequest(template) {
-          turn = (turn + 1) % tokens.length;
-          const authorization = `Bearer ${tokens[turn]}`;
-          const type = request.body === null ? {} : { 'content-type': 'application/json' };
-          return { ...template, ...request, headers: { authorization, ...type } };
+          const { method, path, token, body } = requests[sent % requests.length] as SignedRequest;
+          const turn = String(Math.floor(sent / requests.length)).padStart(TURN.length, '0');
+          sent += 1;
+          const type = body === null ? {} : { 'content-type': 'application/json' };
+          return {
+            ...{ ...template, method, path: path.replace(TURN, turn) },
+            headers: { authorization: `Bearer ${token}`, ...type },
+            ...(body !== null && { body: body.replace(TURN, turn) }),
+          };
         },
       },
     ],

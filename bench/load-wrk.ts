@@ -1,45 +1,58 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Load, LoadCommand } from './load.ts';
+import type { LoadCommand } from './load.ts';
+import { TURN } from './scenarios.ts';
 
-/** wrk (https://github.com/wg/wrk) with a script, written into `folder`, that signs in. */
+/** wrk (https://github.com/wg/wrk) with a script, written into `folder`. */
 export const wrkCommand =
   (folder: string): LoadCommand =>
-  async (load) => {
+  async ({ origin, connections, seconds, requestsFile }) => {
     const script = join(folder, 'load.lua');
-    await writeFile(script, luaFor(load));
-    const { connections, seconds, origin, request } = load;
+    await writeFile(script, luaFor(requestsFile));
     return [
       'wrk',
       // One thread is never the bottleneck, and leaves the most to the server.
       ...['--threads', '1', '--connections', String(connections), '--duration', `${seconds}s`],
       // wrk would count slow answers (2 s) as errors.
-      ...['--timeout', '60s', '--script', script, `${origin}${request.path}`],
+      ...['--timeout', '60s', '--script', script, origin],
     ];
   };
 
-/** With one token the request never changes, and wrk sends it without calling Lua. */
-const luaFor = ({ request, tokensFile }: Load): string => `
-wrk.method = ${quote(request.method)}
-wrk.body = ${request.body === null ? 'nil' : quote(request.body)}
-wrk.headers["Content-Type"] = ${request.body === null ? 'nil' : '"application/json"'}
+/** A single request that never changes is sent by wrk without calling Lua. */
+const luaFor = (requestsFile: string): string => `
+local all, heads, tails = {}, {}, {}
+-- wrk asks for one before the first, looks at it, and never sends it.
+local sent = -1
+for line in io.lines(${quote(requestsFile)}) do
+  local method, path, token, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$")
+  local headers = { ["Authorization"] = "Bearer " .. token }
+  if body == "" then body = nil else headers["Content-Type"] = "application/json" end
+  all[#all + 1] = { method, path, headers, body }
+end
 
-local tokens = {}
-for token in io.lines(${quote(tokensFile)}) do tokens[#tokens + 1] = token end
+local function prepare(i)
+  local text = wrk.format(unpack(all[i], 1, 4))
+  local first, last = text:find(${quote(TURN)}, 1, true)
+  heads[i] = first and text:sub(1, first - 1) or text
+  tails[i] = first and text:sub(last + 1) or nil
+end
 
-if #tokens == 1 then
-  wrk.headers["Authorization"] = "Bearer " .. tokens[1]
+if #all == 1 and not (all[1][2] .. (all[1][4] or "")):find(${quote(TURN)}, 1, true) then
+  wrk.method, wrk.path, wrk.headers, wrk.body = unpack(all[1], 1, 4)
 else
-  local requests, turn = {}, 0
   function init(args)
-    for i, token in ipairs(tokens) do
-      wrk.headers["Authorization"] = "Bearer " .. token
-      requests[i] = wrk.format()
+    -- As wrk's own init does, before which it knows no Host.
+    wrk.headers["Host"] = wrk.host .. ":" .. wrk.port
+    for i = 1, #all do
+      all[i][3]["Host"] = wrk.headers["Host"]
+      prepare(i)
     end
   end
   function request()
-    turn = turn % #requests + 1
-    return requests[turn]
+    local i, turn = sent % #all + 1, math.floor(sent / #all)
+    sent = sent + 1
+    if tails[i] == nil then return heads[i] end
+    return heads[i] .. string.format("%0${TURN.length}d", turn) .. tails[i]
   end
 end
 

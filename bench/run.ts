@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeServiceKey } from '../src/auth/service-key.ts';
 import { startLocalPostgres } from '../src/local/postgres.ts';
 import { createAccounts, createDatabase, readDurability, settleDatabase } from './database.ts';
 import { createDeliverySampler, DELIVERY_SCENARIOS, type DeliveryScenario } from './delivering.ts';
@@ -27,7 +28,7 @@ import {
 import { type Contender, createSampler, type Sampler, type Sampling } from './sampling.ts';
 import { SCENARIOS, type Scenario, usersOf, VARIANTS } from './scenarios.ts';
 import { startServer } from './server-process.ts';
-import { createTokenFiles } from './tokens.ts';
+import { createTokens } from './tokens.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RESULTS = join(ROOT, 'bench', 'RESULTS.md');
@@ -83,7 +84,8 @@ async function measureOnOwnPostgres(folder: string, asked: Asked) {
       ...describeMachine(postgres.folder),
       `load from ${tool.name}`,
     ];
-    const sampling = { tool, tokens: createTokenFiles(folder, secret) };
+    const serviceKey = makeServiceKey();
+    const sampling = { tool, tokens: createTokens(secret), serviceKey, folder };
     return await measure({ adminUrl: postgres.url, secret, sampling, facts }, asked);
   } finally {
     await postgres.stop();
@@ -102,15 +104,20 @@ interface Stage {
 
 async function measure(stage: Stage, { scenarios, deliveries }: Asked) {
   const contenders: Contender[] = [];
+  const closing: (() => Promise<void>)[] = [];
   try {
     for (const variant of VARIANTS) {
       const database = await createDatabase(stage.adminUrl, variant);
-      for (const scenario of scenarios) await createAllAccounts(database, scenario);
+      closing.push(() => database.client.end());
+      const own = scenarios.filter(({ variants }) => variants.includes(variant));
+      for (const scenario of own) await createAllAccounts(database, scenario);
       await settleDatabase(database);
-      const { secret } = stage;
+      const { secret, sampling } = stage;
+      const { serviceKey } = sampling;
       const webhookSecret = webhookSecretOf(stage);
       const databaseUrl = database.url;
-      const server = await startServer({ variant, databaseUrl, secret, webhookSecret });
+      const server = await startServer({ variant, databaseUrl, secret, serviceKey, webhookSecret });
+      closing.push(server.stop);
       contenders.push({ database, server });
     }
     const facts = [...stage.facts, await readDurability(stage.adminUrl)];
@@ -122,17 +129,14 @@ async function measure(stage: Stage, { scenarios, deliveries }: Asked) {
     const delivered = await takeDeliveries(contenders, deliveries, webhookSecretOf(stage));
     return { facts, samples: [...samples, ...delivered] };
   } finally {
-    for (const { server, database } of contenders) {
-      await server.stop();
-      await database.client.end();
-    }
+    for (const close of closing.toReversed()) await close();
   }
 }
 
 async function createAllAccounts(database: Contender['database'], scenario: Scenario) {
   const rounds = scenario.fresh ? ROUNDS : WARM_UP_ROUND;
   for (let round = WARM_UP_ROUND; round <= rounds; round += 1) {
-    await createAccounts(database, usersOf(scenario, round), scenario.entries);
+    await createAccounts(database, usersOf(scenario, round), scenario);
   }
 }
 
@@ -146,7 +150,8 @@ async function takeTurns(
     const order = round % 2 === 0 ? samplers : samplers.toReversed();
     console.log(round === WARM_UP_ROUND ? '\nwarming up' : `\nround ${round} of ${ROUNDS}`);
     for (const scenario of scenarios) {
-      for (const sampler of order) {
+      const measured = order.filter(({ variant }) => scenario.variants.includes(variant));
+      for (const sampler of measured) {
         const seconds = round === WARM_UP_ROUND ? 1 : SECONDS;
         const sample = await sampler.take(scenario, round, seconds);
         if (round !== WARM_UP_ROUND) samples.push(sample);

@@ -1,9 +1,10 @@
+import { join } from 'node:path';
 import { addUp, type BenchDatabase } from './database.ts';
 import type { Sample } from './figures.ts';
-import type { LoadTool } from './load.ts';
-import { HELLO, type Scenario, usersOf } from './scenarios.ts';
+import { type LoadTool, type SignedRequest, writeRequests } from './load.ts';
+import { HELLO, type Scenario, usersOf, type Variant } from './scenarios.ts';
 import type { ServerProcess } from './server-process.ts';
-import type { TokenFiles } from './tokens.ts';
+import type { Tokens } from './tokens.ts';
 
 /** A variant, ready to be measured. */
 export interface Contender {
@@ -13,10 +14,14 @@ export interface Contender {
 
 export interface Sampling {
   readonly tool: LoadTool;
-  readonly tokens: TokenFiles;
+  readonly tokens: Tokens;
+  readonly serviceKey: string;
+  /** Where the requests of a sample are written. */
+  readonly folder: string;
 }
 
 export interface Sampler {
+  readonly variant: Variant;
   /** Measures for so many seconds; throws when anything that was sent did not succeed. */
   readonly take: (scenario: Scenario, round: number, seconds: number) => Promise<Sample>;
   /** Throws unless every account adds up, and to what was answered. */
@@ -28,7 +33,7 @@ const WARM_UP_SECONDS_PER_TOKEN = 1 / 5_000;
 
 export function createSampler(
   { server, database }: Contender,
-  { tool, tokens }: Sampling,
+  { tool, tokens, serviceKey, folder }: Sampling,
 ): Sampler {
   const { origin } = server;
   const { variant } = database;
@@ -37,19 +42,33 @@ export function createSampler(
   let committed = 0;
 
   return {
-    async take(scenario, round, seconds) {
-      const { connections, request } = scenario;
-      const users = usersOf(scenario, round);
-      const tokensFile = await tokens(users);
-      const warmUp = Math.ceil(users.length * WARM_UP_SECONDS_PER_TOKEN);
-      await tool.run({ origin, connections, tokensFile, request: HELLO, seconds: warmUp });
+    variant,
 
-      const result = await tool.run({ origin, connections, tokensFile, request, seconds });
+    async take(scenario, round, seconds) {
+      const { connections, traffic } = scenario;
+      const users = usersOf(scenario, round);
+      const send = async (requests: readonly SignedRequest[], seconds: number) => {
+        const requestsFile = join(folder, 'requests');
+        await writeRequests(requestsFile, requests);
+        return tool.run({ origin, connections, requestsFile, seconds });
+      };
+      const known = traffic.caller === 'user' ? await tokens(users) : [serviceKey];
+      const warmUp = Math.ceil(known.length * WARM_UP_SECONDS_PER_TOKEN);
+      await send(
+        known.map((token) => ({ ...HELLO, token })),
+        warmUp,
+      );
+
+      const requests = traffic.requests(users, round);
+      const result = await send(
+        requests.map((request, i) => ({ ...request, token: known[i] ?? serviceKey })),
+        seconds,
+      );
       const before = committed;
       committed = await server.settle();
-      const commands = result.answers * request.commands;
+      const commands = result.answers * traffic.commands;
       const unanswered = committed - before - commands;
-      if (result.failures > 0 || unanswered < 0 || unanswered > connections) {
+      if (result.failures > 0 || unanswered < 0 || unanswered > connections * traffic.commands) {
         throw new Error(
           `${scenario.name}, ${variant}: ${result.failures} requests failed, and of ` +
             `${committed - before} commands ${unanswered} were not answered`,
@@ -65,13 +84,14 @@ export function createSampler(
     },
 
     async check(scenarios, rounds) {
-      const given = scenarios.reduce((sum, { accounts, entries, fresh }) => {
-        return sum + accounts * (entries - 1) * (fresh ? rounds : 1);
+      const own = scenarios.filter(({ variants }) => variants.includes(variant));
+      const given = own.reduce((sum, { accounts, entries, fresh }) => {
+        return sum + accounts * entries * (fresh ? rounds : 1);
       }, 0);
-      const { debits, wrong } = await addUp(database);
+      const { entries, wrong } = await addUp(database);
       if (wrong > 0) throw new Error(`${variant}: ${wrong} accounts do not add up`);
-      if (debits !== given + committed) {
-        throw new Error(`${variant}: ${committed} debits answered, ${debits - given} on record`);
+      if (entries !== given + committed) {
+        throw new Error(`${variant}: ${committed} commands answered, ${entries - given} on record`);
       }
     },
   };

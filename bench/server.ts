@@ -4,6 +4,7 @@
  */
 import { pino } from 'pino';
 import { buildApp } from '../src/app.ts';
+import { bootstrapKey } from '../src/auth/key-store.ts';
 import { createPool } from '../src/db/pool.ts';
 import { createLedger, type Ledger } from '../src/ledger/ledger.ts';
 import { createStripeClient } from '../src/stripe/api/client.ts';
@@ -20,6 +21,8 @@ export interface ServerSettings {
   readonly databaseUrl: string;
   /** What the session tokens are sealed with. */
   readonly secret: string;
+  /** A service key that may do everything. */
+  readonly serviceKey: string;
   /** What Stripe's deliveries are signed with. */
   readonly webhookSecret: string;
 }
@@ -45,6 +48,7 @@ const TERMS = {
 
 process.once('message', async (settings: ServerSettings) => {
   const pool = createPool({ url: settings.databaseUrl, size: 10, onError: () => {} });
+  await bootstrapKey(pool, settings.serviceKey);
   const ledger =
     settings.variant === 'purser'
       ? createLedger({ url: settings.databaseUrl, pool })

@@ -1,7 +1,8 @@
-import { acceptFindings, listAccepted, unacceptFindings } from '../stripe/reconcile/acceptances.ts';
+import { acceptFinding, listAccepted, unacceptFindings } from '../stripe/reconcile/acceptances.ts';
+import type { Finding } from '../stripe/reconcile/report.ts';
 import { UsageError } from './command.ts';
 import { noteOf } from './note.ts';
-import { acceptedAsJson, formatAccepted } from './reconcile-report.ts';
+import { acceptedAsJson, formatAccepted, formatLeft } from './reconcile-report.ts';
 import { printable } from './table.ts';
 import { withPool } from './with-pool.ts';
 
@@ -15,18 +16,35 @@ type Options = Readonly<Record<string, string | undefined>>;
 export async function acceptObject(object: string, options: Options): Promise<number> {
   if (options['why'] === undefined) throw new UsageError('Say why, with --why.');
   const note = noteOf('accepted', options['why'], options['by']);
-  const isDone = await withPool(options, (pool) => acceptFindings(pool, object, note));
-  if (isDone) console.log(printable(`${object} is accepted.`));
-  else console.error(printable(`${object}: no run with --apply has left anything about it.`));
-  return isDone ? 0 : 1;
+  const mark = options['seen'] ?? null;
+  const done = await withPool(options, (pool) => acceptFinding(pool, { object, mark, note }));
+  if (!done.ok) {
+    console.error(whyNot(object, mark, done.left));
+    return 1;
+  }
+  console.log(printable(`${object} is accepted.`));
+  for (const event of done.events) console.log(printable(`${event} is ignored.`));
+  return 0;
+}
+
+function whyNot(object: string, mark: string | null, left: readonly Finding[]): string {
+  if (left.length === 0) {
+    return printable(`${object}: no run with --apply has left anything about it.`);
+  }
+  const what = mark === null ? 'say what you have seen' : 'it is not what you have seen';
+  return `${printable(`${object}: ${what}; this is left:`)}\n\n${formatLeft(left)}`;
 }
 
 /** Undoes that, for `purser reconcile --unaccept`. @returns the exit code */
 export async function unacceptObject(object: string, options: Options): Promise<number> {
-  const isDone = await withPool(options, (pool) => unacceptFindings(pool, object));
-  if (isDone) console.log(printable(`${object} is accepted no more.`));
-  else console.error(printable(`${object}: nothing about it is accepted.`));
-  return isDone ? 0 : 1;
+  const events = await withPool(options, (pool) => unacceptFindings(pool, object));
+  if (events === null) {
+    console.error(printable(`${object}: nothing about it is accepted.`));
+    return 1;
+  }
+  console.log(printable(`${object} is accepted no more.`));
+  for (const event of events) console.log(printable(`${event} is due.`));
+  return 0;
 }
 
 /** Prints what is accepted, for `purser reconcile --accepted`. @returns the exit code */

@@ -1,4 +1,4 @@
-import type { AcceptedFinding } from '../stripe/reconcile/acceptances.ts';
+import { type AcceptedFinding, markOf } from '../stripe/reconcile/acceptances.ts';
 import {
   type Counts,
   type Finding,
@@ -23,7 +23,7 @@ export function formatReport(report: Report): string {
   // What is left comes last, where a terminal shows it.
   const ordered = findings.toSorted((a, b) => Number(b.repaired) - Number(a.repaired));
   return [
-    ...ordered.map((one) => `${formatFinding(one, applied ? [outcomeOf(one)] : [])}\n`),
+    ...ordered.map((one) => `${formatFinding(one, applied ? outcomeOf(one) : [])}\n`),
     ...(found > findings.length ? [`… and ${found - findings.length} more.\n`] : []),
     ...looked,
     ...(waiting > 0
@@ -55,6 +55,11 @@ export function formatAccepted(accepted: readonly AcceptedFinding[]): string {
     .join('\n\n');
 }
 
+/** What is left about an object, and how each is accepted. */
+export function formatLeft(left: readonly Finding[]): string {
+  return left.map((finding) => formatFinding(finding, [howToAccept(finding)])).join('\n\n');
+}
+
 /** What it is about in the first line; below it whose it is, why, and what became of it. */
 function formatFinding(finding: Finding, outcome: readonly string[]): string {
   const { kind, object, user, amount: money, currency, credits, when, why } = finding;
@@ -77,10 +82,17 @@ function creditsOf(credits: number): string {
     : `${amount(-credits, 'credit')} too many`;
 }
 
-function outcomeOf({ done, repaired }: Handled): string {
-  if (!repaired) return `NOT REPAIRED: ${done ?? 'somebody has to decide'}`;
-  if (done === null) return 'in order by now';
-  return done === 'done' ? 'repaired' : `repaired: ${done}`;
+function outcomeOf(handled: Handled): readonly string[] {
+  const { done, repaired } = handled;
+  if (!repaired) {
+    return [`NOT REPAIRED: ${done ?? 'somebody has to decide'}`, howToAccept(handled)];
+  }
+  if (done === null) return ['in order by now'];
+  return [done === 'done' ? 'repaired' : `repaired: ${done}`];
+}
+
+function howToAccept(finding: Finding): string {
+  return `to leave it: --accept ${finding.object} --seen ${markOf(finding)} --why …`;
 }
 
 function conclusionOf(report: Report): readonly string[] {
@@ -136,7 +148,10 @@ export function reportAsJson(report: Report): string {
       left,
       waiting,
       problems,
-      findings: findings.map(({ kind, ...rest }) => ({ what: kind, ...rest })),
+      findings: findings.map(({ kind, ...rest }) => ({
+        ...{ what: kind, ...rest },
+        mark: markOf({ kind, ...rest }),
+      })),
     },
     null,
     2,

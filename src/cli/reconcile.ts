@@ -24,7 +24,8 @@ export const reconcileCommand: Command = {
   summary: 'compare Stripe with the ledger; with --apply repair what is off',
   help: [
     'Usage: purser reconcile [--since <age or moment>] [--apply] [--json] [--folder <path>]',
-    '       purser reconcile --accept <object> --why <text> [--by <name>] [--folder <path>]',
+    '       purser reconcile --accept <object> --seen <mark> --why <text> [--by <name>]',
+    '                        [--folder <path>]',
     '       purser reconcile --unaccept <object> [--folder <path>]',
     '       purser reconcile --accepted [--json] [--folder <path>]',
     '',
@@ -38,15 +39,17 @@ export const reconcileCommand: Command = {
     'the same every RECONCILE_EVERY_MINUTES. --json prints the report as one JSON document.',
     '',
     'What could not be repaired is looked at by every run, until it is in order, or until --accept',
-    'says that it shall stay as it is; who said so (the user of this machine, unless --by names',
-    'another), when and why is kept. When its amount, its credits or the reason change, it is told',
-    'again, and not repaired before --unaccept takes back what was said, or --accept says it anew.',
-    '--accepted lists what is accepted.',
+    'says that it shall stay as it is: --seen names what was seen, by the mark that the report has',
+    'told; when it is something else by now, nothing is accepted. Who said so (the user of this',
+    'machine, unless --by names another), when and why is kept. Events that wait to grant an accepted',
+    'payment are ignored, for that reason. When the amount, the credits or the reason change, it is',
+    'told again, and not repaired before --unaccept takes back what was said, or --accept says it',
+    'anew. --unaccept also makes the events due that were ignored. --accepted lists what is accepted.',
     '',
     'Exits with 0 when everything is in order, or was repaired; with 1 when something is off, or',
     'when not everything could be looked at.',
   ].join('\n'),
-  options: ['since', 'accept', 'unaccept', 'why', 'by', 'folder'],
+  options: ['since', 'accept', 'seen', 'unaccept', 'why', 'by', 'folder'],
   flags: ['apply', 'json', 'accepted'],
   async run({ options, flags }) {
     checkTogether(options, flags);
@@ -71,7 +74,7 @@ export const reconcileCommand: Command = {
 
 /** @throws UsageError for options of which each asks for something else */
 function checkTogether(
-  { since, accept, unaccept, why, by }: Readonly<Record<string, string | undefined>>,
+  { since, accept, seen, unaccept, why, by }: Readonly<Record<string, string | undefined>>,
   flags: ReadonlySet<string>,
 ): void {
   const isList = flags.has('accepted');
@@ -85,6 +88,9 @@ function checkTogether(
   if (asked[0] && isRun) throw new UsageError(`${asked[0]} goes without a run.`);
   const isNote = why !== undefined || by !== undefined;
   if (isNote && accept === undefined) throw new UsageError('--why belongs to --accept.');
+  if (seen !== undefined && accept === undefined) {
+    throw new UsageError('--seen belongs to --accept.');
+  }
 }
 
 async function reconcile(

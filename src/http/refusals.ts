@@ -25,6 +25,11 @@ export function toError(refusal: Refusal): PurserError {
         fields: { reversible },
       });
     }
+    case 'expiry_passed':
+      return new PurserError('invalid_request', {
+        message: 'The field `expires_at` must lie ahead.',
+        fields: { field: 'expires_at' },
+      });
     case 'too_many_holds':
       return new PurserError(refusal.code, {
         message: `The account has ${refusal.limit} open holds, which is the limit.`,

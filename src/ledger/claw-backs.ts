@@ -29,9 +29,8 @@ export async function readClawBacks(
   };
   const entries = await findPaymentEntries(reader, payments);
   const book = createPaymentBook(entries, await findReversed(reader, payments));
-  const users = [...new Set(entries.map(({ userId }) => userId))];
   return payments.flatMap((payment) =>
-    users.flatMap((userId) => {
+    book.usersOf(payment).flatMap((userId) => {
       const found = book.find(userId, payment);
       if (!found) return [];
       const targets = clawBackTargets(found);

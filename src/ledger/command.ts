@@ -108,6 +108,8 @@ export type Refusal =
   | { readonly code: 'idempotency_conflict' }
   /** A grant without a payment opens one lot too many that none of the open ones can take. */
   | { readonly code: 'too_many_lots'; readonly limit: number }
+  /** A grant without a payment would expire at once. */
+  | { readonly code: 'expiry_passed' }
   | { readonly code: 'too_many_holds'; readonly limit: number }
   | { readonly code: 'hold_exists' | 'hold_not_found' }
   | { readonly code: 'hold_captured' | 'hold_released' | 'hold_expired' }

@@ -9,8 +9,8 @@ import { createLane, type LaneCounts } from './lane.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import {
   type Balance,
+  createBalanceReader,
   type HoldHistory,
-  readBalance,
   readBalancesAfter,
   readHold,
 } from './read.ts';
@@ -31,10 +31,7 @@ export interface Ledger {
    */
   readonly post: (command: Command) => Promise<Outcome>;
   readonly balance: (userId: string) => Promise<Balance>;
-  /**
-   * The balances, read at once, of those users who have newer entries than the `seq` that is known;
-   * after -1 a user's balance is read in any case.
-   */
+  /** The balances of those users who have newer entries than the `seq` that is known; one query. */
   readonly balancesAfter: (
     known: ReadonlyMap<string, number>,
   ) => Promise<ReadonlyMap<string, Balance>>;
@@ -96,7 +93,7 @@ export function createLedger({
       if (!lane) throw new RangeError('a ledger has at least one lane');
       return lane.post(command);
     },
-    balance: (userId) => readBalance(pool, userId, clockOffset).catch(rethrow),
+    balance: createBalanceReader(pool, clockOffset),
     balancesAfter: (known) => readBalancesAfter(pool, known, clockOffset).catch(rethrow),
     hold: (userId, holdId) => readHold(pool, userId, holdId, clockOffset).catch(rethrow),
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),

@@ -17,7 +17,7 @@ export interface PaymentGrant extends Terms {
 }
 
 /** What was paid and how much of it has gone back, in the currency's smallest unit. */
-interface Money {
+interface ReversedAmount {
   /** Tax included. */
   readonly amountPaid: number;
   /** At most `amountPaid`. */
@@ -25,12 +25,12 @@ interface Money {
 }
 
 /** What of a payment's money went back, by its facts: live refunds and disputes together. */
-export interface Reversed extends Money {
+export interface Reversed extends ReversedAmount {
   /**
    * The lines of its invoice, by their ids, and what of each went back by name: those of credit
    * notes. Empty when they are not known, or do not add up to what was paid.
    */
-  readonly lines: ReadonlyMap<string, Money>;
+  readonly lines: ReadonlyMap<string, ReversedAmount>;
 }
 
 /** What a payment granted, and how much of its money has gone back. */
@@ -115,7 +115,7 @@ function namedMoney({ grants, lines, amountReversed }: Omit<Payment, 'newest'>) 
 const NO_LINES: Reversed['lines'] = new Map();
 
 /** Exact: products of credits and cents pass 2^53. */
-function wholeShare(amount: number, { amountPaid, amountReversed }: Money): number {
+function wholeShare(amount: number, { amountPaid, amountReversed }: ReversedAmount): number {
   return Number((BigInt(amount) * BigInt(amountReversed)) / BigInt(amountPaid));
 }
 
@@ -125,6 +125,8 @@ const NOTHING_PAID: Reversed = { amountPaid: 0, amountReversed: 0, lines: NO_LIN
 export interface PaymentBook {
   /** Null when the payment granted nothing to this user. */
   readonly find: (userId: string, key: string) => Payment | null;
+  /** Whose entries are about the payment. */
+  readonly usersOf: (key: string) => readonly string[];
   readonly remember: (entries: readonly Entry[]) => void;
 }
 
@@ -137,6 +139,9 @@ export function createPaymentBook(
     find(userId, key) {
       const entries = byPayment.get(key)?.filter((entry) => entry.userId === userId) ?? [];
       return foldPayment(entries, reversed.get(key) ?? NOTHING_PAID);
+    },
+    usersOf(key) {
+      return [...new Set(byPayment.get(key)?.map(({ userId }) => userId))];
     },
     remember(entries) {
       for (const entry of entries) {
@@ -154,6 +159,8 @@ export function createPaymentBook(
 
 /** Grants of releases before the column `payment` have their key on their lead only. */
 function paymentOf(entry: Entry, among: readonly Entry[]): string | null {
+  const known = entry.payment ?? entry.grantKey;
+  if (known !== null) return known;
   const lead = among.find(({ userId, seq }) => userId === entry.userId && seq === entry.leadSeq);
-  return entry.payment ?? entry.grantKey ?? lead?.grantKey ?? null;
+  return lead?.grantKey ?? null;
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { coalesce } from '../db/coalesce.ts';
 import { type Account, available, emptyAccount, type Hold, type Lot } from './account.ts';
 import { inBurnOrder } from './burn-order.ts';
 import { decideDue } from './decide/due.ts';
@@ -20,66 +21,57 @@ export interface Balance {
   readonly seq: number;
 }
 
-const BALANCE_COLUMNS = `seq, balance, held, state,
-  floor(extract(epoch FROM created_at) * 1000)::bigint AS updated_at,
-  floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`;
+/** A user whom nobody knows has this. */
+const NOTHING: Balance = toBalance(emptyAccount(''), 0);
 
 /**
- * The account after its newest entry, without what has become due since: the next command or the
- * sweep will write that down. A user whom nobody knows has 0.
+ * Makes a reader of balances: an account after its newest entry, without what has become due since,
+ * which the next command or the sweep will write down. Those that are asked for at once share a
+ * query.
  * @param clockOffset added to the database's clock, in milliseconds
  */
-export async function readBalance(
+export function createBalanceReader(
   pool: pg.Pool,
-  userId: string,
   clockOffset: number,
-): Promise<Balance> {
-  const { rows } = await pool.query<BalanceRow>({
-    text: `SELECT ${BALANCE_COLUMNS}
-             FROM credit_ledger
-            WHERE user_id = $1
-            ORDER BY seq DESC
-            LIMIT 1`,
-    values: [userId],
+): (userId: string) => Promise<Balance> {
+  return coalesce(async (userIds: readonly string[]) => {
+    const asked = new Map(userIds.map((userId) => [userId, 0]));
+    const found = await readBalancesAfter(pool, asked, clockOffset);
+    return userIds.map((userId) => found.get(userId) ?? NOTHING);
   });
-  return balanceAt(userId, rows[0], clockOffset);
 }
 
 /**
- * Reads, in one statement, the balances of those users who have newer entries than is known: one
- * index probe each, which touches no row of the others.
- * @param known each user's newest known seq; with -1 the balance is read in any case
+ * The balances of those users who have newer entries than is known: an index probe each, which
+ * touches no row of the others.
+ * @param known the newest seq that is known of each user; 0 for none
  */
 export async function readBalancesAfter(
   pool: pg.Pool,
   known: ReadonlyMap<string, number>,
   clockOffset: number,
 ): Promise<ReadonlyMap<string, Balance>> {
-  const { rows } = await pool.query<{ user_id: string } & (BalanceRow | { seq: null })>({
-    text: `SELECT known.user_id, newest.*
+  const { rows } = await pool.query<BalanceRow>({
+    text: `SELECT known.user_id, newest.*,
+                  floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
              FROM unnest($1::text[], $2::bigint[]) AS known (user_id, seq)
-             LEFT JOIN LATERAL (SELECT ${BALANCE_COLUMNS}
-                                  FROM credit_ledger entry
-                                 WHERE entry.user_id = known.user_id AND entry.seq > known.seq
-                                 ORDER BY entry.seq DESC
-                                 LIMIT 1) AS newest ON true
-            WHERE newest.seq IS NOT NULL OR known.seq < 0`,
+            CROSS JOIN LATERAL (SELECT seq, balance, held, state,
+                                       floor(extract(epoch FROM created_at) * 1000)::bigint
+                                         AS updated_at
+                                  FROM credit_ledger
+                                 WHERE user_id = known.user_id AND seq > known.seq
+                                 ORDER BY seq DESC
+                                 LIMIT 1) AS newest`,
     values: [[...known.keys()], [...known.values()]],
   });
   return new Map(
-    rows.map(({ user_id: userId, ...newest }) => [
-      userId,
-      balanceAt(userId, newest.seq === null ? undefined : newest, clockOffset),
-    ]),
+    rows.map(({ user_id: userId, seq, balance, held, state, updated_at: updatedAt, now }) => {
+      const holdings = fromState(state ?? { debt: 0, lots: [] });
+      const stored = { userId, seq, balance, held, ...holdings, updatedAt };
+      const due = decideDue(stored, { now: now + clockOffset, newId: () => '' });
+      return [userId, toBalance(due.account, seq)];
+    }),
   );
-}
-
-function balanceAt(userId: string, newest: BalanceRow | undefined, clockOffset: number): Balance {
-  if (!newest) return toBalance(emptyAccount(userId), 0);
-  const { seq, balance, held, state, updated_at: updatedAt, now } = newest;
-  const holdings = fromState(state ?? { debt: 0, lots: [] });
-  const stored = { userId, seq, balance, held, ...holdings, updatedAt };
-  return toBalance(decideDue(stored, { now: now + clockOffset, newId: () => '' }).account, seq);
 }
 
 function toBalance(account: Account, seq: number): Balance {
@@ -89,6 +81,7 @@ function toBalance(account: Account, seq: number): Balance {
 }
 
 interface BalanceRow {
+  user_id: string;
   seq: number;
   balance: number;
   held: number;

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
-import { coalesce } from '../db/coalesce.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Balance } from '../ledger/read.ts';
 
@@ -19,7 +18,7 @@ export interface Feed {
 type Changed = (balance: Balance) => void;
 
 export interface FeedOptions {
-  readonly ledger: Pick<Ledger, 'balancesAfter'>;
+  readonly ledger: Pick<Ledger, 'balance' | 'balancesAfter'>;
   readonly log: Pick<FastifyBaseLogger, 'warn'>;
   /** Between two looks for what other processes wrote, in milliseconds. */
   readonly everyMs?: number;
@@ -53,12 +52,6 @@ export function createFeed({ ledger, log, everyMs = 1_000 }: FeedOptions): Feed 
   let waking = false;
   let away = false;
 
-  // When everybody comes at once, as after a restart, that is few statements.
-  const readNow = coalesce(async (userIds: readonly string[]) => {
-    const balances = await ledger.balancesAfter(new Map(userIds.map((userId) => [userId, -1])));
-    return userIds.map((userId) => balances.get(userId) as Balance);
-  });
-
   async function watch(userId: string, changed: Changed): Promise<() => void> {
     let seq = -1;
     const listener: Changed = (balance) => {
@@ -69,7 +62,7 @@ export function createFeed({ ledger, log, everyMs = 1_000 }: FeedOptions): Feed 
     // Before the balance is read, so that nothing between the two goes unnoticed.
     const stop = listen(userId, listener);
     try {
-      const balance = await readNow(userId);
+      const balance = await ledger.balance(userId);
       tell(userId, balance);
       listener(balance);
       return stop;
@@ -80,7 +73,7 @@ export function createFeed({ ledger, log, everyMs = 1_000 }: FeedOptions): Feed 
   }
 
   function listen(userId: string, listener: Changed): () => void {
-    const user = watched.get(userId) ?? { seq: -1, listeners: new Set() };
+    const user = watched.get(userId) ?? { seq: 0, listeners: new Set() };
     user.listeners.add(listener);
     watched.set(userId, user);
     timer ??= setInterval(() => void tick(), everyMs).unref();

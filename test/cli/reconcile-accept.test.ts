@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { runPurser } from '../support/process.ts';
 import { buyPack } from '../support/reconcile.ts';
 import {
   balances,
   database,
+  env,
   fake,
   reconcile,
   useReconcileCommand,
@@ -11,16 +13,24 @@ import { publishPrices } from '../support/stripe.ts';
 
 useReconcileCommand();
 
+/** The mark that a run which repairs tells of an object. */
+async function seen(object: string): Promise<string> {
+  const { stdout } = await reconcile('--apply');
+  return new RegExp(`--accept ${object} --seen ([0-9a-f]{8}) --why`).exec(stdout)?.[1] ?? '';
+}
+
+const accept = (object: string, mark: string, why = 'a gift') =>
+  reconcile('--accept', object, '--seen', mark, '--why', why, '--by', 'alice');
+
 test('--accept ends what nothing shall be done about, and keeps who said so and why', async () => {
   const { session } = buyPack({ fake }, { price: 'price_unknown' });
   fake.advance(31 * 86_400);
-  const accept = () => reconcile('--accept', session, '--why', 'a gift', '--by', 'alice');
-  expect(await accept()).toMatchObject({
+  expect(await accept(session, '00000000')).toMatchObject({
     ...{ code: 1, stdout: '' },
     stderr: `${session}: no run with --apply has left anything about it.\n`,
   });
-  expect(await reconcile('--apply')).toMatchObject({ code: 1 });
-  expect(await accept()).toMatchObject({
+  const mark = await seen(session);
+  expect(await accept(session, mark)).toMatchObject({
     code: 0,
     stdout: `${session} is accepted.\n`,
     stderr: '',
@@ -35,13 +45,84 @@ test('--accept ends what nothing shall be done about, and keeps who said so and 
   }
 });
 
+test('--accept takes only what was seen, and says what there is', async () => {
+  const { session } = buyPack({ fake }, { price: 'price_unknown' });
+  fake.advance(31 * 86_400);
+  const before = await seen(session);
+  const { code, stderr } = await reconcile('--accept', session, '--why', 'a gift');
+  expect(code).toBe(1);
+  expect(stderr.replace(/[\d-]+T[\d:]+Z/, '<when>').split('\n')).toEqual([
+    ...[`${session}: say what you have seen; this is left:`, ''],
+    ...[
+      `paid-but-not-granted  ${session}`,
+      expect.stringMatching(/^ {4}user .*, 100 usd, <when>$/),
+    ],
+    '    its event never arrived; unknown price price_unknown',
+    ...[`    to leave it: --accept ${session} --seen ${before} --why …`, ''],
+  ]);
+  const { paymentIntent } = fake.store.need('checkout.session', session);
+  const record = fake.store.need('payment_intent', String(paymentIntent));
+  fake.store.save({ ...record, amountReceived: record.amountReceived - 1 });
+  const now = await seen(session);
+  expect(await accept(session, before)).toMatchObject({
+    ...{ code: 1, stdout: '' },
+    stderr: expect.stringContaining(`${session}: it is not what you have seen; this is left:\n`),
+  });
+  expect(await accept(session, now)).toMatchObject({ code: 0 });
+});
+
+describe('the event of a payment that was accepted', () => {
+  /** A payment of an unknown price, whose event is parked. */
+  async function parked() {
+    const { session, userId, events } = buyPack({ fake }, { price: 'price_unknown' });
+    const { id = '' } = events.find(({ type }) => type === 'checkout.session.completed') ?? {};
+    return { session, userId, id, mark: await seen(session) };
+  }
+  const event = async (id: string) =>
+    (await database.sql(`SELECT state, reason FROM stripe_events WHERE id = '${id}'`))[0];
+
+  test('is ignored for that reason, and grants nothing when its cause goes away', async () => {
+    const { session, id, mark } = await parked();
+    expect(await event(id)).toMatchObject({ state: 'parked' });
+    const stdout = `${session} is accepted.\n${id} is ignored.\n`;
+    expect(await accept(session, mark)).toMatchObject({ code: 0, stdout });
+    const ignored = { state: 'ignored', reason: 'accepted by alice: a gift' };
+    expect(await event(id)).toEqual(ignored);
+    expect(await reconcile('--apply')).toMatchObject({ code: 0 });
+    await publishPrices(database, new Map([['price_unknown', 100]]));
+    expect(await reconcile('--apply')).toMatchObject({ code: 1 });
+    expect(await event(id)).toEqual(ignored);
+    expect(await balances()).toEqual([]);
+    await accept(session, await seen(session), 'still a gift');
+    expect(await event(id)).toEqual({ ...ignored, reason: 'accepted by alice: still a gift' });
+  });
+
+  test('is due again once --unaccept says so', async () => {
+    const { session, userId, id, mark } = await parked();
+    await accept(session, mark);
+    await publishPrices(database, new Map([['price_unknown', 100]]));
+    const stdout = `${session} is accepted no more.\n${id} is due.\n`;
+    expect(await reconcile('--unaccept', session)).toMatchObject({ code: 0, stdout });
+    expect(await reconcile('--apply')).toMatchObject({ code: 0 });
+    expect(await event(id)).toMatchObject({ state: 'done' });
+    expect(await balances()).toEqual([{ user_id: userId, balance: 100 }]);
+  });
+
+  test('that somebody ignored before, for another reason, stays so', async () => {
+    const { session, id, mark } = await parked();
+    await runPurser(['events', 'ignore', id, '--why', 'not ours', '--by', 'bob'], { env });
+    await accept(session, mark);
+    await reconcile('--unaccept', session);
+    expect(await event(id)).toEqual({ state: 'ignored', reason: 'ignored by bob: not ours' });
+  });
+});
+
 describe('what was accepted', () => {
   /** A payment of an unknown price, which somebody accepted. */
   async function accepted() {
     const { session, userId } = buyPack({ fake }, { price: 'price_unknown' });
     fake.advance(31 * 86_400);
-    await reconcile('--apply');
-    await reconcile('--accept', session, '--why', 'a gift', '--by', 'alice');
+    await accept(session, await seen(session));
     return { session, userId };
   }
 
@@ -57,7 +138,7 @@ describe('what was accepted', () => {
     );
     expect(await balances()).toEqual([]);
     expect((await reconcile('--accepted')).stdout).toContain('    it has changed since: its event');
-    await reconcile('--accept', session, '--why', 'still a gift');
+    await accept(session, await seen(session), 'still a gift');
     expect(await reconcile('--apply')).toMatchObject({ code: 0 });
     expect(await balances()).toEqual([]);
   });
@@ -89,7 +170,7 @@ describe('what was accepted', () => {
     const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(JSON.parse((await reconcile('--accepted', '--json')).stdout)).toEqual([
       {
-        ...{ what: 'paid-but-not-granted', object: session, user: userId },
+        ...{ what: 'paid-but-not-granted', code: 'unknown_price', object: session, user: userId },
         ...{ amount: 100, currency: 'usd', credits: null, when: time },
         why: 'its event never arrived; unknown price price_unknown',
         ...{ accepted_at: time, note: 'accepted by alice: a gift', changed: false },

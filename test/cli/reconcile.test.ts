@@ -138,6 +138,8 @@ test('exit code 2, with the usage, for what it does not understand', async () =>
       ['--unaccept', 'cs_1', '--why', 'a gift'],
       ['--unaccept', 'cs_1', '--json'],
       ['--accepted', '--since', '7d'],
+      ['--seen', '3f9a2c51'],
+      ['--unaccept', 'cs_1', '--seen', '3f9a2c51'],
       ['--accepted', '--apply'],
     ],
   ];
@@ -165,9 +167,10 @@ test('--json is one document, of this shape', async () => {
     ...{ found: 1, repaired: 0, left: 1, waiting: 0, problems: [] },
     findings: [
       {
-        ...{ what: 'paid-but-not-granted', object: session, user: userId },
+        ...{ what: 'paid-but-not-granted', code: 'not_carried_out', object: session, user: userId },
         ...{ amount: 100, currency: 'usd', credits: 100, when: time },
         ...{ why: 'its event never arrived', done: null, repaired: false },
+        mark: expect.stringMatching(/^[0-9a-f]{8}$/),
       },
     ],
   });

@@ -30,7 +30,8 @@ const historyOf = (userId: string) =>
   ]);
 
 test('a lot whose time has come is no longer in the balance, and the next command says so', async () => {
-  await ledger.post(grant('ada', 1, lots([30, { expiresAt: PAST }], [10, { expiresAt: FUTURE }])));
+  const late = lots([30, { expiresAt: PAST }], [10, { expiresAt: FUTURE }]);
+  await ledger.post(grant('ada', 1, { ...late, grantKey: 'cs_ada' }));
   expect(await ledger.balance('ada')).toMatchObject({ balance: 10, available: 10, held: 0 });
   expect(await ledger.post(debit('ada', 4))).toMatchObject({ ok: true, entry: { balance: 6 } });
   expect(await historyOf('ada')).toEqual([
@@ -42,7 +43,7 @@ test('a lot whose time has come is no longer in the balance, and the next comman
 });
 
 test('an expiry is written even when the command that met it is refused', async () => {
-  await ledger.post(grant('bob', 1, lots([30, { expiresAt: PAST }])));
+  await ledger.post(grant('bob', 1, { ...lots([30, { expiresAt: PAST }]), grantKey: 'cs_bob' }));
   expect(await ledger.post(debit('bob', 1))).toMatchObject({
     ok: false,
     refusal: { code: 'insufficient_credits', balance: 0, available: 0, required: 1 },
@@ -51,7 +52,7 @@ test('an expiry is written even when the command that met it is refused', async 
 });
 
 test('what has expired before it was granted is in the statement at once, and is never spent', async () => {
-  const late = lots([30, { expiresAt: PAST }], [10, {}]);
+  const late = { ...lots([30, { expiresAt: PAST }], [10, {}]), grantKey: 'cs_uma' };
   // The first command keeps the lane busy, so that the other two travel in one batch.
   const [, granted, spent] = await Promise.all(
     [grant('uma', 5), grant('uma', 1, late), debit('uma', 16)].map((one) => ledger.post(one)),
@@ -122,4 +123,19 @@ test('a grant of an older release, whose entries do not name their payment, is s
     `UPDATE credit_ledger SET payment = 'cs_flo' WHERE user_id = 'flo' AND seq IN (1, 2)`,
   );
   await database.sql('ALTER TABLE credit_ledger ENABLE TRIGGER USER');
+});
+
+test('a grant that would expire at once is refused, unless it was paid for; a repeat is none', async () => {
+  const soon = lots([30, { expiresAt: Date.now() + 3_600_000 }]);
+  const given = grant('tim', 1, { ...soon, idempotencyKey: 'once' });
+  const first = await ledger.post(given);
+  const { url, pool } = database;
+  const later = createLedger({ url, pool, clockOffset: 7_200_000 });
+  expect(await later.post(given)).toEqual({ ...first, replayed: true });
+  expect(await later.post(grant('tim', 1, soon))).toEqual({
+    ok: false,
+    refusal: { code: 'expiry_passed' },
+  });
+  expect(await historyOf('tim')).toHaveLength(2);
+  await later.close();
 });

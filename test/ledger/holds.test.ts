@@ -1,54 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Command } from '../../src/ledger/command.ts';
-import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
-import { verifyLedger } from '../../src/ledger/verify.ts';
-import {
-  capture,
-  debit,
-  grant,
-  hold,
-  lot,
-  release,
-  reverse,
-  settlePayment,
-} from '../support/commands.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createLedger } from '../../src/ledger/ledger.ts';
+import { capture, debit, grant, hold, lot, release, settlePayment } from '../support/commands.ts';
+import { createLedgerStage, type LedgerStage } from '../support/ledger-stage.ts';
 import { createLife, DAY, START } from '../support/life.ts';
 
-const HOUR = 3_600_000;
-
-let database: TestDatabase;
-let ledger: Ledger;
-/** The same ledger as another process sees it, and as it is two hours later. */
-let other: Ledger;
-let later: Ledger;
+let stage: LedgerStage;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  const { url, pool } = database;
-  ledger = createLedger({ url, pool });
-  other = createLedger({ url, pool });
-  later = createLedger({ url, pool, clockOffset: 2 * HOUR });
+  stage = await createLedgerStage();
 });
-afterAll(async () => {
-  expect(await verifyLedger(database.pool)).toMatchObject({ faults: [] });
-  for (const one of [ledger, other, later]) {
-    expect(one.counts.lockViolations).toBe(0);
-    await one.close();
-  }
-  await database.drop();
-});
-
-const refusalOf = async (on: Ledger, command: Command) => {
-  const outcome = await on.post(command);
-  return outcome.ok ? null : outcome.refusal.code;
-};
-const figures = async (on: Ledger, userId: string) => {
-  const { balance, held, available } = await on.balance(userId);
-  return { balance, held, available };
-};
+afterAll(() => stage.end());
 
 describe('a hold', () => {
   test('reserves credits without spending them, and nothing else can spend them', async () => {
+    const { ledger, refusalOf, figures } = stage;
     await ledger.post(grant('ada', 10));
     expect(await ledger.post(hold('ada', 'job', 7))).toMatchObject({
       ok: true,
@@ -62,6 +26,7 @@ describe('a hold', () => {
   });
 
   test('that is captured in part lets the rest go in the same entry', async () => {
+    const { ledger, figures } = stage;
     await ledger.post(grant('bob', 10));
     await ledger.post(hold('bob', 'job', 7));
     expect(await ledger.post(capture('bob', 'job', 5))).toMatchObject({
@@ -72,6 +37,7 @@ describe('a hold', () => {
   });
 
   test('ends once: whatever comes second is told how it ended', async () => {
+    const { ledger, refusalOf, figures } = stage;
     await ledger.post(grant('cid', 30));
     for (const id of ['captured', 'released']) await ledger.post(hold('cid', id, 10));
     await ledger.post(capture('cid', 'captured'));
@@ -87,6 +53,7 @@ describe('a hold', () => {
   });
 
   test('is captured once, though ten callers on two processes try at the same time', async () => {
+    const { ledger, other, refusalOf, figures } = stage;
     await ledger.post(grant('dan', 10));
     await ledger.post(hold('dan', 'job', 6));
     const tries = Array.from({ length: 10 }, (_, i) =>
@@ -99,6 +66,7 @@ describe('a hold', () => {
   });
 
   test('opened, captured and released in one batch ends as in that order', async () => {
+    const { ledger, refusalOf } = stage;
     await ledger.post(grant('eve', 10));
     const outcomes = await Promise.all(
       // The first keeps the lane busy, so that the others travel together.
@@ -110,6 +78,7 @@ describe('a hold', () => {
   });
 
   test('of which more is captured than it reserved takes the rest from free credits if asked', async () => {
+    const { ledger, figures } = stage;
     await ledger.post(grant('fay', 10));
     await ledger.post(hold('fay', 'job', 4));
     expect(await ledger.post(capture('fay', 'job', 6))).toMatchObject({
@@ -137,6 +106,7 @@ describe('a hold', () => {
   });
 
   test('whose time has come is released, and never captured', async () => {
+    const { ledger, later, refusalOf, figures } = stage;
     await ledger.post(grant('gus', 10));
     await ledger.post(hold('gus', 'job', 7, { seconds: 3_600 }));
     expect(await figures(later, 'gus')).toEqual({ balance: 10, held: 0, available: 10 });
@@ -162,8 +132,8 @@ describe('a hold', () => {
   });
 
   test('is one of a bounded number', async () => {
-    const { url, pool } = database;
-    const strict = createLedger({ url, pool, limits: { openLots: 200, openHolds: 2 } });
+    const { database, refusalOf } = stage;
+    const strict = createLedger({ ...database, limits: { openLots: 200, openHolds: 2 } });
     await strict.post(grant('hal', 10));
     for (const id of ['a', 'b']) await strict.post(hold('hal', id, 1));
     expect(await strict.post(hold('hal', 'c', 1))).toMatchObject({
@@ -175,6 +145,7 @@ describe('a hold', () => {
   });
 
   test('with a key is opened, captured and released once, and a repeat hears the first answer', async () => {
+    const { ledger, other, refusalOf, figures } = stage;
     await ledger.post(grant('ida', 10));
     const opened = hold('ida', null, 4, { idempotencyKey: 'open' });
     const first = await ledger.post(opened);
@@ -186,165 +157,5 @@ describe('a hold', () => {
     const changed = capture('ida', first.entry.holdId, 2, { idempotencyKey: 'end' });
     expect(await refusalOf(ledger, changed)).toBe('idempotency_conflict');
     expect(await figures(ledger, 'ida')).toEqual({ balance: 7, held: 0, available: 7 });
-  });
-});
-
-describe('a reversal', () => {
-  test('gives back a debit in parts, never more than it took', async () => {
-    await ledger.post(grant('jon', 10));
-    await ledger.post(debit('jon', 6));
-    expect(await ledger.post(reverse('jon', 2, 4))).toMatchObject({
-      ok: true,
-      entry: { kind: 'reversal', delta: 4, balance: 8, reversesSeq: 2 },
-    });
-    expect(await ledger.post(reverse('jon', 2, 3))).toMatchObject({
-      refusal: { code: 'reversal_exceeds_entry', reversible: 2 },
-    });
-    expect(await refusalOf(ledger, reverse('jon', 2))).toBeNull();
-    expect(await ledger.post(reverse('jon', 2))).toMatchObject({
-      refusal: { code: 'reversal_exceeds_entry', reversible: 0 },
-    });
-    expect(await figures(ledger, 'jon')).toEqual({ balance: 10, held: 0, available: 10 });
-  });
-
-  test('never gives back more, though two processes do it at the same time', async () => {
-    await ledger.post(grant('kim', 10));
-    await ledger.post(debit('kim', 10));
-    const tries = Array.from({ length: 20 }, (_, i) =>
-      refusalOf(i % 2 ? ledger : other, reverse('kim', 2, 3)),
-    );
-    expect((await Promise.all(tries)).filter((code) => code === null)).toHaveLength(3);
-    expect((await ledger.balance('kim')).balance).toBe(9);
-  });
-
-  test('is of a debit or a capture, and of this account', async () => {
-    await ledger.post(grant('leo', 10));
-    await ledger.post(hold('leo', 'job', 5));
-    await ledger.post(capture('leo', 'job', 5));
-    expect(await refusalOf(ledger, reverse('leo', 1))).toBe('not_reversible');
-    expect(await refusalOf(ledger, reverse('leo', 2))).toBe('not_reversible');
-    expect(await refusalOf(ledger, reverse('leo', 9))).toBe('entry_not_found');
-    expect(await refusalOf(ledger, reverse('nobody', 3))).toBe('entry_not_found');
-    expect(await refusalOf(ledger, reverse('leo', 3))).toBeNull();
-    expect((await ledger.balance('leo')).balance).toBe(10);
-  });
-
-  test('gives to the lots that were drawn, the newest draw first, and opens used up ones again', () => {
-    const life = createLife();
-    const soon = START + DAY;
-    life.post(grant('u', 1, { grants: [lot(5, { category: 'bonus', expiresAt: soon }), lot(9)] }));
-    life.post(debit('u', 8));
-    life.post(reverse('u', 3, 4));
-    expect(life.account().lots).toMatchObject([
-      { seq: 1, category: 'bonus', expiresAt: soon, free: 1 },
-      { seq: 2, free: 9 },
-    ]);
-    life.post(reverse('u', 3));
-    expect(life.account().lots).toMatchObject([
-      { seq: 1, free: 5 },
-      { seq: 2, free: 9 },
-    ]);
-    life.wait(2);
-    life.postDue();
-    expect(life.account()).toMatchObject({ balance: 9 });
-  });
-
-  test('to a lot that has expired is given and expires at once', () => {
-    const life = createLife();
-    life.post(grant('u', 1, { grants: [lot(5, { expiresAt: START + DAY }), lot(9)] }));
-    life.post(debit('u', 5));
-    life.wait(2);
-    life.post(reverse('u', 3));
-    expect(life.history.slice(-2)).toMatchObject([
-      { kind: 'reversal', delta: 5, balance: 14 },
-      { kind: 'expiry', delta: -5, balance: 9 },
-    ]);
-  });
-
-  test('pays the debt with what was drawn last, and the rest goes to the lots', () => {
-    const life = createLife();
-    life.post(grant('u', 1, { grants: [lot(10, { category: 'bonus' })] }));
-    life.post(grant('u', 10));
-    life.post(grant('u', 6, { grantKey: 'cs_a' }));
-    life.post(debit('u', 20));
-    life.post(debit('u', 6));
-    life.reverse('cs_a', 100, 100);
-    life.post(settlePayment('u', 'cs_a'));
-    expect(life.account().debt).toBe(6);
-    // 10 of lot 2 come first: 6 pay the debt. Then come 2 of lot 1.
-    life.post(reverse('u', 4, 12));
-    expect(life.account()).toMatchObject({
-      debt: 0,
-      lots: [
-        { seq: 1, free: 2 },
-        { seq: 2, free: 4 },
-      ],
-    });
-  });
-
-  test('of credits whose payment was clawed back opens a lot that never expires', () => {
-    const life = createLife();
-    const expiresAt = START + DAY;
-    life.post(grant('u', 1, { grants: [lot(10, { expiresAt })], grantKey: 'cs_a' }));
-    life.post(grant('u', 10));
-    life.post(debit('u', 10));
-    life.reverse('cs_a', 100, 100);
-    life.post(settlePayment('u', 'cs_a'));
-    expect(life.account().balance).toBe(0);
-    life.post(reverse('u', 3));
-    expect(life.account().lots).toMatchObject([
-      { category: 'purchase', expiresAt: null, free: 10 },
-    ]);
-  });
-
-  test('joins a lot of the same terms when the account has as many lots as it may', () => {
-    const life = createLife({ openLots: 2, openHolds: 1 });
-    life.post(grant('u', 3));
-    life.post(debit('u', 3));
-    life.post(grant('u', 1, { grants: [lot(4), lot(5, { category: 'bonus' })] }));
-    life.post(reverse('u', 2));
-    expect(life.account().lots).toMatchObject([
-      { seq: 3, free: 7 },
-      { seq: 4, free: 5 },
-    ]);
-  });
-
-  test('repeated with its key gives back once', async () => {
-    await ledger.post(grant('mia', 10));
-    await ledger.post(debit('mia', 6));
-    const back = reverse('mia', 2, 3, { idempotencyKey: 'back' });
-    const first = await ledger.post(back);
-    expect(await other.post(back)).toEqual({ ...first, replayed: true });
-    expect((await ledger.balance('mia')).balance).toBe(7);
-  });
-});
-
-describe('an account with very many lots', () => {
-  const limits = { openLots: 3, openHolds: 1 };
-  const distinct = (i: number) => ({
-    grants: [lot(1, { expiresAt: START + (9 + i) * DAY })] as const,
-  });
-
-  test('refuses another one that nobody paid for, and takes one that was paid for', () => {
-    const life = createLife(limits);
-    for (let i = 0; i < 3; i++) life.post(grant('u', 1, distinct(i)));
-    expect(life.post(grant('u', 1, distinct(3)))).toEqual({
-      ok: false,
-      refusal: { code: 'too_many_lots', limit: 3 },
-    });
-    expect(life.post(grant('u', 1, { ...distinct(3), grantKey: 'cs_a' }))).toMatchObject({
-      ok: true,
-    });
-    // The same terms as an open lot have always a place.
-    expect(life.post(grant('u', 1, distinct(1)))).toMatchObject({ ok: true });
-    expect(life.account().lots).toHaveLength(4);
-  });
-
-  test('spends the lowest priority first, whatever expires sooner', () => {
-    const life = createLife();
-    const grants = [lot(5, { expiresAt: START + DAY }), lot(5, { priority: -1 })] as const;
-    life.post(grant('u', 1, { grants }));
-    life.post(debit('u', 6));
-    expect(life.account().lots).toMatchObject([{ seq: 1, free: 4 }]);
   });
 });

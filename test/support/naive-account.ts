@@ -126,6 +126,8 @@ export function createNaiveAccount(limits: Limits) {
   function carryOut(command: Command, now: number, reversed: (payment: string) => number) {
     switch (command.kind) {
       case 'grant': {
+        const isOver = command.grants.some(({ expiresAt }) => (expiresAt ?? Infinity) <= now);
+        if (isOver && command.grantKey === null) return 'expiry_passed';
         const granted: Granted[] = [];
         const before = { lots: structuredClone(lots), debt, seq, open: openLots().length };
         for (const { category, priority, expiresAt, amount } of command.grants) {

@@ -53,6 +53,42 @@ export function buyPack(
   return { userId, session: id, intent: String(object['payment_intent']), events };
 }
 
+/** Someone whose pack is granted, and so old at Stripe that no list shows it. */
+export async function buyLongAgo(stage: StripeStage) {
+  const bought = buyPack(stage);
+  for (const event of bought.events) await stage.deliver(event);
+  const change = (changes: {
+    readonly created?: number;
+    readonly paymentStatus?: 'unpaid' | 'paid';
+  }) => {
+    const record = stage.fake.store.need('checkout.session', bought.session);
+    stage.fake.store.save({ ...record, ...changes });
+  };
+  change({ created: 1_600_000_000 });
+  const setPaid = (isPaid: boolean) => change({ paymentStatus: isPaid ? 'paid' : 'unpaid' });
+  return { ...bought, setPaid };
+}
+
+/** A dispute that is on file, and so old at Stripe that no list shows it. */
+export async function disputeLongAgo(stage: StripeStage) {
+  const { userId, intent, events } = buyPack(stage);
+  const { object, events: opened } = stage.fake.openDispute(intent);
+  for (const event of [...events, ...opened]) await stage.deliver(event);
+  const record = stage.fake.store.need('dispute', object.id);
+  stage.fake.store.save({ ...record, created: 1_600_000_000 });
+  return { userId, id: object.id };
+}
+
+/** An invoice that somebody writes by hand, and that is paid. */
+export function writeInvoice({ fake }: Pick<StripeStage, 'fake'>, price: string, lines: number) {
+  const userId = fresh('user');
+  const { object } = fake.issueInvoice({
+    ...{ customer: fresh('cus'), metadata: { user_id: userId }, how: 'card' },
+    lines: Array.from({ length: lines }, () => ({ price })),
+  });
+  return { userId, id: object.id };
+}
+
 /** Lets Stripe forget its events, as it does after 30 days, but not what they told of. */
 export function forgetEvents({ fake }: Pick<StripeStage, 'fake'>): void {
   fake.advance(31 * 86_400);

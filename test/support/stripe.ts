@@ -87,6 +87,8 @@ export interface StripeStage {
   /** Another server on the same database, as after a restart with other settings. */
   readonly restart: (options?: StageOptions) => Promise<StripeStage>;
   readonly balanceOf: (userId: string) => Promise<number>;
+  /** What claw-backs left of each purchase of a user, in the order in which they were granted. */
+  readonly leftOfGrants: (userId: string) => Promise<readonly number[]>;
   readonly close: () => Promise<void>;
 }
 
@@ -187,6 +189,17 @@ async function buildStage(
       return row;
     },
     balanceOf: async (userId) => (await ledger.balance(userId)).balance,
+    async leftOfGrants(userId) {
+      const { entries } = await ledger.entries(userId, { limit: 1_000, before: null });
+      const grants = entries.filter(({ kind }) => kind === 'purchase' || kind === 'included');
+      return grants
+        .toReversed()
+        .map(({ seq }) =>
+          entries
+            .filter((entry) => entry.seq === seq || entry.reversesSeq === seq)
+            .reduce((sum, { delta }) => sum + delta, 0),
+        );
+    },
   };
 }
 

@@ -43,6 +43,16 @@ test('credit notes go back as a refund, out of band or as credit, and can be voi
   expect(() => fake.issueCreditNote(id)).toThrow(/nothing was charged/);
 });
 
+test('what a credit note took off before the payment cannot be given back after it', () => {
+  const lines = [{ price: 'price_one', unitAmount: 900 }];
+  const { id } = fake.issueInvoice({ customer: 'cus_kim', lines, how: 'not_at_all' }).object;
+  expect(fake.issueCreditNote(id, { amount: 300 }).object).toMatchObject({ type: 'pre_payment' });
+  expect(fake.collectInvoice(id).object).toMatchObject({ amount_paid: 600 });
+  expect(() => fake.issueCreditNote(id, { amount: 601 })).toThrow(/more than what is left/);
+  const whole = fake.issueCreditNote(id).object;
+  expect(whole).toMatchObject({ amount: 600, type: 'post_payment' });
+});
+
 test('credit notes of lines, by amount, by quantity or of their own, are listed like Stripe does', async () => {
   const lines = Array.from({ length: 12 }, () => ({ price: 'price_pack', quantity: 2 }));
   const invoice = fake.issueInvoice({ customer: 'cus_lines', lines }).object.id;

@@ -151,27 +151,66 @@ test('manual capture takes the money later, without a session event', async () =
   expect(charge).toMatchObject({
     amount: 1000,
     amount_captured: 400,
-    amount_refunded: 600,
+    amount_refunded: 0,
+    refunded: false,
     balance_transaction: { amount: 400, created: fake.now(), source: Object(charge).id },
   });
-  expect(typesOf(captured.events)).toEqual([
-    'refund.created',
-    'charge.refunded',
-    'charge.captured',
-    'payment_intent.succeeded',
-  ]);
-  const [released] = (await client.refunds.list({ payment_intent: intent })).data;
-  expect(released).toMatchObject({ amount: 600, status: 'succeeded', balance_transaction: null });
+  expect(typesOf(captured.events)).toEqual(['charge.captured', 'payment_intent.succeeded']);
+  expect((await client.refunds.list({ payment_intent: intent })).data).toEqual([]);
   await expect(client.refunds.create({ payment_intent: intent, amount: 401 })).rejects.toThrow();
+  await client.refunds.create({ payment_intent: intent, amount: 400 });
+  expect(await client.charges.retrieve(Object(charge).id)).toMatchObject({ refunded: true });
   expect(captured.object['amount_received']).toBe(400);
   expect((await client.checkout.sessions.retrieve(id)).payment_status).toBe('paid');
 
   const other = fake.createSession({ lines: PACK, capture: 'manual' });
   const given = fake.cancelPayment(idIn(fake.paySession(other.id).object, 'payment_intent'));
-  expect(typesOf(given.events)).toEqual([
-    'refund.created',
-    'charge.refunded',
+  expect(typesOf(given.events)).toEqual(['payment_intent.canceled']);
+});
+
+test('up to acacia what is authorized and not captured is released as a refund', async () => {
+  const authorize = () => {
+    const { id } = fake.createSession({ lines: PACK, capture: 'manual' });
+    return idIn(fake.paySession(id).object, 'payment_intent');
+  };
+  const released = ['refund.created', 'charge.refunded'];
+  const expand = ['data.charge.balance_transaction', 'data.balance_transaction'];
+  const refundsOf = async (intent: string) =>
+    (await client.refunds.list({ payment_intent: intent, expand })).data;
+
+  const captured = authorize();
+  expect(typesOf(fake.capturePayment(captured, 400, 'acacia').events)).toEqual([
+    ...released,
+    'charge.captured',
+    'payment_intent.succeeded',
+  ]);
+  expect(await refundsOf(captured)).toMatchObject([
+    {
+      ...{ amount: 600, status: 'succeeded' },
+      balance_transaction: { amount: -600, reporting_category: 'partial_capture_reversal' },
+      charge: {
+        ...{ amount: 1000, amount_captured: 400, amount_refunded: 600, refunded: false },
+        balance_transaction: { amount: 1000, reporting_category: 'charge' },
+      },
+    },
+  ]);
+  await expect(client.refunds.create({ payment_intent: captured, amount: 401 })).rejects.toThrow();
+  await client.refunds.create({ payment_intent: captured });
+  expect(await refundsOf(captured)).toMatchObject([
+    {
+      ...{ amount: 400, charge: { amount_refunded: 1000, refunded: true } },
+      balance_transaction: { amount: -400, reporting_category: 'refund' },
+    },
+    { amount: 600 },
+  ]);
+
+  const canceled = authorize();
+  expect(typesOf(fake.cancelPayment(canceled, 'acacia').events)).toEqual([
+    ...released,
     'payment_intent.canceled',
+  ]);
+  expect(await refundsOf(canceled)).toMatchObject([
+    { amount: 1000, status: 'succeeded', balance_transaction: null, charge: { captured: false } },
   ]);
 });
 

@@ -85,7 +85,7 @@ export const grantRoute =
       async (request, reply) => {
         const { expires_at: expires, ref = null, metadata = null, ...given } = request.body;
         const { priority = 0 } = given;
-        const expiresAt = expires === undefined ? null : readExpiry(expires, Date.now());
+        const expiresAt = expires === undefined ? null : readExpiry(expires);
         const entry = await post(
           ledger,
           {
@@ -104,13 +104,12 @@ export const grantRoute =
   };
 
 /** In milliseconds since 1970. */
-function readExpiry(text: string, now: number): number {
+function readExpiry(text: string): number {
   const moment = Date.parse(text);
   // Not a number: a leap second, which the schema's format knows and no clock here does.
-  const problem = !(moment < TOO_LATE) ? 'must be before the year 9999' : 'must lie ahead';
-  if (moment > now && moment < TOO_LATE) return moment;
+  if (moment < TOO_LATE) return Math.max(0, moment);
   throw new PurserError('invalid_request', {
-    message: `The field \`expires_at\` ${problem}.`,
+    message: 'The field `expires_at` must be before the year 9999.',
     fields: { field: 'expires_at' },
   });
 }

@@ -49,17 +49,23 @@ export function decide(account: Account, command: Command, around: Surroundings)
 }
 
 function decideGrant(before: Account, command: GrantCommand, around: Surroundings): Decision {
+  const isPaid = command.grantKey !== null;
+  if (!isPaid && command.grants.some(({ expiresAt }) => hasPassed(expiresAt, around.now))) {
+    return refused({ code: 'expiry_passed' });
+  }
   const { account, entries } = postAll(before, command.grants, (after, grant) =>
     grantEntry(after, command, grant, around),
   );
   if (account.balance > MAX_BALANCE) return refused({ code: 'balance_limit' });
   const limit = around.limits.openLots;
   const opened = account.lots.length > before.lots.length;
-  if (opened && account.lots.length > limit && command.grantKey === null) {
+  if (opened && account.lots.length > limit && !isPaid) {
     return refused({ code: 'too_many_lots', limit });
   }
   return posted(before, account, entries);
 }
+
+const hasPassed = (moment: number | null, now: number) => moment !== null && moment <= now;
 
 function grantEntry(
   account: Account,

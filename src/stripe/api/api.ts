@@ -9,6 +9,9 @@ export type Answer<T> =
   /** An answer that will stay the same and that nothing can be made of. */
   | { readonly kind: 'unusable'; readonly reason: string; readonly refusal?: StripeRefusal };
 
+/** Why there is no answer that can be used. */
+export type NoAnswer = Exclude<Answer<never>, { readonly kind: 'answer' }>;
+
 /** How Stripe refused a request, for who sent it; ids and codes, no texts. */
 interface StripeRefusal {
   readonly status: number;
@@ -26,6 +29,8 @@ interface StripeRefusal {
 export interface StripeApi {
   /** Never throws for what Stripe says or fails to say. */
   readonly ask: <T>(question: (client: Stripe) => Promise<T>) => Promise<Answer<T>>;
+  /** While it counts as away: until when it is left alone, in ms since 1970. Else null. */
+  readonly awayUntil: () => number | null;
 }
 
 /** After so many failures in a row Stripe counts as away, and is left alone for so long, in ms. */
@@ -48,10 +53,12 @@ export function createStripeApi(client: Stripe, onBack: () => Promise<void>): St
   let failures = 0;
   let latest: Extract<Answer<never>, { kind: 'unreachable' }> = AWAY;
   let askAgainAt = 0;
+  const awayUntil = () => (failures >= FAILURES ? askAgainAt : null);
   return {
+    awayUntil,
     async ask(question) {
       // A hanging API must not hold every attempt for its whole time-out, one after another.
-      if (failures >= FAILURES && Date.now() < askAgainAt) return latest;
+      if (Date.now() < (awayUntil() ?? 0)) return latest;
       const answer = await answerOnceIdle(() => question(client));
       if (answer === BUSY || answer === FORBIDDEN) return answer;
       if (answer.kind === 'unreachable') {

@@ -21,27 +21,32 @@ export async function fetchCheckout(
 /**
  * What was paid, a checkout session or else an invoice, by other names of its payment: from API
  * version 2025-03-31.basil on a refund of a renewal names no invoice, and invoice.paid no payment
- * intent. Null when it was neither, as of a charge that was made without a payment intent.
+ * intent. Null when it was neither, as of a charge that was made without a payment intent; unusable
+ * when it was several invoices, since nothing tells what of them goes back.
  */
 export async function fetchPaid(
   api: StripeApi,
   names: readonly [string, ...string[]],
 ): Promise<Answer<string | null>> {
-  return api.ask(async (client) => {
+  const asked = await api.ask(async (client) => {
     const named = names.find((name) => name.startsWith('pi_'));
     const paymentIntent =
       named ?? idOf(at(await client.charges.retrieve(names[0]), 'payment_intent'));
-    if (paymentIntent === null) return null;
+    if (paymentIntent === null) return [];
     // Of a session that has an invoice too, as its receipt, the session grants.
     const session = await sessionPaidWith(client, paymentIntent);
-    if (session !== null) return session;
+    if (session !== null) return [session];
     const { data } = await client.invoicePayments.list({
       payment: { type: 'payment_intent', payment_intent: paymentIntent },
       status: 'paid',
-      limit: 1,
+      limit: 2,
     });
-    return idOf(data[0]?.invoice);
+    return data.map(({ invoice }) => idOf(invoice));
   });
+  if (asked.kind !== 'answer') return asked;
+  const [paid = null, another] = asked.value;
+  if (another === undefined) return { kind: 'answer', value: paid };
+  return { kind: 'unusable', reason: `it paid several invoices: ${paid} and ${another}` };
 }
 
 /**

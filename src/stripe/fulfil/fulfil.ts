@@ -2,10 +2,9 @@ import type { StripeApi } from '../api/api.ts';
 import { fetchSession, whyNeverPaid } from '../api/sessions.ts';
 import type { Inbox, Verdict } from '../inbox/inbox.ts';
 import {
-  API_IS_BACK,
   FOR_BUYER,
-  FOR_RETURN,
   parked,
+  parkedWithout,
   paymentIsKnown,
   slowPaymentEnds,
   userIsKnown,
@@ -16,7 +15,7 @@ import type { TakeBack } from '../reversals/take-back.ts';
 import type { Told } from '../shapes/event.ts';
 import { idOf, type Json } from '../shapes/json.ts';
 import { ENDS_OF_SLOW_PAYMENT, interpret } from './interpret.ts';
-import type { Link } from './interpretation.ts';
+import type { Interpretation, Link } from './interpretation.ts';
 import { createPay, type Pay, type PayOptions } from './pay.ts';
 import { moneyTime } from './payment-time.ts';
 
@@ -56,7 +55,13 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
       case 'park':
         return parked(asked.reason);
       case 'unpaid':
-        return awaitPayment(event, asked.session);
+        return awaitPayment(event, asked);
+      case 'capture_ended':
+        return {
+          state: 'ignored',
+          reason: 'what waits for the end of this payment is attempted again',
+          wakes: [slowPaymentEnds(asked.intent)],
+        };
       case 'link':
         return link(asked.link);
       case 'pay':
@@ -79,27 +84,23 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
    * The payment's end may have come first, or have been lost; and a manual capture sends no event of
    * the session. So Stripe is asked for the session, whenever its event is attempted again.
    */
-  async function awaitPayment(event: Told, session: string): Promise<Verdict> {
+  async function awaitPayment(
+    event: Told,
+    { session, aliases }: Extract<Interpretation, { kind: 'unpaid' }>,
+  ): Promise<Verdict> {
     const end = await inbox.settledType(session, ENDS_OF_SLOW_PAYMENT);
     if (end !== null) return { state: 'ignored', reason: `it was unpaid; ${end} decided` };
     const [known] = await records.find([session]);
     if (known?.record) return { state: 'ignored', reason: 'it was unpaid, and was paid since' };
-    const ended = slowPaymentEnds(session);
+    const ended = [session, ...aliases].map(slowPaymentEnds);
     if (event.stale) {
       const answer = await fetchSession(api, session);
-      switch (answer.kind) {
-        case 'answer':
-          return judge(paidSince(event, answer.value));
-        case 'unreachable':
-          return parked(`unpaid: ${answer.reason}`, [ended, API_IS_BACK], FOR_RETURN);
-        case 'unusable':
-          return parked(`unpaid: ${answer.reason}`, [ended], FOR_BUYER);
-      }
+      if (answer.kind === 'answer') return judge(paidSince(event, answer.value));
+      return parkedWithout({ ...answer, reason: `unpaid: ${answer.reason}` }, ended, FOR_BUYER);
     }
     const why = whyNeverPaid(event.object);
     if (why !== null) return { state: 'ignored', reason: why, wakes: [paymentIsKnown(session)] };
-    const reason = 'unpaid: waits for checkout.session.async_payment_succeeded or _failed';
-    return parked(reason, [ended], FOR_BUYER);
+    return parked('unpaid: waits for the end of its payment', ended, FOR_BUYER);
   }
 
   async function link(told: Link): Promise<Verdict> {

@@ -2,7 +2,6 @@ import type { Told } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import {
   isCreditNotePartial,
-  isOfPayment,
   isReversal,
   type Reversal,
   readCreditNote,
@@ -32,6 +31,10 @@ export function interpret(event: Told, livemode: boolean): Interpretation {
       return ofSession(event);
     case 'checkout.session.async_payment_failed':
       return ignore('the payment failed');
+    case 'charge.captured':
+      return ofEndedCapture(at(event.object, 'payment_intent'));
+    case 'payment_intent.canceled':
+      return ofEndedCapture(event.object);
     case 'invoice.paid':
       return ofInvoice(event);
     case 'invoice_payment.paid':
@@ -98,9 +101,15 @@ function ofPayment(session: Session, userId: string | null, event: Told): Interp
       };
     case 'unpaid':
       if (type !== 'checkout.session.completed') break;
-      return { kind: 'unpaid', session: key };
+      return { kind: 'unpaid', session: key, aliases };
   }
   return park(`${type} with payment_status ${paymentStatus}`);
+}
+
+/** Unlike payment_intent.succeeded these are told of no other payment than one that may wait. */
+function ofEndedCapture(paymentIntent: unknown): Interpretation {
+  const intent = idOf(paymentIntent);
+  return intent === null ? ignore('it names no payment intent') : { kind: 'capture_ended', intent };
 }
 
 /** Its invoice grants; the session only tells whose customer and subscription they are. */
@@ -208,14 +217,11 @@ function ofReversal({ type, object }: Told): Interpretation {
   const read = readReversalOf(type, object);
   if (!read.ok) return park(read.problem);
   if (read.value !== null) return { kind: 'reversal', reversal: read.value };
-  return ignore(whyNoReversal(type, object));
-}
-
-function whyNoReversal(type: string, object: Json): string {
-  if (type.startsWith('credit_note')) return 'it gives nothing back beside its refunds';
-  return isOfPayment(object)
-    ? 'it releases what was authorized and not captured: no money moved'
-    : "it returns what a customer's cash balance held, and no payment";
+  return ignore(
+    type.startsWith('credit_note')
+      ? 'it gives nothing back beside its refunds'
+      : "it returns what a customer's cash balance held, and no payment",
+  );
 }
 
 function readReversalOf(type: string, object: Json): Read<Reversal | null> {

@@ -9,7 +9,9 @@ export type Interpretation =
   | { readonly kind: 'ignore'; readonly reason: string }
   | { readonly kind: 'park'; readonly reason: string }
   /** A slow payment, whose end another event tells. */
-  | { readonly kind: 'unpaid'; readonly session: string }
+  | { readonly kind: 'unpaid'; readonly session: string; readonly aliases: readonly string[] }
+  /** The end of a manual capture, which no event of the session tells. */
+  | { readonly kind: 'capture_ended'; readonly intent: string }
   | { readonly kind: 'link'; readonly link: Link }
   | { readonly kind: 'pay'; readonly payment: Payment }
   /** Further names of a payment, granted or not. */

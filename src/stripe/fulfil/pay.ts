@@ -1,9 +1,9 @@
 import type { Command, Grant, Outcome } from '../../ledger/command.ts';
-import type { Answer, StripeApi } from '../api/api.ts';
+import type { Answer, NoAnswer, StripeApi } from '../api/api.ts';
 import { fetchLines } from '../api/lines.ts';
 import { fetchCheckout } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
-import { API_IS_BACK, FOR_RETURN, parked, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
+import { parked, parkedWithout, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records.ts';
 import type { PurchaseIntent } from '../payments/purchase-intents.ts';
@@ -32,9 +32,7 @@ export interface Pay {
   /** Grants what the payment is worth, or records that it gives nothing; repeats are harmless. */
   readonly pay: (stripeEventId: string | null, payment: Payment) => Promise<Verdict>;
   /** What a payment is worth, without any effect. */
-  readonly appraise: (
-    payment: Payment,
-  ) => Promise<Worth | Exclude<Answer<never>, { readonly kind: 'answer' }>>;
+  readonly appraise: (payment: Payment) => Promise<Worth | NoAnswer>;
   /** Whose it is; null when nobody knows yet. */
   readonly userOf: (payment: Payment) => Promise<string | null>;
   /** Files further names of a payment, granted or not. */
@@ -49,11 +47,10 @@ export function createPay(options: PayOptions): Pay {
     const worth = await worthUnder(intent, payment);
     switch (worth.kind) {
       case 'unreachable':
-        return parked(worth.reason, [API_IS_BACK], FOR_RETURN);
+      case 'unusable':
+        return parkedWithout(worth);
       case 'nothing':
         return giveNothing(payment, worth.reason);
-      case 'unusable':
-        return parked(worth.reason);
       case 'unknown_price':
         return parked(`unknown price ${worth.price}`, [priceIsKnown(worth.price)]);
       case 'grant':
@@ -70,8 +67,7 @@ export function createPay(options: PayOptions): Pay {
     worth: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
     const session = await fetchCheckout(api, payment);
-    if (session.kind === 'unreachable') return parked(session.reason, [API_IS_BACK], FOR_RETURN);
-    if (session.kind === 'unusable') return parked(session.reason);
+    if (session.kind !== 'answer') return parkedWithout(session);
     if (session.value === null) return grant(eventId, payment, worth);
     const aliases = [payment.key, ...payment.aliases];
     const learned = await learnNames({ key: session.value, aliases });
@@ -106,7 +102,7 @@ export function createPay(options: PayOptions): Pay {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
     }
-    const grantKey = await paymentNames.claim(key, aliases);
+    const { key: grantKey } = await paymentNames.claim(key, aliases);
     const keys = { grantKey, stripeEventId, idempotencyKey: null };
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
@@ -121,10 +117,14 @@ export function createPay(options: PayOptions): Pay {
     return { ...recorded, state: 'ignored', reason };
   }
 
-  async function giveNothing(payment: NamedPayment, reason: string): Promise<Verdict> {
-    const owner = await paymentNames.claim(payment.key, payment.aliases);
-    const recorded = await record(owner, payment, { outcome: 'nothing', reason });
-    return recorded.state === 'parked' ? recorded : { ...recorded, state: 'ignored', reason };
+  /** Of the session whose receipt an invoice is, that gives nothing by itself, it says nothing. */
+  async function giveNothing(payment: Payment, reason: string): Promise<Verdict> {
+    const { key } = await paymentNames.claim(payment.key, payment.aliases);
+    const isReceipt = payment.manual && key !== payment.key;
+    const settled = isReceipt
+      ? await takeBack.catchUp(key)
+      : await record(key, payment, { outcome: 'nothing', reason });
+    return settled.state === 'parked' ? settled : { ...settled, state: 'ignored', reason };
   }
 
   /** Recorded first, then held against the reversals on file; those file first, and then look. */
@@ -139,7 +139,12 @@ export function createPay(options: PayOptions): Pay {
   }
 
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    return takeBack.catchUp(await paymentNames.claim(key, aliases));
+    const claimed = await paymentNames.claim(key, aliases);
+    if (claimed.other === null) return takeBack.catchUp(claimed.key);
+    const what = aliases.join(' and ');
+    return parked(
+      `${what} paid ${claimed.other}, too: what goes back of it is taken from that alone`,
+    );
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */

@@ -30,10 +30,7 @@ const CHARGE = ['payment_intent', 'latest_charge'] as const;
  * @see https://support.stripe.com/questions/changes-to-balance-transaction-behavior-for-debit-payment-methods
  */
 export function moneyTime(session: Json): number | null {
-  const [charged, booked] = [['created'], ['balance_transaction', 'created']].map((path) =>
-    readSecond(at(session, ...CHARGE, ...path)),
-  );
-  return booked == null ? null : Math.max(charged ?? 0, booked);
+  return readSecond(at(session, ...CHARGE, 'balance_transaction', 'created'));
 }
 
 function readSecond(value: unknown): number | null {

@@ -59,6 +59,15 @@ const LISTED = `
 // Open events are few and have an index of their own, which only this condition lets be used.
 const OPEN = `next_attempt_at IS NOT NULL`;
 
+/** In SQL: what settles an event as ignored, for this reason. */
+export const ignoredWith = (reason: string) =>
+  `state = 'ignored', reason = ${reason}, waits_for = NULL, next_attempt_at = NULL,
+            settled_at = now()`;
+
+/** In SQL: what makes a settled event due; only one that has its payload. */
+export const REOPENED = `state = 'received', reason = NULL, next_attempt_at = now(),
+            settled_at = NULL`;
+
 /** The events that match, the latest first. */
 export async function listEvents(pool: Pool, filter: EventFilter): Promise<readonly ListedEvent[]> {
   const isOpen = filter.state === 'parked' || filter.state === 'received';
@@ -153,8 +162,7 @@ export async function ignoreEvent(
 ): Promise<string | null> {
   const { rowCount } = await pool.query(
     `UPDATE stripe_events
-        SET state = 'ignored', reason = $2, waits_for = NULL, next_attempt_at = NULL,
-            settled_at = now()
+        SET ${ignoredWith('$2')}
       WHERE id = $1 AND ${OPEN}`,
     [id, note],
   );

@@ -1,3 +1,4 @@
+import type { NoAnswer } from '../api/api.ts';
 import type { Patience, Verdict } from './inbox.ts';
 
 /**
@@ -20,6 +21,20 @@ export function parked(
   return { state: 'parked', reason, waitsFor, patience };
 }
 
+/**
+ * The same for want of Stripe's answer: when Stripe is away it is asked again once it is back;
+ * an answer that nothing can be made of is left for as long as `patience` says.
+ */
+export function parkedWithout(
+  { kind, reason }: NoAnswer,
+  waitsFor: readonly string[] = [],
+  patience = USUAL,
+): ReturnType<typeof parked> {
+  return kind === 'unreachable'
+    ? parked(reason, [...waitsFor, API_IS_BACK], FOR_RETURN)
+    : parked(reason, waitsFor, patience);
+}
+
 /** What a verdict wakes; nothing while the event itself is parked. */
 export function wakesOf(verdict: Verdict): readonly string[] {
   return verdict.state === 'parked' ? [] : (verdict.wakes ?? []);
@@ -31,7 +46,7 @@ export const API_IS_BACK = 'stripe_api';
 export const priceIsKnown = (price: string) => `price:${price}`;
 /** What wakes events that wait for the user of a customer or subscription. */
 export const userIsKnown = (stripeId: string) => `user_of:${stripeId}`;
-/** What wakes an unpaid session: the end of its payment. */
-export const slowPaymentEnds = (session: string) => `slow_payment:${session}`;
+/** What wakes an unpaid session: the end of its payment, by its own id or the payment intent's. */
+export const slowPaymentEnds = (name: string) => `slow_payment:${name}`;
 /** What wakes a reversal that came before its payment, by any name of that. */
 export const paymentIsKnown = (name: string) => `payment:${name}`;

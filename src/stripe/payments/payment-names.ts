@@ -9,6 +9,14 @@ interface Naming {
   readonly names: readonly string[];
 }
 
+/** Whose the names of a payment are, now that they are claimed. */
+export interface Claimed {
+  /** The one key under which it may be granted. */
+  readonly key: string;
+  /** Another invoice that some of the names paid before, and whose they stay; null for none. */
+  readonly other: string | null;
+}
+
 /** The SQL of stripe_payment_aliases: one payment, however Stripe names it. */
 export type PaymentNames = ReturnType<typeof createPaymentNames>;
 
@@ -20,12 +28,13 @@ export function createPaymentNames(pool: Pool, session: BatchSession) {
    * brings a payment posts it under that key, so it does not matter which of its events comes
    * first, fails or never returns: the ledger takes a grant key once. It comes before the grant,
    * because a check alone would let the session and the invoice of one payment both pass at the
-   * same moment.
-   * @returns `key`, or the one that was there first
+   * same moment. Two invoices are never one payment: a payment intent that paid both is the first's.
+   * @see https://docs.stripe.com/api/invoice-payment/object#invoice_payment_object-amount_paid
    */
-  async function claim(key: string, aliases: readonly string[]): Promise<string> {
+  async function claim(key: string, aliases: readonly string[]): Promise<Claimed> {
     const naming = { key, names: [...new Set([key, ...aliases])] };
-    return (await claimOne(naming)) ?? (await claimAndJoin(pool, naming));
+    const owner = await claimOne(naming);
+    return owner === null ? claimAndJoin(pool, naming) : { key: owner, other: null };
   }
 
   return { claim };
@@ -74,6 +83,8 @@ const CLAIM: BatchStatement = {
        SELECT n,
               CASE WHEN count(known.alias) > count(held.alias) THEN NULL
                    WHEN count(held.alias) = 0 THEN key
+                   WHEN starts_with(key, 'in_') AND starts_with(min(payment), 'in_')
+                        AND min(payment) <> key THEN NULL
                    WHEN count(DISTINCT payment) = 1 THEN min(payment) END AS owner
          FROM asked
          LEFT JOIN known USING (alias)
@@ -115,19 +126,37 @@ async function claimTurn(
  * Claims the names of one payment where others hold some of them or several payments own them: it
  * waits, and joins the owners. Rare, so it may take a transaction of several statements.
  */
-async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<string> {
+async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<Claimed> {
   const client = await pool.connect();
   try {
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-    const owner = await join(client, key, await takeNames(client, key, names));
+    const owners = await takeNames(client, key, names);
+    const [other = null] = owners.filter((owner) => areTwoInvoices(key, owner));
+    if (other !== null) await leaveNames(client, other, { key, names });
+    const joined = owners.filter((owner) => !areTwoInvoices(key, owner));
+    const claimed = { key: await join(client, key, joined), other };
     await client.query('COMMIT');
     client.release();
-    return owner;
+    return claimed;
   } catch (error) {
     // Closing the connection rolls back, whatever state it is in.
     client.release(true);
     throw error;
   }
+}
+
+const areTwoInvoices = (...keys: readonly [string, string]) =>
+  keys[0] !== keys[1] && keys.every((key) => key.startsWith('in_'));
+
+/** Leaves a payment intent, and the charge that came with it, to the invoice that it paid before. */
+async function leaveNames(client: PoolClient, other: string, { key, names }: Naming) {
+  // An earlier release joined two invoices: the name of this one is its own again.
+  await client.query(
+    `UPDATE stripe_payment_aliases
+        SET payment = CASE WHEN alias = $3 THEN $3 ELSE $2 END
+      WHERE alias = ANY($1::text[]) AND payment IN ($2, $3)`,
+    [names, other, key],
+  );
 }
 
 /** Takes the names that are free for `key`; returns the keys that owned the others before. */

@@ -3,7 +3,7 @@ import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
 import { columnsOf } from '../../db/columns.ts';
 import type { Amounts } from '../shapes/line-amounts.ts';
-import type { Money } from '../shapes/money.ts';
+import type { Paid } from '../shapes/money.ts';
 
 /** What became of a payment. */
 export type PaymentOutcome =
@@ -16,12 +16,14 @@ export interface KnownPayment {
   /** The grant key: `cs_…` or `in_…`. */
   readonly payment: string;
   readonly record: PaymentOutcome | null;
+  /** What of its cost was not paid, in the currency's smallest unit; null when that is not known. */
+  readonly unpaid: number | null;
 }
 
 /** A payment to be recorded. */
 interface Recording {
   readonly payment: string;
-  readonly money: Money;
+  readonly money: Paid;
   readonly what: PaymentOutcome;
   /** What each line of its invoice cost; null when that is not known. */
   readonly lineAmounts: Amounts | null;
@@ -36,7 +38,7 @@ export function createPaymentRecords(pool: Pool, session: BatchSession) {
   /** Records a payment once. What granted nothing may still grant; the reverse never happens. */
   function record(
     payment: string,
-    money: Money,
+    money: Paid,
     what: PaymentOutcome,
     lineAmounts: Amounts | null,
   ): Promise<void> {
@@ -50,21 +52,25 @@ export function createPaymentRecords(pool: Pool, session: BatchSession) {
       user_id: string | null;
       outcome: PaymentOutcome['outcome'] | null;
       reason: string | null;
+      unpaid: number | null;
     }
     const { rows } = await pool.query<Row>(
-      `SELECT DISTINCT a.payment, p.user_id, p.outcome, p.reason
+      `SELECT DISTINCT a.payment, p.user_id, p.outcome, p.reason,
+              p.amount_total - p.amount_paid AS unpaid
          FROM stripe_payment_aliases a
          LEFT JOIN stripe_payments p USING (payment)
         WHERE a.alias = ANY($1::text[])
         ORDER BY a.payment`,
       [names],
     );
-    return rows.map(({ payment, outcome, user_id: userId, reason }) => {
+    return rows.map(({ payment, outcome, user_id: userId, reason, unpaid }) => {
       if (outcome === 'granted' && userId !== null) {
-        return { payment, record: { outcome, userId } };
+        return { payment, unpaid, record: { outcome, userId } };
       }
-      if (outcome === 'nothing') return { payment, record: { outcome, reason: reason ?? '' } };
-      return { payment, record: null };
+      if (outcome === 'nothing') {
+        return { payment, unpaid, record: { outcome, reason: reason ?? '' } };
+      }
+      return { payment, unpaid, record: null };
     });
   }
 
@@ -75,16 +81,19 @@ const RECORD: BatchStatement = {
   name: 'record_payments',
   durable: false,
   text: `INSERT INTO stripe_payments AS p
-                        (payment, user_id, amount_paid, currency, outcome, reason, line_amounts)
+                        (payment, user_id, amount_paid, amount_total, currency, outcome, reason,
+                         line_amounts)
      SELECT DISTINCT ON (payment COLLATE "C")
-            payment, user_id, amount_paid, currency, outcome, reason, line_amounts
-       FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-                   $7::jsonb[])
+            payment, user_id, amount_paid, amount_total, currency, outcome, reason, line_amounts
+       FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
+                   $7::text[], $8::jsonb[])
             WITH ORDINALITY
-         AS r (payment, user_id, amount_paid, currency, outcome, reason, line_amounts, n)
+         AS r (payment, user_id, amount_paid, amount_total, currency, outcome, reason,
+               line_amounts, n)
       ORDER BY payment COLLATE "C", outcome <> 'granted', n
          ON CONFLICT (payment) DO UPDATE
         SET user_id = excluded.user_id, amount_paid = excluded.amount_paid,
+            amount_total = excluded.amount_total,
             currency = excluded.currency, outcome = excluded.outcome, reason = excluded.reason,
             line_amounts = excluded.line_amounts
       WHERE p.outcome = 'nothing' AND excluded.outcome = 'granted'`,
@@ -100,6 +109,7 @@ async function recordAll(
     ({ payment }) => payment,
     ({ what }) => (what.outcome === 'granted' ? what.userId : null),
     ({ money }) => money.amount,
+    ({ money }) => money.total,
     ({ money }) => money.currency,
     ({ what }) => what.outcome,
     ({ what }) => (what.outcome === 'nothing' ? what.reason : null),

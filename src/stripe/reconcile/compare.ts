@@ -1,32 +1,27 @@
-import type { Json } from '../shapes/json.ts';
 import { compareEvents } from './events-pass.ts';
 import type { Unended } from './follow-ups.ts';
 import { compareGrant } from './grants-pass.ts';
+import { lookAt } from './look-at.ts';
 import { askFor, type ObjectKind, readObjects } from './objects.ts';
-import { comparePayments } from './payments-pass.ts';
+import { comparePayment, comparePayments } from './payments-pass.ts';
 import type { Finding } from './report.ts';
 import { compareClawBacksOf, compareReversals } from './reversals-pass.ts';
 import { Incomplete, type Run, toldOnly } from './run.ts';
 
 /** Compares all of a kind that Stripe created since. */
 export async function compareListed(run: Run, kind: ObjectKind, since: Date): Promise<void> {
-  for await (const objects of readObjects(run, kind, since)) await compare(run, kind, objects);
-}
-
-async function compare(
-  run: Run,
-  kind: ObjectKind,
-  objects: readonly Json[],
-  options?: { readonly again: boolean },
-): Promise<void> {
-  switch (kind) {
-    case 'event':
-      return compareEvents(run, objects);
-    case 'session':
-    case 'invoice':
-      return comparePayments(run, kind, objects);
-    default:
-      return compareReversals(run, kind, objects, options);
+  for await (const objects of readObjects(run, kind, since)) {
+    switch (kind) {
+      case 'event':
+        await compareEvents(run, objects);
+        break;
+      case 'session':
+      case 'invoice':
+        await comparePayments(run, kind, objects);
+        break;
+      default:
+        await compareReversals(run, kind, objects);
+    }
   }
 }
 
@@ -34,12 +29,19 @@ async function compare(
 export async function compareUnended(run: Run): Promise<void> {
   for (const unended of await run.followUps.unended(run.inTurn)) {
     const { id, kind } = unended;
-    if (!run.compared.has(id)) {
-      const answer = await askFor(run, kind, id);
-      if (answer.kind === 'answer') await compare(run, kind, [answer.value]);
-      else await run.suspect(toldOnly(await findGone(run, unended, answer.reason)));
+    const noteAsked = () => run.followUps.noteAsked(id);
+
+    async function look(): Promise<void> {
+      if (!run.compared.has(id)) {
+        const answer = await askFor(run, kind, id);
+        if (answer.kind === 'answer') await compareReversals(run, kind, [answer.value]);
+        else await run.suspect(toldOnly(await findGone(run, unended, answer.reason)));
+      }
+      if (run.apply) await noteAsked();
     }
-    if (run.apply) await run.followUps.noteAsked(id);
+
+    const about = { kind: `${kind}-differs`, object: id } as const;
+    await lookAt(run, { about, look, noteUnseen: noteAsked });
   }
 }
 
@@ -48,7 +50,7 @@ async function findGone({ evidence }: Run, unended: Unended, why: string): Promi
   const { id, kind, name, amount, currency, recordedAt } = unended;
   const user = await evidence.userOf([name]);
   const about = { user, amount, currency, credits: null, when: recordedAt };
-  return { kind: `${kind}-differs`, object: id, ...about, why };
+  return { kind: `${kind}-differs`, code: 'unusable_answer', object: id, ...about, why };
 }
 
 /**
@@ -60,8 +62,12 @@ export async function compareLeft(run: Run): Promise<void> {
   const left = await run.followUps.open(inTurn + 1);
   for (const finding of left.slice(0, inTurn)) {
     if (run.hasFound(finding)) continue;
-    await lookAgain(run, finding);
-    if (run.apply && !run.hasFound(finding)) await run.followUps.drop(finding);
+    const isSeen = await lookAt(run, {
+      about: finding,
+      look: () => lookAgain(run, finding),
+      noteUnseen: () => run.followUps.noteUnseen(finding),
+    });
+    if (isSeen && run.apply && !run.hasFound(finding)) await run.followUps.drop(finding);
   }
   if (left.length > inTurn) {
     throw new Incomplete(
@@ -77,8 +83,19 @@ async function lookAgain(run: Run, finding: Finding): Promise<void> {
   if (await hasArrived(run, finding)) return;
   const asked = kindOf(finding);
   const answer = await askFor(run, asked, object);
-  if (answer.kind === 'answer') return compare(run, asked, [answer.value], { again: true });
-  await run.suspect(toldOnly({ ...finding, why: answer.reason }));
+  if (answer.kind !== 'answer') {
+    const gone = { code: 'unusable_answer', why: answer.reason } as const;
+    return run.suspect(toldOnly({ ...finding, ...gone }));
+  }
+  switch (asked) {
+    case 'event':
+      return compareEvents(run, [answer.value]);
+    case 'session':
+    case 'invoice':
+      return comparePayment(run, asked, answer.value);
+    default:
+      return compareReversals(run, asked, [answer.value], { again: true });
+  }
 }
 
 /** Whether it is in order by what is known here, so that Stripe need not be asked. */

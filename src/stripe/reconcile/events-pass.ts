@@ -58,14 +58,15 @@ function tryToRead(payload: string): StripeEvent | null {
 
 /** What no webhook would take either. */
 function unreadableEvent(id: string): Suspect {
-  const why = 'it cannot be read';
-  return toldOnly({ kind: 'event-missing', object: id, ...NOT_KNOWN, when: new Date(), why });
+  const about = { code: 'unreadable', why: 'it cannot be read' } as const;
+  return toldOnly({ kind: 'event-missing', object: id, ...NOT_KNOWN, when: new Date(), ...about });
 }
 
 function describe({ id, type, object, created }: StripeEvent): Finding {
   const about = idOf(object);
   return {
     kind: 'event-missing',
+    code: 'never_arrived',
     object: id,
     ...NOT_KNOWN,
     when: new Date(created * 1000),

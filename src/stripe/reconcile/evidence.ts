@@ -6,6 +6,8 @@ import { PAYING } from './event-types.ts';
 /** What is known here of a payment that Stripe has. */
 export interface PaymentEvidence {
   readonly recorded: boolean;
+  /** Whether a run before could not look at it, since Stripe had no answer. */
+  readonly unseen: boolean;
   /** The event that should have brought it; null when none arrived. */
   readonly event: { readonly state: State; readonly reason: string | null } | null;
 }
@@ -68,11 +70,15 @@ export function createEvidence(pool: Pool) {
     interface Row {
       key: string;
       recorded: boolean;
+      unseen: boolean;
       state: State | null;
       reason: string | null;
     }
     const { rows } = await pool.query<Row>(
-      `SELECT asked.key, p.payment IS NOT NULL AS recorded, e.state, e.reason
+      `SELECT asked.key, p.payment IS NOT NULL AS recorded, e.state, e.reason,
+              EXISTS (SELECT
+                        FROM stripe_findings
+                       WHERE object = asked.key AND code = 'unanswered') AS unseen
          FROM unnest($1::text[]) AS asked (key)
          LEFT JOIN stripe_payment_aliases a ON a.alias = asked.key
          LEFT JOIN stripe_payments p ON p.payment = a.payment
@@ -84,9 +90,9 @@ export function createEvidence(pool: Pool) {
       [keys, PAYING],
     );
     return new Map(
-      rows.map(({ key, recorded, state, reason }) => [
+      rows.map(({ key, recorded, unseen, state, reason }) => [
         key,
-        { recorded, event: state && { state, reason } },
+        { recorded, unseen, event: state && { state, reason } },
       ]),
     );
   }

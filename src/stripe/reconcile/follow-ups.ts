@@ -1,10 +1,7 @@
 import { escapeLiteral, type Pool } from 'pg';
 import { ENDED_DISPUTE, PENDING_REFUND } from '../shapes/reversal-shapes.ts';
-import { IS_OPEN } from './acceptances.ts';
-import type { Finding, Handled } from './report.ts';
-
-/** Which finding: there may be several about one object. */
-export type FindingKey = Pick<Finding, 'object' | 'kind'>;
+import { acceptanceOf, FINDING, IS_OPEN, isAccepted, leave } from './acceptances.ts';
+import type { Finding, FindingKey, Handled } from './report.ts';
 
 /** A refund or dispute whose end was not told yet. */
 export interface Unended {
@@ -25,7 +22,7 @@ export function createFollowUps(pool: Pool) {
   /** Findings that were left, those first that were not looked at for longest. */
   async function open(limit: number): Promise<readonly Finding[]> {
     const { rows } = await pool.query<Finding>(
-      `SELECT kind, object, user_id AS user, amount, currency, credits, dated_at AS when, why
+      `SELECT ${FINDING}
          FROM stripe_findings
         WHERE ${IS_OPEN}
         ORDER BY looked_at, object
@@ -37,16 +34,29 @@ export function createFollowUps(pool: Pool) {
 
   /** Remembers what could not be repaired. */
   async function keep(handled: Handled): Promise<void> {
-    const { kind, object, user, amount, currency, credits, when, why, done } = handled;
+    const { kind, code, object, user, amount, currency, credits, when, why, done } = handled;
     await pool.query(
-      `INSERT INTO stripe_findings (object, kind, user_id, amount, currency, credits, dated_at, why,
-                                    done)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+      `INSERT INTO stripe_findings (object, kind, code, user_id, amount, currency, credits,
+                                    dated_at, why, done)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
            ON CONFLICT (object, kind) DO UPDATE
-          SET user_id = excluded.user_id, amount = excluded.amount, currency = excluded.currency,
-              credits = excluded.credits, why = excluded.why, done = excluded.done,
-              looked_at = now()`,
-      [object, kind, user, amount, currency, credits, when, why, done],
+          SET code = excluded.code, user_id = excluded.user_id, amount = excluded.amount,
+              currency = excluded.currency, credits = excluded.credits, why = excluded.why,
+              done = excluded.done, looked_at = now(),
+              changed = stripe_findings.accepted_at IS NOT NULL`,
+      [object, kind, code, user, amount, currency, credits, when, why, done],
+    );
+  }
+
+  /** Remembers what could not be looked at; of what was left before, that it had its turn. */
+  async function noteUnseen(finding: Finding): Promise<void> {
+    const { kind, code, object, user, amount, currency, credits, when, why } = finding;
+    await pool.query(
+      `INSERT INTO stripe_findings (object, kind, code, user_id, amount, currency, credits,
+                                    dated_at, why)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+           ON CONFLICT (object, kind) DO UPDATE SET looked_at = now()`,
+      [object, kind, code, user, amount, currency, credits, when, why],
     );
   }
 
@@ -59,28 +69,11 @@ export function createFollowUps(pool: Pool) {
     );
     await pool.query(
       `UPDATE stripe_findings
-          SET amount = accepted_amount, credits = accepted_credits, why = accepted_why
-        WHERE object = $1 AND kind = $2 AND ${IS_OPEN}`,
+          SET code = coalesce(accepted_code, ''), amount = accepted_amount,
+              credits = accepted_credits, why = accepted_why, changed = false
+        WHERE object = $1 AND kind = $2 AND changed`,
       about,
     );
-  }
-
-  /**
-   * Whether an operator has accepted it, so that it is neither told nor repaired; `changed` when it
-   * was another amount, other credits or another reason that were accepted.
-   */
-  async function acceptanceOf(finding: Finding): Promise<'none' | 'accepted' | 'changed'> {
-    const { object, kind, amount, credits, why } = finding;
-    const { rows } = await pool.query<{ same: boolean }>(
-      `SELECT ($3::bigint, $4::bigint, $5::text)
-              IS NOT DISTINCT FROM (accepted_amount, accepted_credits, accepted_why) AS same
-         FROM stripe_findings
-        WHERE object = $1 AND kind = $2 AND accepted_at IS NOT NULL`,
-      [object, kind, amount, credits, why],
-    );
-    const [accepted] = rows;
-    if (!accepted) return 'none';
-    return accepted.same ? 'accepted' : 'changed';
   }
 
   /**
@@ -130,7 +123,13 @@ export function createFollowUps(pool: Pool) {
     ]);
   }
 
-  return { open, keep, drop, acceptanceOf, unended, noteAsked, neverAsked, notePaymentsAsked };
+  return {
+    ...{ open, keep, noteUnseen, drop },
+    acceptanceOf: (finding: Finding) => acceptanceOf(pool, finding),
+    isAccepted: (key: FindingKey) => isAccepted(pool, key),
+    leave: (finding: Finding) => leave(pool, finding),
+    ...{ unended, noteAsked, neverAsked, notePaymentsAsked },
+  };
 }
 
 const listOf = (texts: readonly string[]) => texts.map((text) => escapeLiteral(text)).join(', ');

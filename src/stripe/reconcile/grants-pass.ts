@@ -1,7 +1,9 @@
 import { at } from '../shapes/json.ts';
 import type { GrantEvidence, RecordedPayment } from './evidence.ts';
+import { lookAt } from './look-at.ts';
 import { askFor } from './objects.ts';
 import { isPaid } from './payments-pass.ts';
+import type { Finding } from './report.ts';
 import type { Run, Suspect } from './run.ts';
 
 /**
@@ -28,8 +30,12 @@ export async function compareGrants(run: Run, since: Date): Promise<number> {
   const waiting = [...before.payments, ...unlisted.map(({ payment }) => payment)];
   const turn = waiting.slice(0, inTurn);
   for (const payment of turn) {
-    await compareGrant(run, payment);
-    if (apply) await followUps.notePaymentsAsked([payment]);
+    const isSeen = await lookAt(run, {
+      about: { kind: 'granted-but-not-paid', object: payment },
+      look: () => compareGrant(run, payment),
+      noteUnseen: (reason) => noteUnseen(run, payment, reason),
+    });
+    if (isSeen && apply) await followUps.notePaymentsAsked([payment]);
   }
   return before.all + unlisted.length - turn.length;
 }
@@ -40,30 +46,53 @@ export async function compareGrant(run: Run, payment: string): Promise<void> {
   if (grant) await run.suspect(unpaid(run, grant));
 }
 
+/** Those behind it have their turn now; it has its own among what was left. */
+async function noteUnseen({ evidence, followUps }: Run, payment: string, reason: string) {
+  const grant = await evidence.grantOf(payment);
+  if (grant) await followUps.noteUnseen(describe(grant, 'unanswered', reason));
+  await followUps.notePaymentsAsked([payment]);
+}
+
+function describe(
+  { payment, user, amount, currency, credits, when }: GrantEvidence,
+  code: Finding['code'],
+  why: string,
+): Finding {
+  return {
+    kind: 'granted-but-not-paid',
+    code,
+    object: payment,
+    ...{ user, amount, currency },
+    credits: credits === null ? null : -credits,
+    when,
+    why,
+  };
+}
+
 function unpaid(run: Run, grant: GrantEvidence): Suspect {
-  const { payment, user, amount, currency, credits, when } = grant;
-  let answer: Promise<string | null> | null = null;
+  const { payment } = grant;
+  type Unpaid = Pick<Finding, 'code' | 'why'>;
+  let answer: Promise<Unpaid | null> | null = null;
   // Asked once: what Stripe says of it does not change while the run goes on.
   const ask = () => (answer ??= whyUnpaid());
 
-  async function whyUnpaid(): Promise<string | null> {
+  async function whyUnpaid(): Promise<Unpaid | null> {
     const kind = payment.startsWith('cs_') ? 'session' : 'invoice';
     const answer = await askFor(run, kind, payment);
-    if (answer.kind === 'unusable') return answer.reason;
+    if (answer.kind === 'unusable') {
+      return { code: 'unusable_answer', why: answer.reason };
+    }
     if (isPaid(kind, answer.value)) return null;
-    return `Stripe says ${at(answer.value, kind === 'invoice' ? 'status' : 'payment_status')}`;
+    const status = at(answer.value, kind === 'invoice' ? 'status' : 'payment_status');
+    return { code: 'not_paid', why: `Stripe says ${status}` };
   }
 
   return {
     isOff: async () => (await ask()) !== null,
-    describe: async () => ({
-      kind: 'granted-but-not-paid',
-      object: payment,
-      ...{ user, amount, currency },
-      credits: credits === null ? null : -credits,
-      when,
-      why: (await ask()) ?? '',
-    }),
+    async describe() {
+      const { code, why } = (await ask()) ?? { code: '', why: '' };
+      return describe(grant, code, why);
+    },
     repair: null,
   };
 }

@@ -1,6 +1,8 @@
 /** Stripe's objects and events as reconciliation reads them: in lists, and one by one. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type Stripe from 'stripe';
-import { type Answer, AWAY, askForPages, type Bounds } from '../api/api.ts';
+import { type Answer, AWAY, askForPages, type Bounds, type NoAnswer } from '../api/api.ts';
+import { REFUND_EXPANDED } from '../api/refunds.ts';
 import { SESSION_CHARGE } from '../api/sessions.ts';
 import { isObject, type Json } from '../shapes/json.ts';
 import { MATTERING } from './event-types.ts';
@@ -21,6 +23,8 @@ interface Source {
 
 /** A page of a hundred with what is expanded takes longer than one object; nobody waits for it. */
 const PATIENTLY = { timeout: 20_000 };
+/** How often to look whether Stripe may be asked again, in milliseconds. */
+const LOOK_EVERY = 100;
 
 const SOURCES = {
   event: {
@@ -50,8 +54,9 @@ const SOURCES = {
   refund: {
     what: 'refunds',
     count: 'refunds',
-    list: ({ refunds }, params) => refunds.list(params, PATIENTLY),
-    ask: ({ refunds }, id) => refunds.retrieve(id),
+    list: ({ refunds }, params) =>
+      refunds.list({ ...params, expand: REFUND_EXPANDED.map((path) => `data.${path}`) }, PATIENTLY),
+    ask: ({ refunds }, id) => refunds.retrieve(id, { expand: [...REFUND_EXPANDED] }),
   },
   dispute: {
     what: 'disputes',
@@ -91,38 +96,44 @@ export async function* readObjects(
   const listed: List = (client, page) => list(client, { ...page, created });
   for await (const page of askForPages(processing.api, listed, BOUNDS)) {
     await step();
-    const objects = answerOrIncomplete(what, page).map(asJson).filter(isObject);
+    if (page.kind !== 'answer') throw incomplete(what, page);
+    const objects = page.value.map(asJson).filter(isObject);
     counts[count] += objects.length;
     yield objects;
   }
 }
 
 /**
- * One object as it is now, or why Stripe does not give it.
+ * One object as it is now, or why Stripe does not give it. Asked only when Stripe is not left
+ * alone: so a failure is about this object, not about those before.
  * @throws Incomplete when Stripe cannot be asked
  */
 export async function askFor(
-  { processing, step }: Run,
+  { processing: { api }, step }: Run,
   kind: ObjectKind,
   id: string,
 ): Promise<Exclude<Answer<Json>, { readonly kind: 'unreachable' }>> {
   await step();
+  while (Date.now() < (api.awayUntil() ?? 0)) {
+    await sleep(LOOK_EVERY);
+    await step();
+  }
   const { ask }: Source = SOURCES[kind];
-  const answer = await processing.api.ask((client) => ask(client, id));
+  const answer = await api.ask((client) => ask(client, id));
   if (answer.kind === 'unusable') return answer;
-  const value = asJson(answerOrIncomplete(id, answer));
+  const value = asJson(answerOrIncomplete(answer));
   if (isObject(value)) return { kind: 'answer', value };
   return { kind: 'unusable', reason: "Stripe's answer is no object" };
 }
 
 /** @throws Incomplete */
-export function answerOrIncomplete<T>(what: string, answer: Answer<T>): T {
+export function answerOrIncomplete<T>(answer: Answer<T>): T {
   if (answer.kind === 'answer') return answer.value;
-  throw incomplete(what, answer);
+  throw new Incomplete(answer.reason);
 }
 
-/** What ends a pass that cannot be told something. */
-export function incomplete(what: string, answer: Exclude<Answer<never>, { kind: 'answer' }>) {
+/** What ends the pass of a list. */
+function incomplete(what: string, answer: NoAnswer) {
   // That Stripe is away is told once, and not of every list.
   return new Incomplete(answer === AWAY ? answer.reason : `${what}: ${answer.reason}`);
 }

@@ -1,13 +1,16 @@
+import type { NoAnswer } from '../api/api.ts';
 import { fetchCheckout } from '../api/payments.ts';
+import type { Worth } from '../fulfil/grants.ts';
 import { interpret } from '../fulfil/interpret.ts';
 import type { Interpretation, Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import type { PaymentEvidence } from './evidence.ts';
-import { answerOrIncomplete, asJson, askFor, incomplete } from './objects.ts';
+import { lookAt } from './look-at.ts';
+import { answerOrIncomplete, asJson, askFor } from './objects.ts';
 import { type Finding, NOT_KNOWN } from './report.ts';
-import { createdAt, type Run, type Suspect } from './run.ts';
+import { createdAt, Incomplete, type Run, type Suspect } from './run.ts';
 
 const TYPES = { session: 'checkout.session.completed', invoice: 'invoice.paid' } as const;
 
@@ -21,17 +24,36 @@ export async function comparePayments(
   for (const object of paid) addNames(run.paid, object);
   const known = await run.evidence.payments(objects.map((object) => idOf(object) ?? ''));
   for (const object of objects) {
-    if (known.get(idOf(object) ?? '')?.recorded) continue;
-    const told = tellOf(object, TYPES[kind]);
-    const asked = interpret(told, run.livemode);
-    if (asked.kind === 'park' && buys(kind, object)) {
-      await run.suspect(unrecorded(run, told, asked));
-    } else if (asked.kind === 'pay') {
-      const isOff = !asked.payment.manual || (await grantsByItself(run, asked.payment));
-      if (isOff) await run.suspect(unrecorded(run, told, asked));
-      // Its refund would wait for it.
-      else if (run.apply) await run.processing.carryOut(told);
-    }
+    const id = idOf(object) ?? '';
+    const { recorded = false, unseen = false } = known.get(id) ?? {};
+    // What a run before could not look at has its turn by itself.
+    if (recorded || unseen) continue;
+    await lookAt(run, {
+      about: { kind: 'paid-but-not-granted', object: id },
+      look: () => comparePayment(run, kind, object),
+      noteUnseen: (reason) => run.followUps.noteUnseen(unseenPayment(object, reason)),
+    });
+  }
+}
+
+/**
+ * Compares one that is not on record.
+ * @throws Incomplete when Stripe cannot be asked what it must be asked
+ */
+export async function comparePayment(
+  run: Run,
+  kind: keyof typeof TYPES,
+  object: Json,
+): Promise<void> {
+  const told = tellOf(object, TYPES[kind]);
+  const asked = interpret(told, run.livemode);
+  if (asked.kind === 'park' && buys(kind, object)) {
+    await run.suspect(unrecorded(run, told, asked));
+  } else if (asked.kind === 'pay') {
+    const isOff = !asked.payment.manual || (await grantsByItself(run, asked.payment));
+    if (isOff) await run.suspect(unrecorded(run, told, asked));
+    // Its refund would wait for it.
+    else if (run.apply) await run.processing.carryOut(told);
   }
 }
 
@@ -42,18 +64,17 @@ export async function comparePayments(
  */
 async function grantsByItself(run: Run, payment: Payment): Promise<boolean> {
   const { api, appraise } = run.processing;
-  const { key } = payment;
   const worth = await appraise(payment);
   if (worth.kind === 'nothing') return false;
-  if (worth.kind === 'unreachable') throw incomplete(key, worth);
+  if (worth.kind === 'unreachable') throw new Incomplete(worth.reason);
   const checkout = await fetchCheckout(api, payment);
   if (checkout.kind === 'unusable') return true;
-  const session = answerOrIncomplete(key, checkout);
+  const session = answerOrIncomplete(checkout);
   if (session === null) return true;
   if (run.hasFound({ kind: 'paid-but-not-granted', object: session })) return false;
   const answer = await askFor(run, 'session', session);
   if (answer.kind === 'unusable') return true;
-  await comparePayments(run, 'session', [answer.value]);
+  await comparePayment(run, 'session', answer.value);
   return false;
 }
 
@@ -113,14 +134,15 @@ async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment):
   const answer = await run.processing.api.ask((client) =>
     client.checkout.sessions.list({ subscription, limit: 1 }),
   );
-  const [session] = answerOrIncomplete('checkout sessions', answer).data;
+  const [session] = answerOrIncomplete(answer).data;
   if (!session) return false;
   const told = tellOf(asJson(session) as Json, 'checkout.session.completed');
   return (await run.processing.carryOut(told)).state === 'done';
 }
 
 async function findOut({ processing }: Run, asked: Asked) {
-  if (asked.kind === 'park') return { ...NOT_KNOWN, problems: [asked.reason] };
+  if (asked.kind === 'park')
+    return { ...NOT_KNOWN, code: 'unreadable' as const, problems: [asked.reason] };
   const { amount, currency } = asked.payment.money;
   const user = await processing.userOf(asked.payment);
   const worth = await processing.appraise(asked.payment);
@@ -131,7 +153,27 @@ async function findOut({ processing }: Run, asked: Asked) {
     ...('reason' in worth ? [worth.reason] : []),
     ...(user === null ? ['unknown user'] : []),
   ];
-  return { user, amount, currency, credits: worth.kind === 'nothing' ? 0 : credits, problems };
+  const known = { user, amount, currency, credits: worth.kind === 'nothing' ? 0 : credits };
+  return { code: codeOf(worth, user), ...known, problems };
+}
+
+/** Of several causes the first in which they are met. */
+function codeOf({ kind }: Worth | NoAnswer, user: string | null): Finding['code'] {
+  switch (kind) {
+    case 'unreachable':
+      return 'unanswered';
+    case 'unusable':
+      return 'unreadable';
+    case 'unknown_price':
+      return kind;
+    default:
+      return user === null ? 'unknown_user' : 'not_carried_out';
+  }
+}
+
+function unseenPayment(object: Json, reason: string): Finding {
+  const about = { kind: 'paid-but-not-granted', object: idOf(object) ?? '' } as const;
+  return { ...about, code: 'unanswered', ...NOT_KNOWN, when: createdAt(object), why: reason };
 }
 
 function whyNot(event: PaymentEvidence['event']): string {

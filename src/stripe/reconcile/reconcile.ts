@@ -112,7 +112,7 @@ async function compare(
     ...{ applied: apply, startedAt, ...window, counts: run.counts },
     ...(await run.conclude()),
     waiting: passes.waiting,
-    problems: [...new Set(passes.problems)],
+    problems: [...run.problems],
   };
   return { report, moves };
 }
@@ -122,38 +122,40 @@ async function compare(
  * which the cursor needs to know nothing.
  */
 async function runPasses(run: Run, { eventsSince, objectsSince: since }: Window) {
-  const problems: string[] = [];
   let stopped = false;
   let waiting = 0;
 
-  async function pass(work: () => Promise<void>): Promise<void> {
-    if (stopped) return;
+  /** @returns whether it came to its end */
+  async function pass(work: () => Promise<void>): Promise<boolean> {
+    if (stopped) return false;
     try {
       await work();
+      return true;
     } catch (error) {
       if (!(error instanceof Incomplete || error instanceof Stopped)) throw error;
-      problems.push(error.message);
+      run.problems.add(error.message);
       stopped = error instanceof Stopped;
+      return false;
     }
   }
 
-  await pass(() => compareListed(run, 'event', eventsSince));
-  const events = problems.length === 0;
+  const events = await pass(() => compareListed(run, 'event', eventsSince));
   if (run.apply) await pass(() => attemptDue(run));
-  const before = problems.length;
+  let listed = true;
   for (const kind of ['session', 'invoice', 'refund', 'dispute', 'credit_note'] as const) {
-    await pass(() => compareListed(run, kind, since));
+    if (!(await pass(() => compareListed(run, kind, since)))) listed = false;
   }
   await pass(() => compareUnended(run));
   if (run.apply) await pass(() => attemptDue(run));
   await pass(() => compareClawBacks(run, since));
   // When a list is incomplete, asking for each payment that it lacks would be a flood.
-  if (problems.length === before) {
+  if (listed) {
     await pass(async () => {
       waiting = await compareGrants(run, since);
     });
   }
-  const objects = problems.length === before && !stopped;
+  // What has its turn by itself, answered or not, has it wherever the cursor is.
+  const objects = listed && !stopped;
   await pass(() => compareLeft(run));
-  return { problems, waiting, events, objects };
+  return { waiting, events, objects };
 }

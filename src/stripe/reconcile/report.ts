@@ -17,9 +17,39 @@ type FindingKind =
   /** What is clawed back is not what follows from the refunds and disputes on file. */
   | 'clawed-back-differs';
 
+/** Why it is off; unlike the prose it stays the same from release to release. */
+type FindingCode =
+  /** Of what was found by a release without codes. */
+  | ''
+  /** Stripe has no answer, for now. */
+  | 'unanswered'
+  /** Stripe's answer will stay the same, and nothing can be made of it: it is gone, mostly. */
+  | 'unusable_answer'
+  /** No rule can read it. */
+  | 'unreadable'
+  | 'never_arrived'
+  | 'unknown_price'
+  | 'unknown_user'
+  /** Nothing stands in its way, but that nobody did it. */
+  | 'not_carried_out'
+  | 'not_paid'
+  | 'not_on_file'
+  /** It is over, and live on file; or the other way round. */
+  | 'live_on_file'
+  | 'over_on_file'
+  | 'other_amount'
+  /** Of refunds, disputes and credit notes on file: their payment has not lost what it should. */
+  | 'not_settled'
+  /** As many credits as should be, but of other lines. */
+  | 'other_lines';
+
+/** Which finding: there may be several about one object. */
+export type FindingKey = Pick<Finding, 'object' | 'kind'>;
+
 /** Something that is off. */
 export interface Finding {
   readonly kind: FindingKind;
+  readonly code: FindingCode;
   /** The id of what it is about: evt_, cs_, in_, re_, dp_, du_, cn_; for claw-backs the grant key. */
   readonly object: string;
   readonly user: string | null;

@@ -90,15 +90,21 @@ function tellReversal(object: Json, { kind, live }: Reversal): Told {
 function differs(
   { live, amount, currency, status }: Reversal,
   filed: FiledEvidence | undefined,
-): 'missing' | string | null {
+): Pick<Finding, 'code' | 'why'> | null {
   // What took no money, or gave it back, and was never told of: nothing follows from it.
-  if (!filed) return live ? 'missing' : null;
+  if (!filed) return live ? { code: 'not_on_file', why: 'not on file' } : null;
   if (filed.live !== live) {
-    return `Stripe says ${status}, on file it is ${filed.live ? 'live' : 'over or not live yet'}`;
+    const [code, what] = filed.live
+      ? (['live_on_file', 'live'] as const)
+      : (['over_on_file', 'over or not live yet'] as const);
+    return { code, why: `Stripe says ${status}, on file it is ${what}` };
   }
-  const isSame = filed.amount === amount && filed.currency === currency;
-  return isSame || !live ? null : `Stripe says ${amount} ${currency}, on file is ${filed.amount}`;
+  if (!live || (filed.amount === amount && filed.currency === currency)) return null;
+  const why = `Stripe says ${amount} ${currency}, on file is ${filed.amount} ${filed.currency}`;
+  return { code: 'other_amount', why };
 }
+
+const NOT_SETTLED = { code: 'not_settled', why: 'on file, but not settled' } as const;
 
 function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Suspect {
   const { id, kind, names, amount, currency } = reversal;
@@ -107,10 +113,10 @@ function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Su
   return {
     isOff: async () => (await look()) !== null || (isOpen && !(await isSettled(run, names))),
     async describe(): Promise<Finding> {
-      const found = await look();
-      const why = found === 'missing' ? 'not on file' : (found ?? 'on file, but not settled');
+      const { code, why } = (await look()) ?? NOT_SETTLED;
       return {
-        kind: `${NAMES[kind]}-${found === 'missing' ? 'missing' : 'differs'}`,
+        kind: `${NAMES[kind]}-${code === 'not_on_file' ? 'missing' : 'differs'}`,
+        code,
         object: id,
         user: await run.evidence.userOf(names),
         ...{ amount, currency, credits: null },
@@ -130,6 +136,7 @@ function differing(run: Run, told: Told, reversal: Reversal, again: boolean): Su
 function unreadable(object: Json, kind: Kind, why: string): Suspect {
   const about = {
     kind: `${NAMES[kind]}-missing`,
+    code: 'unreadable',
     object: idOf(object) ?? 'without an id',
   } as const;
   return toldOnly({ ...about, ...NOT_KNOWN, when: createdAt(object), why });
@@ -155,6 +162,7 @@ function unsettled({ processing, evidence }: Run, payment: string): Suspect {
       const { userId = null, target = 0, booked = 0 } = (await look()) ?? {};
       return {
         kind: 'clawed-back-differs',
+        code: target === booked ? 'other_lines' : 'other_amount',
         object: payment,
         user: userId,
         ...{ amount: null, currency: null },

@@ -3,8 +3,15 @@ import { toPurserError } from '../../db/sqlstate.ts';
 import type { Processing } from '../fulfil/processing.ts';
 import { at, type Json, wholeNumber } from '../shapes/json.ts';
 import type { Evidence } from './evidence.ts';
-import type { FindingKey, FollowUps } from './follow-ups.ts';
-import { type Counts, type Finding, type Handled, MAX_FINDINGS, type Progress } from './report.ts';
+import type { FollowUps } from './follow-ups.ts';
+import {
+  type Counts,
+  type Finding,
+  type FindingKey,
+  type Handled,
+  MAX_FINDINGS,
+  type Progress,
+} from './report.ts';
 
 /** Something that seems off. It is looked at again before it is told, and after it was repaired. */
 export interface Suspect {
@@ -42,6 +49,8 @@ export interface Run
     'processing' | 'evidence' | 'followUps' | 'livemode' | 'apply' | 'inTurn' | 'step'
   > {
   readonly counts: Counts;
+  /** Why not everything could be looked at. */
+  readonly problems: Set<string>;
   /** The names of payments that the lists have shown as paid. */
   readonly paid: Set<string>;
   /** The ids of the refunds, disputes and credit notes that were compared. */
@@ -87,7 +96,10 @@ export function createRun(options: RunOptions): Run {
     if (!(await one.isOff())) return;
     const finding = await one.describe();
     const acceptance = await followUps.acceptanceOf(finding);
-    if (acceptance === 'accepted') return;
+    if (acceptance === 'accepted') {
+      if (apply) await followUps.leave(finding);
+      return;
+    }
     found.add(nameOf(finding));
     // Somebody wanted it left as it was: what shall become of it now is for somebody to say.
     const act = acceptance === 'none' ? one.repair : async () => CHANGED;
@@ -138,7 +150,8 @@ export function createRun(options: RunOptions): Run {
 
   return {
     ...options,
-    ...{ counts, paid: new Set<string>(), compared: new Set<string>() },
+    ...{ counts, problems: new Set<string>() },
+    ...{ paid: new Set<string>(), compared: new Set<string>() },
     ...{ step, suspect, conclude, hasFound: (finding) => found.has(nameOf(finding)) },
   };
 }

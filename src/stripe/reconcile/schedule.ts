@@ -52,8 +52,9 @@ export function createSchedule(options: ScheduleOptions): Schedule {
       const every = everyMinutes * 60 * (1 - 2 * JITTER);
       const report = await reconciler.run({ apply: true, since: null, every, signal });
       if (!report) return;
-      for (const { kind, object, user, credits, why, done, repaired } of report.findings) {
-        const fields = { kind, object, user, credits, why, done, repaired };
+      for (const finding of report.findings) {
+        const { kind, code, object, user, credits, why, done, repaired } = finding;
+        const fields = { kind, code, object, user, credits, why, done, repaired };
         log[repaired ? 'info' : 'warn'](fields, 'reconciliation found');
       }
       const { found, repaired, left, waiting, problems, counts } = report;

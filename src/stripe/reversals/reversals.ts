@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
-import type { Reversal } from '../shapes/reversal-shapes.ts';
+import { RELEASED, type Reversal } from '../shapes/reversal-shapes.ts';
 
 /** A reversal on file, as far as it matters to the payment it belongs to. */
 export interface FiledReversal extends Pick<Reversal, 'id' | 'kind'> {
@@ -19,10 +19,10 @@ export function createReversals(pool: Pool, session: BatchSession) {
   const of = coalesce((payments: readonly string[]) => findAll(session, payments));
 
   /**
-   * Files what was told, whatever the order in which it arrives: an ended refund stays ended; of a
-   * dispute the event that Stripe created last decides. What the API told has no place in that
-   * order, because no clock of ours says where: a dispute about which it was asked is asked about
-   * again when an event disagrees.
+   * Files what was told, whatever the order in which it arrives: an ended refund stays ended, while
+   * of a release Stripe may still say that it is a refund after all; of a dispute the event that
+   * Stripe created last decides. What the API told has no place in that order, because no clock of
+   * ours says where: a dispute about which it was asked is asked about again when an event disagrees.
    * @param decidedAt `created` of the event, in seconds since 1970; null when the API told it
    * @returns whether only the dispute itself can decide, as Stripe's API shows it now
    */
@@ -47,12 +47,13 @@ export function createReversals(pool: Pool, session: BatchSession) {
         WHERE CASE r.kind
                 WHEN 'dispute' THEN excluded.decided_at > r.decided_at
                                     AND (r.asked_at IS NULL OR r.live = excluded.live)
-                ELSE r.live AND (NOT excluded.live OR $8::float8 IS NULL
+                ELSE (r.live OR r.status = $11)
+                     AND (NOT excluded.live OR $8::float8 IS NULL
                                  OR excluded.decided_at >= r.decided_at)
               END`,
       [
         ...[id, kind, names[0], amount, currency, status, live, decidedAt],
-        ...[reversal.lineAmounts, reversal.refundAmounts],
+        ...[reversal.lineAmounts, reversal.refundAmounts, RELEASED],
       ],
     );
     if (rowCount === 1 || kind !== 'dispute' || live === null) return { undecided: false };

@@ -5,7 +5,7 @@ import { askForAll, type StripeApi } from '../api/api.ts';
 import { fetchCreditNote } from '../api/lines.ts';
 import { fetchPaid, fetchWhyNeverPaid } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
-import { API_IS_BACK, FOR_RETURN, parked, paymentIsKnown } from '../inbox/verdicts.ts';
+import { parked, parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import type { Told } from '../shapes/event.ts';
@@ -16,6 +16,7 @@ import {
   readDisputeNow,
   readRefund,
 } from '../shapes/reversal-shapes.ts';
+import { createReleases, NO_MONEY_MOVED } from './releases.ts';
 import type { FiledReversal, Reversals } from './reversals.ts';
 
 export interface TakeBackOptions {
@@ -52,15 +53,20 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
  */
 export function createTakeBack(options: TakeBackOptions) {
   const { api, paymentNames, records, reversals, post, clawBacks } = options;
+  const tellRelease = createReleases({ api, records });
 
-  async function reverse(event: Told, told: readonly Reversal[]): Promise<Verdict> {
-    const [reversal] = told;
-    if (!reversal) return { state: 'ignored', reason: 'it gives nothing back' };
-    for (const one of told) {
-      const { undecided } = await reversals.file(one, event.id === null ? null : event.created);
+  async function reverse(event: Told, said: readonly Reversal[]): Promise<Verdict> {
+    const told: Reversal[] = [];
+    for (const one of said) {
+      const known = await tellRelease(one);
+      if ('state' in known) return known;
+      const { undecided } = await reversals.file(known, event.id === null ? null : event.created);
       const verdict = undecided ? await askAboutDispute(one.id) : null;
       if (verdict) return verdict;
+      told.push(known);
     }
+    const reversal = told.find(({ isRelease }) => !isRelease);
+    if (!reversal) return giveBack(event, told);
     if (told.every(({ live }) => live === null)) {
       return { state: 'done', reason: 'it is on file; no money has moved' };
     }
@@ -71,12 +77,22 @@ export function createTakeBack(options: TakeBackOptions) {
       return { state: 'done', reason: 'it is on file; it gives nothing back beside its refunds' };
     }
     if (record === null) return awaitPayment(payment, reversal.names);
-    if (record.outcome === 'nothing') {
-      return { state: 'ignored', reason: `its payment gave no credits: ${record.reason}` };
-    }
+    if (record.outcome === 'nothing') return gaveNone(record.reason);
     // Of several, the refunds of one charge, Stripe lists the newest first.
     const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };
     return settle(payment, record.userId, note, event.id);
+  }
+
+  /** Of what takes nothing: releases, which may be on file as the refunds that they were taken for. */
+  async function giveBack(event: Told, [release]: readonly Reversal[]): Promise<Verdict> {
+    if (!release) return { state: 'ignored', reason: 'it gives nothing back' };
+    const [known] = await records.find(release.names);
+    if (known?.record?.outcome === 'granted') {
+      const note = { reason: REASONS.refund, ref: release.id, metadata: null };
+      const settled = await settle(known.payment, known.record.userId, note, event.id);
+      if (settled.state === 'parked' || settled.reason === undefined) return settled;
+    }
+    return { state: 'ignored', reason: NO_MONEY_MOVED };
   }
 
   /** Of a charge.refunded event: the charge's refunds, listed when the payload lacks them. */
@@ -98,8 +114,7 @@ export function createTakeBack(options: TakeBackOptions) {
   /** Of a credit note whose event does not tell all of it. */
   async function reverseCreditNote(event: Told, id: string): Promise<Verdict> {
     const note = await fetchCreditNote(api, id);
-    if (note.kind === 'unreachable') return parked(note.reason, [API_IS_BACK], FOR_RETURN);
-    if (note.kind === 'unusable') return parked(note.reason);
+    if (note.kind !== 'answer') return parkedWithout(note);
     const read = readCreditNote(note.value);
     if (!read.ok) return parked(read.problem);
     return reverse(event, read.value === null ? [] : [read.value]);
@@ -107,8 +122,7 @@ export function createTakeBack(options: TakeBackOptions) {
 
   async function listRefunds(charge: string): Promise<readonly Json[] | Verdict> {
     const listed = await askForAll(api, (client, page) => client.refunds.list({ charge, ...page }));
-    if (listed.kind === 'unreachable') return parked(listed.reason, [API_IS_BACK], FOR_RETURN);
-    if (listed.kind === 'unusable') return parked(listed.reason);
+    if (listed.kind !== 'answer') return parkedWithout(listed);
     return (listed.value as readonly unknown[]).filter(isObject);
   }
 
@@ -117,8 +131,7 @@ export function createTakeBack(options: TakeBackOptions) {
     for (let time = 0; time < TIMES; time++) {
       const version = await reversals.versionOf(id);
       const asked = await api.ask((client) => client.disputes.retrieve(id));
-      if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
-      if (asked.kind === 'unusable') return parked(asked.reason);
+      if (asked.kind !== 'answer') return parkedWithout(asked);
       const dispute: unknown = asked.value;
       const read = readDisputeNow(isObject(dispute) ? dispute : {});
       if (!read.ok) return parked(read.problem);
@@ -132,8 +145,8 @@ export function createTakeBack(options: TakeBackOptions) {
     const looked = known ? { key: known.payment } : await lookUp(names);
     if ('state' in looked) return { kind: 'verdict', verdict: looked };
     // Learns the names that were not known yet, and joins what turns out to be one payment.
-    const owner = await paymentNames.claim(looked.key, names);
-    const [payment = { payment: owner, record: null }] = await records.find([owner]);
+    const { key } = await paymentNames.claim(looked.key, names);
+    const [payment = { payment: key, record: null, unpaid: null }] = await records.find([key]);
     return { kind: 'payment', payment };
   }
 
@@ -143,8 +156,7 @@ export function createTakeBack(options: TakeBackOptions) {
     const invoice = names.find((name) => name.startsWith('in_'));
     if (invoice !== undefined) return { key: invoice };
     const asked = await fetchPaid(api, names);
-    if (asked.kind === 'unreachable') return parked(asked.reason, [API_IS_BACK], FOR_RETURN);
-    if (asked.kind === 'unusable') return parked(asked.reason, names.map(paymentIsKnown));
+    if (asked.kind !== 'answer') return parkedWithout(asked, names.map(paymentIsKnown));
     if (asked.value !== null) return { key: asked.value };
     return { state: 'ignored', reason: 'no checkout session and no invoice was paid with it' };
   }
@@ -157,15 +169,9 @@ export function createTakeBack(options: TakeBackOptions) {
   async function awaitPayment(payment: string, names: readonly string[]): Promise<Verdict> {
     const causes = [...names, payment].map(paymentIsKnown);
     const asked = await fetchWhyNeverPaid(api, payment);
-    switch (asked.kind) {
-      case 'unreachable':
-        return parked(asked.reason, [...causes, API_IS_BACK], FOR_RETURN);
-      case 'unusable':
-        return parked(asked.reason, causes);
-      case 'answer':
-        if (asked.value === null) return parked('its payment has not arrived yet', causes);
-        return { state: 'ignored', reason: `its payment gave no credits: ${asked.value}` };
-    }
+    if (asked.kind !== 'answer') return parkedWithout(asked, causes);
+    if (asked.value === null) return parked('its payment has not arrived yet', causes);
+    return gaveNone(asked.value);
   }
 
   async function settle(
@@ -220,4 +226,10 @@ export function createTakeBack(options: TakeBackOptions) {
   }
 
   return { reverse, reverseCharge, reverseCreditNote, catchUp };
+}
+
+/** The event ends here, but what it told of is on file: a grant that comes after all finds it. */
+function gaveNone(why: string): Verdict {
+  const reason = `its payment gave no credits by then: ${why}; it is on file for any that come later`;
+  return { state: 'ignored', reason };
 }

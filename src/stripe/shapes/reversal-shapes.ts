@@ -7,6 +7,7 @@ import type { StripeEvent } from './event.ts';
 import { at, idOf, isId, isObject, type Json, wholeNumber } from './json.ts';
 import { type Amounts, byId, creditedLines, hasAllLines, sum } from './line-amounts.ts';
 import { readMoney } from './money.ts';
+import { isRelease } from './release.ts';
 import { ids, type Read } from './shapes.ts';
 
 /** A refund, dispute or credit note as an event tells it. */
@@ -22,6 +23,8 @@ export interface Reversal {
   readonly status: string;
   /** Whether the money has gone back; null when this does not decide it. */
   readonly live: boolean | null;
+  /** Of a refund: whether it gives back nothing that was paid; null when that is not told. */
+  readonly isRelease: boolean | null;
   /** Of a credit note: what it gives back of which lines (il_…); null when it names none. */
   readonly lineAmounts: Amounts | null;
   /** Of a credit note: the refunds (re_…) that pay it back, beside its own amount. */
@@ -34,6 +37,8 @@ const unusable = (problem: string) => ({ ok: false, problem }) as const;
 const ENDED_REFUND = ['failed', 'canceled'];
 /** Of these the end is still to be told. */
 export const PENDING_REFUND: readonly string[] = ['pending', 'requires_action'];
+/** The status of what is no refund, in no word of Stripe's. */
+export const RELEASED = 'released';
 const LIVE_REFUND = [...PENDING_REFUND, 'succeeded'];
 
 /** These end a dispute without loss. */
@@ -45,9 +50,7 @@ export const ENDED_DISPUTE: readonly string[] = [...OVER_DISPUTE, 'lost'];
  * Reads a refund object. `refund.failed` decides by itself: its snapshot may still say succeeded.
  * Refunds of old API versions may have no status; they have succeeded. Null when it gives nothing
  * back of a payment: when it returns what a customer's cash balance held (`origin:
- * customer_balance`), which had paid for nothing; or releases what was authorized and not captured,
- * which has succeeded without a balance transaction, since no money moved. Were a real one told of
- * before it has its own, reconciling would find it.
+ * customer_balance`), which had paid for nothing.
  * @see https://docs.stripe.com/payments/customer-balance/refunding
  */
 export function readRefund(object: Json, type: string): Read<Reversal | null> {
@@ -57,13 +60,21 @@ export function readRefund(object: Json, type: string): Read<Reversal | null> {
   if (![...LIVE_REFUND, ...ENDED_REFUND].includes(status)) {
     return unusable(`the refund's status ${status} is not known`);
   }
-  const isRelease = status === 'succeeded' && at(object, 'balance_transaction') === null;
-  if (isRelease || !isOfPayment(object)) return { ok: true, value: null };
-  return readReversal(object, 'refund', status, !ENDED_REFUND.includes(status));
+  if (!isOfPayment(object)) return { ok: true, value: null };
+  const isEnded = ENDED_REFUND.includes(status);
+  const read = readReversal(object, 'refund', status, !isEnded);
+  if (!read.ok || isEnded) return read;
+  const refund = { ...read.value, isRelease: isRelease(object) };
+  return { ok: true, value: refund.isRelease ? asRelease(refund) : refund };
+}
+
+/** A refund that turned out to be a release: it is none, and takes nothing. */
+export function asRelease(refund: Reversal): Reversal {
+  return { ...refund, status: RELEASED, live: false, isRelease: true };
 }
 
 /** Whether a refund names what it refunds. */
-export function isOfPayment(refund: Json): boolean {
+function isOfPayment(refund: Json): boolean {
   return at(refund, 'payment_intent') != null || at(refund, 'charge') != null;
 }
 
@@ -192,7 +203,8 @@ function readReversal(
     at(object, 'invoice'),
   );
   if (first === undefined) return unusable(`the ${kind.replace('_', ' ')} names no payment`);
-  const says = { id, kind, names: [first, ...others] as const, ...money, status, live };
+  const names = [first, ...others] as const;
+  const says = { id, kind, names, ...money, status, live, isRelease: false };
   return { ok: true, value: { ...says, lineAmounts: null, refundAmounts: null } };
 }
 

@@ -69,7 +69,7 @@ export interface Period {
 
 /** One line of a session or an invoice. */
 export interface Line {
-  /** Null when Stripe was not asked for it. */
+  /** Null when it has none, or Stripe was not asked for it. */
   readonly id: string | null;
   /** Null when it has no price, as an item that was made from an amount. */
   readonly price: string | null;
@@ -151,7 +151,7 @@ export function readSessionLine(line: Json): Line {
   const subtotal = wholeNumber(at(line, 'amount_subtotal'));
   const discount = wholeNumber(at(line, 'amount_discount')) ?? 0;
   return {
-    id: idOf(line) ?? '',
+    id: idOf(line),
     price: readPriceId(at(line, 'price')),
     quantity: wholeNumber(at(line, 'quantity')),
     cost: subtotal === null || subtotal - discount > 0 ? 'paid' : 'free',
@@ -164,7 +164,7 @@ export function readSessionLine(line: Json): Line {
 /** Reads a line of an invoice, in either generation's shape. */
 export function readInvoiceLine(line: Json): Line {
   return {
-    id: idOf(line) ?? '',
+    id: idOf(line),
     price: readPriceId(
       at(line, 'pricing', 'price_details', 'price') ?? at(line, 'price') ?? at(line, 'plan'),
     ),

@@ -85,8 +85,8 @@ test('an unpaid session of which nothing more is heard stays in sight', async ()
   expect(await deliver(completed)).toBe('parked');
   expect(fake.requests()).toBe(before);
   expect(await stored(completed)).toMatchObject({
-    reason: 'unpaid: waits for checkout.session.async_payment_succeeded or _failed',
-    waits_for: [`slow_payment:${id}`],
+    reason: 'unpaid: waits for the end of its payment',
+    waits_for: [id, completed.data.object['payment_intent']].map((name) => `slow_payment:${name}`),
   });
 });
 
@@ -115,7 +115,7 @@ test('a manual capture, which no event of the session tells, is granted once it 
   await receiver.stop();
   expect(await stored(open.completed)).toMatchObject({
     state: 'parked',
-    waits_for: [`slow_payment:${open.id}`],
+    waits_for: [open.id, open.payment].map((name) => `slow_payment:${name}`),
   });
   const { entries } = await stage.ledger.entries('ella', { limit: 10, before: null });
   expect(entries).toMatchObject([{ delta: 100, grantKey: captured.id }]);

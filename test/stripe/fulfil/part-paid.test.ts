@@ -33,9 +33,9 @@ describe('a capture of a part', () => {
     return { userId, id, events, intent: String(object['payment_intent']) };
   }
 
-  /** Of the 1,000 cents 333 are captured; what Stripe releases looks like a refund of 667. */
+  /** Of the 1,000 cents 333 are captured; up to acacia the release looks like a refund of 667. */
   function capture(intent: string, amount = 333): Events {
-    const { events } = stage.fake.capturePayment(intent, amount);
+    const { events } = stage.fake.capturePayment(intent, amount, 'acacia');
     expect(events.map(({ type }) => type)).toContain('refund.created');
     return events;
   }
@@ -113,7 +113,7 @@ test('an authorization that is given up is no refund', async () => {
     lines: [{ price: 'price_pack' }],
   });
   const intent = String(fake.paySession(id).object['payment_intent']);
-  const [released, charge] = fake.cancelPayment(intent).events;
+  const [released, charge] = fake.cancelPayment(intent, 'acacia').events;
   for (const event of [released, charge])
     expect(await deliver(event ?? { id: '' })).toBe('ignored');
   expect((await stored(released ?? { id: '' }))?.reason).toContain('no money moved');

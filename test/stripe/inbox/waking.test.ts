@@ -1,7 +1,8 @@
 /** What a parked event waits for makes it due at once: no server runs here whose worker might. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { StripeEvent } from '../../../packages/fake-stripe/src/events.ts';
 import { purchase } from '../../support/inbox.ts';
-import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
+import { type StripeStage, startStripeStage, until } from '../../support/stripe.ts';
 
 let stage: StripeStage;
 beforeEach(async () => {
@@ -10,6 +11,12 @@ beforeEach(async () => {
 afterEach(() => stage.close());
 
 type Event = Parameters<StripeStage['deliver']>[0];
+
+function eventOf(events: readonly StripeEvent[], type: string): Event {
+  const event = events.find((one) => one.type === type);
+  if (!event) throw new Error(`nothing tells of ${type}`);
+  return { ...event };
+}
 
 /** Delivers an event that has to wait, and then what ends that. */
 async function expectWoken(waiting: Event, ending: Event): Promise<void> {
@@ -31,6 +38,36 @@ test.each(['succeeded', 'failed'] as const)(
     await expectWoken(completed, fake.settleSession(id, end));
   },
 );
+
+describe('the end of a manual capture wakes the session that waits for it', () => {
+  function authorize() {
+    const { fake } = stage;
+    const lines = [{ price: 'price_pack' }];
+    const { id } = fake.createSession({ userId: 'ada', lines, capture: 'manual' });
+    const { object, events } = fake.paySession(id);
+    const completed = eventOf(events, 'checkout.session.completed');
+    return { completed, intent: String(object['payment_intent']) };
+  }
+
+  test('which grants what was captured', async () => {
+    const { completed, intent } = authorize();
+    const { events } = stage.fake.capturePayment(intent);
+    await expectWoken(completed, eventOf(events, 'charge.captured'));
+    await stage.receiver.start();
+    await until(async () => (await stage.stored(completed))?.state === 'done');
+    expect(await stage.balanceOf('ada')).toBe(100);
+  });
+
+  test('which grants nothing when it was given up, and says why', async () => {
+    const { completed, intent } = authorize();
+    const { events } = stage.fake.cancelPayment(intent);
+    await expectWoken(completed, eventOf(events, 'payment_intent.canceled'));
+    await stage.receiver.start();
+    await until(async () => (await stage.stored(completed))?.state === 'ignored');
+    expect((await stage.stored(completed))?.reason).toBe('its payment was canceled');
+    expect(await stage.balanceOf('ada')).toBe(0);
+  });
+});
 
 test.each(['price_pack', 'price_seat'])(
   'a payment wakes the refund that came before it, whether or not it gave credits: %s',

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Entry } from '../../../src/ledger/entry.ts';
 import { verifyLedger } from '../../../src/ledger/verify.ts';
-import { grantedBy, missingOf } from './payment.ts';
+import { grantedBy, leftByLine, missingOf } from './payment.ts';
 import { live, openWorld, reconcile, spend, type World, worldOf } from './told.ts';
 
 const LIVES = Number(process.env['LIVES'] ?? 200);
@@ -31,10 +31,13 @@ async function expectAsModelled(
     const granted = grantedBy(payment);
     const own = entries.filter((entry) => names.includes(String(entry.payment)));
     expect(sumOf(own), `${userId} ${names}`).toBe(granted - missingOf(payment));
-    const given = own
-      .filter(({ kind }) => kind === 'purchase' || kind === 'included')
-      .map(({ kind, delta: credits, expiresAt }) => ({ kind, credits, expiresAt }));
+    const grantEntries = own.filter(({ kind }) => kind === 'purchase' || kind === 'included');
+    const given = grantEntries.map(({ kind, delta: credits, expiresAt }) => {
+      return { kind, credits, expiresAt };
+    });
     expect(sorted(given), `${userId} ${names}`).toEqual(sorted(grants));
+    const byLine = leftByLine(payment);
+    if (byLine) expect(leftOf(grantEntries, own), `${userId} ${names}`).toEqual(byLine);
     const lots = own.filter(({ expiresAt }) => expiresAt !== null);
     expect(usedOf(lots, entries), `${userId} ${names}`).toBeLessThanOrEqual(granted);
     const known = await first.db.sql(
@@ -50,6 +53,15 @@ async function expectAsModelled(
 }
 
 const sumOf = (entries: readonly Entry[]) => entries.reduce((sum, { delta }) => sum + delta, 0);
+
+/** What claw-backs left of each grant, by the line of its invoice. */
+function leftOf(grants: readonly Entry[], own: readonly Entry[]): ReadonlyMap<string, number> {
+  const left = grants.map(({ seq, delta, invoiceLine }) => {
+    const moved = own.filter(({ reversesSeq }) => reversesSeq === seq);
+    return [invoiceLine ?? '', delta + sumOf(moved)] as const;
+  });
+  return new Map(left);
+}
 
 /** The lines of a payment have no order. */
 const sorted = (grants: readonly object[]) =>

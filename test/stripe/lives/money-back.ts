@@ -1,3 +1,4 @@
+import { totalOfLine } from '../../../packages/fake-stripe/src/objects/credit-note.ts';
 import { Refusal } from '../../../packages/fake-stripe/src/refusal.ts';
 import { type Customer, type News, newsOf, pick } from './customer.ts';
 import { type PaymentModel, shareOf } from './payment.ts';
@@ -17,7 +18,8 @@ export function createMoneyBack({ fake, payments }: Customer) {
   function refund({ which, percent, pending }: StepOf<'refund'>): News {
     const of = pickPaid(which);
     const amount = shareOf(of.charged, percent);
-    const status = pending ? 'pending' : 'succeeded';
+    // A pending one of just what was released waits until its money tells it from the release.
+    const status = pending && amount !== of.released ? 'pending' : 'succeeded';
     const { object, events } = fake.refundPayment(of.intent, { amount, status });
     refunds.push({ id: object.id, amount, of });
     of.back.set(object.id, amount);
@@ -51,15 +53,31 @@ export function createMoneyBack({ fake, payments }: Customer) {
     return newsOf({ events });
   }
 
-  function credit({ which, percent, ...step }: StepOf<'credit'>): News {
+  function credit({ which, percent, percents, ...step }: StepOf<'credit'>): News {
     const of = pick(payments, which);
     if (of.invoice === null) throw new Refusal('it has no invoice');
-    const amount = shareOf(of.paid, percent);
+    const named = fake.store.need('invoice', of.invoice).lines.flatMap((line, i) => {
+      const amount = Math.floor((line.amount * (percents[i] ?? 0)) / 100);
+      return amount > 0 && line.discount === 0 ? [{ line: line.id, amount }] : [];
+    });
+    const amount =
+      named.length > 0
+        ? named.reduce((sum, one) => sum + one.amount, 0)
+        : shareOf(of.paid, percent);
     const outOfBand = Math.floor((amount * step.outOfBand) / 100);
-    const { object, events } = fake.issueCreditNote(of.invoice, { amount, outOfBand });
-    of.back.set(object.id, outOfBand);
-    const { refund } = fake.store.need('credit_note', object.id);
-    if (refund) of.back.set(refund.id, refund.amount);
+    const { object, events } = fake.issueCreditNote(of.invoice, {
+      ...(named.length > 0 ? { lines: named } : { amount }),
+      outOfBand,
+    });
+    const { lines, refund } = fake.store.need('credit_note', object.id);
+    of.notes.push({
+      lines: new Map(lines.map((line) => [line.invoiceLine ?? '', totalOfLine(line)])),
+      ...{ refund, own: outOfBand },
+    });
+    if (refund) {
+      refunds.push({ ...refund, of });
+      of.back.set(refund.id, refund.amount);
+    }
     return newsOf({ events });
   }
 

@@ -4,6 +4,8 @@ import { PACK_NAMES, PLAN_NAMES } from './offers.ts';
 const which = fc.nat(7);
 const quantity = fc.integer({ min: 1, max: 4 });
 const percent = fc.oneof(fc.constant(100), fc.integer({ min: 1, max: 100 }));
+/** How much of what is due a credit note takes off before it is paid, when there is one. */
+const credited = fc.option(percent, { freq: 2 });
 /** Whether a discount takes all of it; most often none does. */
 const free = fc.nat(3).map((one) => one === 0);
 const pack = fc.record({ offer: fc.constantFrom(...PACK_NAMES), quantity, free });
@@ -23,18 +25,20 @@ export const step = fc.oneof(
     days: fc.nat(7),
     /** How much is captured of what was authorized. */
     percent,
+    /** Of which API version the capture is: of the rest, older ones make a refund. */
+    shape: fc.constantFrom('current', 'acacia'),
     /** Whether Stripe makes an invoice of it, as with invoice_creation. */
     invoiced: fc.boolean(),
   }),
   /** An invoice that somebody writes by hand. */
-  kind(2, 'invoice', { items: packs, how: fc.constantFrom('card', 'out_of_band') }),
+  kind(2, 'invoice', { items: packs, how: fc.constantFrom('card', 'out_of_band'), credited }),
   kind(2, 'subscribe', {
     items: fc.uniqueArray(plan, { minLength: 1, maxLength: 2, selector: ({ offer }) => offer }),
     trial: fc.boolean(),
     /** At the checkout, or by somebody of the shop, who takes one plan at its price. */
     checkout: fc.boolean(),
   }),
-  kind(3, 'renew', { which }),
+  kind(3, 'renew', { which, credited }),
   kind(1, 'cancel', { which }),
   /** The first plan of a subscription becomes another one, or another quantity of it. */
   kind(2, 'change', {
@@ -49,7 +53,11 @@ export const step = fc.oneof(
     atOnce: fc.constantFrom('won', 'lost', null),
   }),
   kind(4, 'move dispute', { which, how: fc.constantFrom('escalate', 'won', 'lost') }),
-  kind(3, 'credit', { which, percent, outOfBand: fc.integer({ min: 0, max: 100 }) }),
+  kind(4, 'credit', {
+    ...{ which, percent, outOfBand: fc.integer({ min: 0, max: 100 }) },
+    /** How much of which line; without any it is about the invoice as a whole. */
+    percents: fc.array(fc.oneof(fc.constant(0), percent), { maxLength: 3 }),
+  }),
   kind(4, 'spend', { amount: fc.integer({ min: 1, max: 900 }) }),
   kind(2, 'wait', { days: fc.integer({ min: 1, max: 20 }) }),
 );

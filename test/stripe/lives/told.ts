@@ -22,7 +22,10 @@ const script = fc.record({
   lost: fc.constantFrom(0, 10, 40, 100),
   /** What the endpoint was not enabled for. */
   deafTo: fc.subarray(
-    ['checkout.session.completed', 'invoice.paid', 'invoice_payment.paid', 'refund.created'],
+    [
+      ...['checkout.session.completed', 'invoice.paid', 'invoice_payment.paid', 'refund.created'],
+      'credit_note.created',
+    ],
     { maxLength: 2 },
   ),
   luck: fc.infiniteStream(fc.nat(99)),

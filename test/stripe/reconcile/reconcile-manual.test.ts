@@ -5,6 +5,7 @@ import {
   reconcileOn,
   stage,
   useReconcileStage,
+  writeInvoice,
 } from '../../support/reconcile.ts';
 import { publishPrices } from '../../support/stripe.ts';
 
@@ -13,19 +14,9 @@ beforeEach(() => publishPrices(stage.db, new Map([['by_hand', { credits: 10, man
 
 const runs = [{ apply: false }, { apply: true }];
 
-/** An invoice that somebody writes by hand, and that is paid. */
-function write(price: string, lines: number) {
-  const userId = fresh('user');
-  const { object } = stage.fake.issueInvoice({
-    ...{ customer: fresh('cus'), metadata: { user_id: userId }, how: 'card' },
-    lines: Array.from({ length: lines }, () => ({ price })),
-  });
-  return { userId, id: object.id };
-}
-
 describe('an invoice that somebody wrote', () => {
   test('is not told while Stripe does not say what is on it, and the run is not complete', async () => {
-    const { id } = write('consulting', 12);
+    const { id } = writeInvoice(stage, 'consulting', 12);
     forgetEvents(stage);
     const path = `/v1/invoices/${id}/lines`;
     for (const run of runs) {
@@ -33,7 +24,7 @@ describe('an invoice that somebody wrote', () => {
       const refused = `${id}: Stripe's API refuses the key: 403`;
       expect(await reconcileOn(stage, run)).toMatchObject({ found: 0, problems: [refused] });
       stage.fake.setFault({ kind: 'error', status: 500, path });
-      const away = "Stripe's API cannot be reached";
+      const away = `${id}: Stripe's API cannot be reached`;
       expect(await reconcileOn(stage, run)).toMatchObject({ found: 0, problems: [away] });
     }
     stage.fake.setFault(null);
@@ -41,7 +32,7 @@ describe('an invoice that somebody wrote', () => {
   });
 
   test('is repaired where its price says that it gives credits', async () => {
-    const { userId, id } = write('by_hand', 1);
+    const { userId, id } = writeInvoice(stage, 'by_hand', 1);
     forgetEvents(stage);
     const report = await reconcileOn(stage, { apply: true });
     expect(report.findings).toMatchObject([{ object: id, credits: 10, repaired: true }]);
@@ -78,3 +69,26 @@ describe('the receipt of a checkout that waits for its user', () => {
     }
   });
 });
+
+test.each(['current', 'acacia'] as const)(
+  'the receipt of a checkout says nothing of what its session gives, though a refund joins them (%s)',
+  async (shape) => {
+    const { fake } = stage;
+    const userId = fresh('user');
+    const lines = [{ price: 'price_pack' }];
+    const { id } = fake.createSession({ userId, lines, invoiceCreation: true });
+    const { object, events } = fake.paySession(id);
+    const { events: refunded } = fake.refundPayment(String(object['payment_intent']), {
+      amount: 40,
+    });
+    for (const type of ['refund.created', 'invoice_payment.paid', 'invoice.paid']) {
+      const event = [...refunded, ...events].find((one) => one.type === type);
+      if (event) await stage.deliver(fake.inShape(event, shape));
+    }
+    forgetEvents(stage);
+    expect((await reconcileOn(stage, { apply: true })).findings).toMatchObject([
+      { kind: 'paid-but-not-granted', object: id, user: userId, repaired: true },
+    ]);
+    expect(await stage.balanceOf(userId)).toBe(60);
+  },
+);

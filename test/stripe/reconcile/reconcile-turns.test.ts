@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { createPool } from '../../../src/db/pool.ts';
 import { createReconciler } from '../../../src/stripe/reconcile/reconcile.ts';
 import {
+  buyLongAgo,
   buyPack,
+  disputeLongAgo,
   forgetEvents,
   passBy,
   reconcileOn,
@@ -16,25 +18,6 @@ useReconcileStage();
 /** A run that repairs, and asks for at most so many one by one; as many as usual by default. */
 const apply = (inTurn?: number) =>
   reconcileOn(stage, { apply: true, ...(inTurn !== undefined && { inTurn }) });
-
-/** Someone whose pack is granted, and so old at Stripe that no list shows it. */
-async function buyLongAgo() {
-  const bought = buyPack(stage);
-  for (const event of bought.events) await stage.deliver(event);
-  return { ...bought, setPaid: changeOf(bought.session) };
-}
-
-function changeOf(session: string) {
-  const change = (changes: {
-    readonly created?: number;
-    readonly paymentStatus?: 'unpaid' | 'paid';
-  }) => {
-    const record = stage.fake.store.need('checkout.session', session);
-    stage.fake.store.save({ ...record, ...changes });
-  };
-  change({ created: 1_600_000_000 });
-  return (isPaid: boolean) => change({ paymentStatus: isPaid ? 'paid' : 'unpaid' });
-}
 
 describe('payments that granted, and that no list shows as paid', () => {
   const unpaid = (object: string) => ({ kind: 'granted-but-not-paid', object });
@@ -85,7 +68,7 @@ describe('payments that granted, and that no list shows as paid', () => {
 
   async function buyMany(count: number) {
     const bought: Awaited<ReturnType<typeof buyLongAgo>>[] = [];
-    for (let i = 0; i < count; i++) bought.push(await buyLongAgo());
+    for (let i = 0; i < count; i++) bought.push(await buyLongAgo(stage));
     return bought;
   }
 });
@@ -109,7 +92,7 @@ describe('what is asked for one by one', () => {
   });
 
   test('has its turn: a dispute that ended, behind others that did not', async () => {
-    const [before, dispute] = [await disputeLongAgo(), await disputeLongAgo()];
+    const [before, dispute] = [await disputeLongAgo(stage), await disputeLongAgo(stage)];
     stage.fake.closeDispute(dispute.id, 'won');
     forgetEvents(stage);
     expect(await apply(1)).toMatchObject({ found: 0, problems: [] });
@@ -119,7 +102,7 @@ describe('what is asked for one by one', () => {
   });
 
   test('has its turn: what Stripe does not know any more is told, and holds up no other', async () => {
-    const [gone, dispute] = [await disputeLongAgo(), await disputeLongAgo()];
+    const [gone, dispute] = [await disputeLongAgo(stage), await disputeLongAgo(stage)];
     stage.fake.store.forget(gone.id);
     stage.fake.closeDispute(dispute.id, 'won');
     forgetEvents(stage);
@@ -134,15 +117,6 @@ describe('what is asked for one by one', () => {
     expect(await stage.balanceOf(dispute.userId)).toBe(100);
     expect((await apply(1)).findings).toMatchObject([finding]);
   });
-
-  async function disputeLongAgo() {
-    const { userId, intent, events } = buyPack(stage);
-    const { object, events: opened } = stage.fake.openDispute(intent);
-    for (const event of [...events, ...opened]) await stage.deliver(event);
-    const record = stage.fake.store.need('dispute', object.id);
-    stage.fake.store.save({ ...record, created: 1_600_000_000 });
-    return { userId, id: object.id };
-  }
 
   test('does not ask for ever: an end that moved no credits is put on file', async () => {
     const { intent, events } = buyPack(stage);

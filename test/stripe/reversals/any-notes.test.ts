@@ -5,7 +5,7 @@ import { totalOfLine } from '../../../packages/fake-stripe/src/objects/credit-no
 import { Refusal } from '../../../packages/fake-stripe/src/refusal.ts';
 import { isReversal } from '../../../src/stripe/shapes/reversal-shapes.ts';
 import { until } from '../../support/stripe.ts';
-import { fresh, leftOfGrants, stage, useReversalStage } from './harness.ts';
+import { fresh, stage, useReversalStage } from './harness.ts';
 import { type ModelNote, missingByLine } from './notes-model.ts';
 
 const CREDITS = { price_pack: 1000, price_few: 7, price_setup: 0 } as const;
@@ -144,7 +144,7 @@ test('each grant misses what went back of its line, whatever the order and howev
       }
       const missing = missingByLine(facts);
       const expected = facts.lines.map(({ credits }, i) => credits - (missing[i] ?? 0));
-      expect(await leftOfGrants(userId)).toEqual(
+      expect(await stage.leftOfGrants(userId)).toEqual(
         expected.filter((_, i) => facts.lines[i]?.credits !== 0),
       );
       expect(expected.every((one, i) => one >= 0 && one <= (facts.lines[i]?.credits ?? 0))).toBe(

@@ -1,50 +1,11 @@
 import { expect, test } from 'vitest';
-import type { CreditNotePlan } from '../../../packages/fake-stripe/src/life/credit-notes.ts';
-import type { Happening } from '../../../packages/fake-stripe/src/life/life.ts';
-import type { LineOptions } from '../../../packages/fake-stripe/src/life/shortcuts.ts';
-import { isReversal } from '../../../src/stripe/shapes/reversal-shapes.ts';
 import { until } from '../../support/stripe.ts';
-import { fresh, leftOfGrants, stage, useReversalStage } from './harness.ts';
+import { fresh, stage, useReversalStage } from './harness.ts';
+import { CREDITS, createInvoice, deliverAll, LARGE, SMALL, toldOf } from './invoices.ts';
 
-useReversalStage(
-  new Map([
-    ['price_pack', 1000],
-    ['price_small', 500],
-    ['price_setup', 0],
-  ]),
-);
+useReversalStage(CREDITS);
 
-/** 1,000 credits for 10 USD. */
-const LARGE = { price: 'price_pack', unitAmount: 1000 };
-/** 500 credits for 20 USD. */
-const SMALL = { price: 'price_small', unitAmount: 2000 };
 const SETUP = { price: 'price_setup', unitAmount: 500 };
-
-/** An invoice that has been paid and granted. */
-async function createInvoice(lines: readonly LineOptions[] = [LARGE, SMALL]) {
-  const userId = fresh('user');
-  const subscription = fresh('sub');
-  const paid = stage.fake.payInvoice({ userId, customer: fresh('cus'), subscription, lines });
-  expect(await stage.deliver(paid)).toBe('done');
-  const invoice = stage.fake.store.need('invoice', String(paid.data.object.id));
-  const issueNote = (plan: CreditNotePlan) => stage.fake.issueCreditNote(invoice.id, plan);
-  return {
-    ...{ userId, invoice, paid, issueNote },
-    charge: invoice.charge ?? '',
-    left: () => leftOfGrants(userId),
-    /** A credit note of the whole line. */
-    credit: (which: number, plan: CreditNotePlan = {}) => {
-      const { id, amount } = invoice.lines[which] ?? { id: '', amount: 0 };
-      return issueNote({ lines: [{ line: id, amount }], ...plan });
-    },
-  };
-}
-
-const toldOf = ({ events }: Happening) => events.filter(isReversal);
-
-async function deliverAll(events: Happening['events']): Promise<void> {
-  for (const event of events) await stage.deliver(event);
-}
 
 test.each(['current', 'acacia'] as const)(
   'a credit note for one line takes the credits of that line, and of no other (%s)',
@@ -101,7 +62,7 @@ test('a note before its invoice is on file, and counts as soon as the invoice ha
   const told = toldOf(fake.issueCreditNote(id, plan)).toReversed();
   expect(await stage.deliver(told[0] ?? paid)).toBe('done');
   await deliverAll([...told, paid]);
-  expect(await leftOfGrants(userId)).toEqual([0, 500]);
+  expect(await stage.leftOfGrants(userId)).toEqual([0, 500]);
 });
 
 test('a refund that fails after its note gives the line’s credits again', async () => {
@@ -181,7 +142,7 @@ test('a note of an invoice whose lines do not add up is pro rata', async () => {
   const { id, lines } = fake.store.need('invoice', String(object.id));
   const line = lines[0]?.id ?? '';
   await deliverAll(toldOf(fake.issueCreditNote(id, { lines: [{ line, amount: 1000 }] })));
-  expect(await leftOfGrants(userId)).toEqual([666, 333]);
+  expect(await stage.leftOfGrants(userId)).toEqual([666, 333]);
 });
 
 test('what was granted by an earlier release is pro rata', async () => {
@@ -203,34 +164,3 @@ test('beside a line of less than nothing a note is pro rata: no other cost what 
   await deliverAll(toldOf(issueNote({ lines: [{ line, amount: 500 }] })));
   expect(await left()).toEqual([500]);
 });
-
-/** The event of a note over a whole invoice, with other parts than Stripe's refund. */
-async function createNoteOf(refunds: readonly object[]) {
-  const { issueNote, left } = await createInvoice([LARGE]);
-  const note = issueNote({ amount: 1000 }).events.find(
-    ({ type }) => type === 'credit_note.created',
-  );
-  if (!note) throw new Error('no credit note');
-  const state = await stage.deliver({
-    ...note,
-    data: { object: { ...note.data.object, refunds } },
-  });
-  return { state, left };
-}
-
-test('what was given back elsewhere, by no refund of Stripe’s, is taken by the note itself', async () => {
-  const part = { type: 'payment_record_refund', refund: null, amount_refunded: 1000 };
-  const { state, left } = await createNoteOf([part]);
-  expect([state, await left()]).toEqual(['done', [0]]);
-});
-
-test.each([[[-100]], [[2 ** 53 - 1, 2 ** 53 - 1]]])(
-  'a note whose refunds come to %j waits to be looked at and takes nothing',
-  async (amounts) => {
-    const refund = fresh('re');
-    const { state, left } = await createNoteOf(
-      amounts.map((amount) => ({ type: 'refund', refund, amount_refunded: amount })),
-    );
-    expect([state, await left()]).toEqual(['parked', [1000]]);
-  },
-);

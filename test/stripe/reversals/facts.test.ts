@@ -107,7 +107,8 @@ describe('a refund', () => {
     const refund = payment.refund(fresh('re'), PAID, 'succeeded');
     expect(await stage.deliver(refund)).toBe('ignored');
     expect((await stage.stored(refund))?.reason).toBe(
-      'its payment gave no credits: no price of it gives credits on a manual invoice',
+      'its payment gave no credits by then: no price of it gives credits on a manual invoice; ' +
+        'it is on file for any that come later',
     );
   });
 });

@@ -66,16 +66,3 @@ export async function createPaid() {
 
 export const missing = async ({ userId }: { userId: string }) =>
   1000 - (await stage.balanceOf(userId));
-
-/** What is left of each grant of a user who has bought nothing else, in the order of the grants. */
-export async function leftOfGrants(userId: string): Promise<readonly number[]> {
-  const { entries } = await stage.ledger.entries(userId, { limit: 1_000, before: null });
-  const grants = entries.filter(({ kind }) => kind === 'purchase' || kind === 'included');
-  return grants
-    .toReversed()
-    .map(({ seq }) =>
-      entries
-        .filter((entry) => entry.seq === seq || entry.reversesSeq === seq)
-        .reduce((sum, { delta }) => sum + delta, 0),
-    );
-}

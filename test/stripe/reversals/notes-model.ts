@@ -40,7 +40,9 @@ export function missingByLine({ lines, refunds, disputes, notes }: ModelFacts): 
     return Math.floor(((given.get(id) ?? 0) * gone) / all);
   }
 
-  const own = lines.map((line, i) => Math.floor((line.credits * (named[i] ?? 0)) / line.paid));
+  const own = lines.map(({ credits, paid: cost }, i) =>
+    cost === 0 ? 0 : Math.floor((credits * (named[i] ?? 0)) / cost),
+  );
   const left = lines.map(({ credits }, i) => credits - (own[i] ?? 0));
   const part = (back - sum(named)) / (paid - sum(named));
   // One credit at a time to whoever is furthest below its share, until no whole one is owed.

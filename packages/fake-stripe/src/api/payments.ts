@@ -16,9 +16,10 @@ export const paymentRoutes: Routes = {
   'POST payment_intents/:id/capture': (call) => {
     checkKnown(call.form, ['amount_to_capture']);
     const amount = atLeast(1, call.form, 'amount_to_capture');
-    return show(call, capturePayment(call.world, call.id, amount));
+    return show(call, capturePayment(call.world, call.id, amount, call.view.shape));
   },
-  'POST payment_intents/:id/cancel': (call) => show(call, cancelPayment(call.world, call.id)),
+  'POST payment_intents/:id/cancel': (call) =>
+    show(call, cancelPayment(call.world, call.id, call.view.shape)),
   'GET charges': (call) =>
     listRecords(call, 'charge', {
       filters: { payment_intent: 'paymentIntent', customer: 'customer' },

@@ -31,7 +31,8 @@ export function issueCreditNote(world: World, invoiceId: string, plan: CreditNot
     throw new Refusal(`A ${status} invoice has no credit notes.`);
   }
   const prePayment = status === 'open';
-  const left = prePayment ? amountDue(invoice) : invoiceTotal(invoice) - invoice.postPaymentCredit;
+  const credited = invoice.prePaymentCredit + invoice.postPaymentCredit;
+  const left = prePayment ? amountDue(invoice) : invoiceTotal(invoice) - credited;
   const { outOfBand = 0, toBalance = 0 } = plan;
   const lines = creditLines(world, invoice, plan.lines ?? [custom(plan.amount ?? left)]);
   const amount = sum(lines.map(totalOfLine));

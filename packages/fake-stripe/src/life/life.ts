@@ -68,9 +68,10 @@ export function createLife(world: World, viewIn: (shape: Shape) => View) {
       happen(() => sessions.settleSession(world, session, result)),
     expireSession: (id: string) => happen(() => sessions.expireSession(world, id)),
     /** Of a session or invoice with manual capture. */
-    capturePayment: (intent: string, amount?: number) =>
-      happen(() => payments.capturePayment(world, intent, amount)),
-    cancelPayment: (intent: string) => happen(() => payments.cancelPayment(world, intent)),
+    capturePayment: (intent: string, amount?: number, shape?: Shape) =>
+      happen(() => payments.capturePayment(world, intent, amount, shape)),
+    cancelPayment: (intent: string, shape?: Shape) =>
+      happen(() => payments.cancelPayment(world, intent, shape)),
 
     subscribe: (options: shortcuts.SubscribeOptions) =>
       happen(() => shortcuts.subscribe(world, options).subscription),

@@ -1,10 +1,10 @@
-import type { BalanceTransactionRecord } from '../objects/balance-transaction.ts';
 import type { ChargeRecord } from '../objects/charge.ts';
-import type { Metadata } from '../objects/object.ts';
+import type { Metadata, Shape } from '../objects/object.ts';
 import type { PaymentIntentRecord } from '../objects/payment-intent.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
-import { fileRefund } from './file-refund.ts';
+import { moveMoney } from './balance.ts';
+import { fileRelease } from './file-refund.ts';
 
 /** How a card's payment fails: at its bank, or because its owner would have to be there. */
 export type Decline = 'declined' | 'authentication_required';
@@ -74,6 +74,7 @@ function addCharge(
       amount,
       amountCaptured: 0,
       amountRefunded: 0,
+      amountReleased: 0,
       currency,
       customer,
       description,
@@ -87,7 +88,7 @@ function addCharge(
       balanceTransaction: null,
       ...changes,
       captured,
-      ...(captured && moneyComes(world, { id, currency }, amount)),
+      ...(captured && moneyComes(world, { id, currency, amount })),
     },
     type,
   );
@@ -96,18 +97,10 @@ function addCharge(
 /** What a charge says once its money is in the balance. */
 function moneyComes(
   world: World,
-  { id: source, currency }: Pick<ChargeRecord, 'id' | 'currency'>,
-  amount: number,
+  { id: source, currency, amount }: Pick<ChargeRecord, 'id' | 'currency' | 'amount'>,
 ) {
-  const { id } = world.create<BalanceTransactionRecord>({
-    object: 'balance_transaction',
-    id: world.newId('txn'),
-    created: world.now(),
-    amount,
-    currency,
-    source,
-  });
-  return { captured: true, amountCaptured: amount, balanceTransaction: id };
+  const moved = moveMoney(world, { amount, currency, source, category: 'charge' });
+  return { captured: true, amountCaptured: amount, ...moved };
 }
 
 function succeed(world: World, intent: PaymentIntentRecord, charge: ChargeRecord) {
@@ -156,7 +149,7 @@ export function settlePayment(world: World, intentId: string, result: 'succeeded
   if (intent.status !== 'processing') throw new Refusal(`${intentId} is ${intent.status}.`);
   const charge = chargeOf(world, intentId);
   if (result === 'succeeded') {
-    const changes = { status: 'succeeded', ...moneyComes(world, charge, charge.amount) } as const;
+    const changes = { status: 'succeeded', ...moneyComes(world, charge) } as const;
     return succeed(world, intent, world.change(charge, changes, 'charge.succeeded'));
   }
   const failure = 'insufficient_funds';
@@ -166,10 +159,17 @@ export function settlePayment(world: World, intentId: string, result: 'succeeded
 }
 
 /**
- * Takes the money that was only authorized. The rest is released, as a refund that moves no money.
- * @see https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
+ * Takes the money that was only authorized, or a part of it. The rest is released: up to API version
+ * 2025-02-24.acacia all of it came into the balance, and a refund takes the rest out again.
+ * @param shape of the API version in which it is captured
+ * @see https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow
  */
-export function capturePayment(world: World, intentId: string, amount?: number) {
+export function capturePayment(
+  world: World,
+  intentId: string,
+  amount?: number,
+  shape: Shape = 'current',
+) {
   const intent = world.store.need('payment_intent', intentId);
   if (intent.status !== 'requires_capture') throw unexpected(intent);
   const taken = amount ?? intent.amountCapturable;
@@ -180,8 +180,12 @@ export function capturePayment(world: World, intentId: string, amount?: number) 
     });
   }
   const authorized = chargeOf(world, intentId);
-  release(world, authorized, intent.amountCapturable - taken);
-  const changes = moneyComes(world, authorized, taken);
+  const comes = shape === 'acacia' ? authorized.amount : taken;
+  const changes = {
+    ...moneyComes(world, { ...authorized, amount: comes }),
+    amountCaptured: taken,
+  };
+  if (comes > taken) fileRelease(world, { ...authorized, ...changes }, comes - taken);
   const charge = world.change(authorized, changes, 'charge.captured');
   const paid = succeed(world, intent, charge);
   markSessionPaid(world, intentId);
@@ -195,19 +199,18 @@ function markSessionPaid(world: World, intentId: string): void {
   }
 }
 
-/** Gives up a payment that was not captured; its authorization is released. */
-export function cancelPayment(world: World, intentId: string) {
+/**
+ * Gives up a payment that was not captured; its authorization is released, like the rest of one that
+ * is captured in part.
+ */
+export function cancelPayment(world: World, intentId: string, shape: Shape = 'current') {
   const intent = world.store.need('payment_intent', intentId);
   if (intent.status === 'succeeded' || intent.status === 'canceled') throw unexpected(intent);
-  if (intent.status === 'requires_capture') {
-    release(world, chargeOf(world, intentId), intent.amountCapturable);
+  if (intent.status === 'requires_capture' && shape === 'acacia') {
+    fileRelease(world, chargeOf(world, intentId), intent.amountCapturable);
   }
   const changes = { status: 'canceled', canceledAt: world.now(), amountCapturable: 0 } as const;
   return world.change(intent, changes, 'payment_intent.canceled');
-}
-
-function release(world: World, charge: ChargeRecord, amount: number): void {
-  if (amount > 0) fileRefund(world, charge, { amount, released: true });
 }
 
 function unexpected({ status }: PaymentIntentRecord): Refusal {

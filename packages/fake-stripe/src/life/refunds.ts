@@ -1,8 +1,9 @@
-import type { ChargeRecord } from '../objects/charge.ts';
+import { type ChargeRecord, leftOf } from '../objects/charge.ts';
 import type { Metadata } from '../objects/object.ts';
 import type { RefundRecord } from '../objects/refund.ts';
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
+import { moveMoney } from './balance.ts';
 import { fileRefund } from './file-refund.ts';
 import { chargeOf } from './payments.ts';
 
@@ -20,7 +21,7 @@ export function refundPayment(world: World, target: string, plan: RefundPlan = {
   const charge = target.startsWith('pi_')
     ? chargeOf(world, target)
     : world.store.need('charge', target);
-  const left = charge.amount - charge.amountRefunded;
+  const left = leftOf(charge);
   const { amount = left } = plan;
   refuseRefund(world, charge, amount, left);
   return fileRefund(world, charge, {
@@ -72,12 +73,18 @@ export function settleRefund(
     throw new Refusal(`Refund ${id} is ${refund.status}; it cannot turn ${status}.`);
   }
   const failed = status === 'failed';
+  const { amount, currency } = refund;
   const types = ['refund.updated', 'charge.refund.updated', ...(failed ? ['refund.failed'] : [])];
-  const changes = { status, ...(failed && { failureReason: 'expired_or_canceled_card' }) };
+  const changes = {
+    status,
+    ...(failed && { failureReason: 'expired_or_canceled_card' }),
+    ...(status === 'succeeded' &&
+      moveMoney(world, { amount: -amount, currency, source: id, category: 'refund' })),
+  };
   const settled = world.change(refund, changes, ...types);
   if (status === 'succeeded') return settled;
   const charge = world.store.need('charge', refund.charge);
-  const amountRefunded = charge.amountRefunded - refund.amount;
+  const amountRefunded = charge.amountRefunded - amount;
   world.change(charge, { amountRefunded }, 'charge.updated');
   return settled;
 }

@@ -1,19 +1,21 @@
 import type { StripeObject } from './object.ts';
 
-/** Money that came into the account's balance. */
+/** Money that came into the account's balance, or left it. */
 export interface BalanceTransactionRecord {
   readonly object: 'balance_transaction';
   readonly id: string;
-  /** When it came: at the capture, or at the success of a slow payment. */
+  /** When it came or left; of a charge at the capture, or at the success of a slow payment. */
   readonly created: number;
+  /** Less than nothing when it left. */
   readonly amount: number;
   readonly currency: string;
-  /** The charge that brought it. */
+  /** The charge or the refund that moved it. */
   readonly source: string;
+  readonly category: 'charge' | 'refund' | 'partial_capture_reversal';
 }
 
 export function renderBalanceTransaction(record: BalanceTransactionRecord): StripeObject {
-  const { id, object, created, amount, currency, source } = record;
+  const { id, object, created, amount, currency, source, category } = record;
   return {
     id,
     object,
@@ -27,9 +29,9 @@ export function renderBalanceTransaction(record: BalanceTransactionRecord): Stri
     fee: 0,
     fee_details: [],
     net: amount,
-    reporting_category: 'charge',
+    reporting_category: category,
     source,
     status: 'pending',
-    type: 'charge',
+    type: category === 'charge' ? 'charge' : 'refund',
   };
 }

@@ -6,8 +6,10 @@ export interface ChargeRecord {
   readonly created: number;
   readonly amount: number;
   readonly amountCaptured: number;
-  /** Of all refunds that have neither failed nor been canceled; what was released is among them. */
+  /** Of all refunds that have neither failed nor been canceled. */
   readonly amountRefunded: number;
+  /** What of that was only authorized, and released: none from 2025-03-31.basil on. */
+  readonly amountReleased: number;
   readonly currency: string;
   readonly customer: string | null;
   readonly description: string | null;
@@ -23,6 +25,11 @@ export interface ChargeRecord {
   /** The invoice that it pays; told only up to 2025-02-24.acacia. */
   readonly invoice: string | null;
   readonly failure: string | null;
+}
+
+/** What can still be refunded. */
+export function leftOf({ amountCaptured, amountReleased, amountRefunded }: ChargeRecord): number {
+  return amountCaptured + amountReleased - amountRefunded;
 }
 
 export function renderCharge(charge: ChargeRecord, view: View): StripeObject {
@@ -83,7 +90,7 @@ export function renderCharge(charge: ChargeRecord, view: View): StripeObject {
     receipt_email: null,
     receipt_number: null,
     receipt_url: null,
-    refunded: charge.amountRefunded >= charge.amount,
+    refunded: charge.amountRefunded > 0 && leftOf(charge) === 0,
     review: null,
     shipping: null,
     source: null,

@@ -12,8 +12,8 @@ export interface RefundRecord {
   readonly reason: string | null;
   readonly status: 'pending' | 'succeeded' | 'failed' | 'canceled';
   readonly failureReason: string | null;
-  /** Whether it only gives up what was authorized: then no money moves. */
-  readonly released: boolean;
+  /** What took its money out of the balance; null as long as it is pending. */
+  readonly balanceTransaction: string | null;
   readonly metadata: Metadata;
 }
 
@@ -23,7 +23,7 @@ export function renderRefund(refund: RefundRecord, view: View): StripeObject {
     id,
     object,
     amount,
-    balance_transaction: refund.released ? null : transactionOf(id),
+    balance_transaction: refund.balanceTransaction,
     charge,
     created,
     currency,
@@ -33,7 +33,7 @@ export function renderRefund(refund: RefundRecord, view: View): StripeObject {
       type: 'card',
     },
     ...(status === 'failed' && {
-      failure_balance_transaction: `${transactionOf(id)}_failed`,
+      failure_balance_transaction: id.replace(/^[a-z]+_/, 'txn_failed_'),
       failure_reason: failureReason,
     }),
     metadata: refund.metadata,
@@ -46,6 +46,3 @@ export function renderRefund(refund: RefundRecord, view: View): StripeObject {
     transfer_reversal: null,
   };
 }
-
-/** Its balance transaction: its own id under another prefix. */
-const transactionOf = (id: string) => id.replace(/^[a-z]+_/, 'txn_');

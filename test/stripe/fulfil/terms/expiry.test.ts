@@ -126,6 +126,23 @@ describe('the expiry', () => {
     },
   );
 
+  test('of a payment whose money Stripe dates before it was open counts from when it was found', async () => {
+    const { fake, deliver, stored } = stage;
+    const { userId, id, completed, moneyComes } = payLater('slow');
+    moneyComes();
+    const { paymentIntent } = fake.store.need('checkout.session', id);
+    const { latestCharge } = fake.store.need('payment_intent', String(paymentIntent));
+    const { balanceTransaction } = fake.store.need('charge', String(latestCharge));
+    const booked = fake.store.need('balance_transaction', String(balanceTransaction));
+    fake.store.save({ ...booked, created: secondsAgo(5) });
+    const open = { ...completed, created: secondsAgo(3) };
+    const earliest = after30Days(secondsAgo(0));
+    expect(await deliver(open)).toBe('parked');
+    await until(async () => (await stored(open))?.state === 'done');
+    const [entry] = await entriesOf(userId);
+    expect([earliest, after30Days(secondsAgo(0))]).toContain(entry?.expiresAt);
+  });
+
   test('of what reconciling finds is by Stripe’s time, too', async () => {
     const another = await stage.restart({ catalogue: PRICES });
     const { fake } = another;

@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verifyLedger } from '../../../src/ledger/verify.ts';
+import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
+
+// A payment intent may be attached to several invoices; which of them a refund of it is for, nothing
+// tells.
+
+let stage: StripeStage;
+beforeAll(async () => {
+  stage = await startStripeStage();
+});
+afterAll(async () => {
+  expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
+  await stage.close();
+});
+
+/** The keys under which the payments of these names may be granted. */
+const keysOf = (...names: unknown[]) =>
+  stage.db.sql(
+    'SELECT DISTINCT payment FROM stripe_payment_aliases WHERE alias = ANY($1::text[])',
+    [names],
+  );
+
+/** Two renewals that one payment intent paid, and what tells of each. */
+function payTwo(userId: string) {
+  const { fake } = stage;
+  const customer = `cus_${userId}`;
+  const invoice = (id: string, more: { readonly paymentIntent?: string }) => {
+    const mark = fake.events().length;
+    const lines = [{ price: 'price_plan', unitAmount: 1000 }];
+    fake.payInvoice({ userId, customer, subscription: `sub_${id}`, lines, ...more });
+    const told = fake.events().slice(mark);
+    const find = (type: string) => {
+      const event = told.find((one) => one.type === type);
+      if (!event) throw new Error(`there is no ${type}`);
+      return event;
+    };
+    return { paid: find('invoice.paid'), named: find('invoice_payment.paid') };
+  };
+  const first = invoice(`${userId}_1`, {});
+  const { payment } = first.named.data.object as unknown as {
+    payment: { payment_intent: string };
+  };
+  const paymentIntent = payment.payment_intent;
+  return { first, second: invoice(`${userId}_2`, { paymentIntent }), paymentIntent };
+}
+
+const tales = fc.record({
+  order: fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }),
+  shapes: fc.infiniteStream(fc.constantFrom('current' as const, 'acacia' as const)),
+});
+
+test('each gives its credits, and what goes back is taken once, however it is told', async () => {
+  let told = 0;
+  await fc.assert(
+    fc.asyncProperty(tales, async ({ order, shapes }) => {
+      told += 1;
+      const userId = `ivo-${told}`;
+      const { first, second, paymentIntent } = payTwo(userId);
+      const events = [first.paid, first.named, second.paid, second.named];
+      for (const { id } of order.flatMap((i) => events[i] ?? [])) {
+        await stage.deliver(stage.fake.inShape({ id }, shapes.next().value));
+      }
+      expect(await stage.leftOfGrants(userId)).toEqual([1000, 1000]);
+      const refunded = stage.fake.refundPayment(paymentIntent, { amount: 500 });
+      for (const event of refunded.events) await stage.deliver(event);
+      const left = await stage.leftOfGrants(userId);
+      expect(left.toSorted((a, b) => a - b)).toEqual([500, 1000]);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('it belongs to the first; that it paid another waits to be looked at', async () => {
+  const { first, second, paymentIntent } = payTwo('ivy');
+  const [one, other] = [first.paid.data.object.id, second.paid.data.object.id];
+  for (const { named, paid } of [first, second]) {
+    await stage.deliver(named);
+    await stage.deliver(paid);
+  }
+  expect(await stage.stored(first.named)).toMatchObject({ state: 'done' });
+  expect(await stage.stored(second.named)).toMatchObject({
+    ...{ state: 'parked' },
+    reason: `${paymentIntent} paid ${one}, too: what goes back of it is taken from that alone`,
+  });
+  expect(await keysOf(one, paymentIntent)).toEqual([{ payment: one }]);
+  expect(await keysOf(other)).toEqual([{ payment: other }]);
+});
+
+test('what an earlier release joined is parted and granted when it is attempted again', async () => {
+  const { first, second } = payTwo('ines');
+  const [one, other] = [first.paid.data.object.id, second.paid.data.object.id];
+  for (const event of [first.paid, first.named]) await stage.deliver(event);
+  await stage.db.sql('INSERT INTO stripe_payment_aliases (alias, payment) VALUES ($1, $2)', [
+    ...[other, one],
+  ]);
+  expect(await stage.deliver(second.paid)).toBe('done');
+  expect(await stage.leftOfGrants('ines')).toEqual([1000, 1000]);
+  expect(await keysOf(other)).toEqual([{ payment: other }]);
+});
+
+test('its refund waits to be looked at while nothing told of whose it is', async () => {
+  const { first, second, paymentIntent } = payTwo('ilse');
+  for (const { paid } of [first, second]) await stage.deliver(paid);
+  const [refunded] = stage.fake.refundPayment(paymentIntent, { amount: 500 }).events;
+  if (!refunded) throw new Error('nothing told of the refund');
+  expect(await stage.deliver({ ...refunded })).toBe('parked');
+  expect((await stage.stored(refunded))?.reason).toBe(
+    `it paid several invoices: ${second.paid.data.object.id} and ${first.paid.data.object.id}`,
+  );
+  expect(await stage.leftOfGrants('ilse')).toEqual([1000, 1000]);
+});
+
+test('it has paid the one whose invoice payment is not canceled', async () => {
+  const { first, second, paymentIntent } = payTwo('ilja');
+  const { store } = stage.fake;
+  const canceled = store.need('invoice_payment', second.named.data.object.id);
+  store.save({ ...canceled, status: 'canceled' });
+  for (const { paid } of [first, second]) await stage.deliver(paid);
+  const { events } = stage.fake.refundPayment(paymentIntent, { amount: 500 });
+  for (const event of events) await stage.deliver(event);
+  expect(await stage.leftOfGrants('ilja')).toEqual([500, 1000]);
+});

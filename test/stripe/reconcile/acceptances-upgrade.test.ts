@@ -1,0 +1,75 @@
+import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startFakeStripe } from '../../../packages/fake-stripe/src/fake-stripe.ts';
+import { migrate } from '../../../src/db/migrate.ts';
+import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts';
+import { runPurser } from '../../support/process.ts';
+import { buyPack } from '../../support/reconcile.ts';
+
+const MIGRATIONS = 'migrations';
+
+/** The tables of the release before there were codes. */
+async function migrateToBefore(database: TestDatabase): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'purser-migrations-'));
+  const names = (await readdir(MIGRATIONS)).sort();
+  const before = names.slice(
+    0,
+    names.findIndex((name) => name.endsWith('_acceptances.sql')),
+  );
+  await Promise.all(before.map((name) => copyFile(join(MIGRATIONS, name), join(folder, name))));
+  await migrate(database.pool, { folder });
+  await rm(folder, { recursive: true });
+}
+
+test('what a release without codes has accepted stays accepted, or is told', async () => {
+  const [database, fake] = await Promise.all([createEmptyDatabase(), startFakeStripe()]);
+  await migrateToBefore(database);
+  const accept = async (bought: ReturnType<typeof buyPack>, acceptedWhy: string) => {
+    const event = bought.events.find(({ type }) => type === 'checkout.session.completed');
+    await database.sql(
+      `INSERT INTO stripe_findings (object, kind, amount, currency, dated_at, why, accepted_at, note,
+                                    accepted_amount, accepted_why)
+       VALUES ($1, 'paid-but-not-granted', 100, 'usd', now(), 'unknown price price_later', now(),
+               'accepted by alice: a gift', 100, $2)`,
+      [bought.session, acceptedWhy],
+    );
+    await database.sql(
+      `INSERT INTO stripe_events (id, type, livemode, created, object_id, payload, state, reason,
+                                  attempts, next_attempt_at)
+       VALUES ($1, 'checkout.session.completed', false, now(), $2, $3, 'parked',
+               'unknown price price_later', 1, now() + interval '1 hour')`,
+      [event?.id, bought.session, JSON.stringify(event)],
+    );
+  };
+  const [kept, changed] = [1, 2].map(() => buyPack({ fake }, { price: 'price_later' }));
+  if (!kept || !changed) throw new Error('nothing was bought');
+  await accept(kept, 'unknown price price_later');
+  await accept(changed, 'unknown user');
+
+  await migrate(database.pool, { folder: MIGRATIONS });
+
+  const states = await database.sql('SELECT object_id AS object, state, reason FROM stripe_events');
+  expect(states).toHaveLength(2);
+  expect(states).toContainEqual({
+    ...{ object: kept.session, state: 'ignored', reason: 'accepted by alice: a gift' },
+  });
+  expect(states).toContainEqual(
+    expect.objectContaining({ object: changed.session, state: 'parked' }),
+  );
+  const env = {
+    ...{ NODE_ENV: 'test', DATABASE_URL: database.url },
+    ...{ STRIPE_SECRET_KEY: 'sk_test_1', STRIPE_API_BASE: fake.url },
+  };
+  for (const args of [['--apply'], ['--apply'], []]) {
+    const { stdout } = await runPurser(['reconcile', ...args], { env });
+    expect(stdout).not.toContain(kept.session);
+    expect(stdout).toContain(changed.session);
+  }
+  const codes = await database.sql('SELECT accepted_code AS code, changed FROM stripe_findings');
+  expect(codes).toContainEqual({ code: 'unknown_price', changed: false });
+  expect(codes).toContainEqual({ code: '', changed: true });
+  await fake.stop();
+  await database.drop();
+});

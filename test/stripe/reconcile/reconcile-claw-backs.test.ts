@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import {
+  buyPack,
+  forgetEvents,
+  fresh,
+  reconcileOn,
+  stage,
+  useReconcileStage,
+} from '../../support/reconcile.ts';
+
+// A server that dies after it has filed a fact has not settled its payment.
+
+useReconcileStage();
+
+test.each([
+  ['today', '0 days'],
+  ['long before its payment', '60 days'],
+])('credits that are not clawed back as what is on file says: since %s', async (_, age) => {
+  const { userId, session, intent, events } = buyPack(stage);
+  for (const event of events) await stage.deliver(event);
+  await stage.db.sql(
+    `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, status, live,
+                                   decided_at, recorded_at)
+     VALUES ($1, 'refund', $2, 30, 'usd', 'succeeded', true, now() - $3::interval,
+             now() - $3::interval)`,
+    [fresh('re'), intent, age],
+  );
+  expect((await reconcileOn(stage)).findings).toMatchObject([
+    { kind: 'clawed-back-differs', object: session, user: userId, credits: -30 },
+  ]);
+  expect(await reconcileOn(stage, { apply: true })).toMatchObject({ repaired: 1, left: 0 });
+  expect(await stage.balanceOf(userId)).toBe(70);
+});
+
+test('as many credits as should be clawed back, but of the wrong line', async () => {
+  const { fake, deliver, leftOfGrants } = stage;
+  const userId = fresh('user');
+  const pack = { price: 'price_pack' };
+  const paid = fake.payInvoice({
+    ...{ userId, customer: fresh('cus'), subscription: fresh('sub') },
+    lines: [pack, pack],
+  });
+  const { id: invoice, lines } = fake.store.need('invoice', String(paid.data.object.id));
+  const line = String(lines[0]?.id);
+  const note = fake.issueCreditNote(invoice, { lines: [{ line, amount: 100 }] });
+  const refunded = note.events.filter(({ type }) => type.startsWith('refund'));
+  for (const event of [paid, ...refunded]) await deliver(event);
+  expect(await leftOfGrants(userId)).toEqual([50, 50]);
+  const [refund] = refunded;
+  await stage.db.sql(
+    `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, status, live,
+                                   decided_at, line_amounts, refund_amounts)
+     VALUES ($1, 'credit_note', $2, 0, 'usd', 'issued', true, now(), $3, $4)`,
+    [note.object.id, invoice, { [line]: 100 }, { [String(refund?.data.object.id)]: 100 }],
+  );
+  forgetEvents(stage);
+  expect((await reconcileOn(stage)).findings).toMatchObject([
+    {
+      ...{ kind: 'clawed-back-differs', object: invoice, user: userId, credits: 0 },
+      why: 'the 100 credits that are clawed back should come from other lines of it',
+    },
+  ]);
+  expect(await reconcileOn(stage, { apply: true })).toMatchObject({ repaired: 1, left: 0 });
+  expect(await leftOfGrants(userId)).toEqual([0, 100]);
+});
