@@ -81,6 +81,10 @@ process.once('message', async (settings: ServerSettings) => {
     shop: async () => {},
     webhooks: async () => {},
     guard: createBenchGuard(settings.secret, pool),
+    streams: {
+      open: () => Promise.reject(new Error('bench/streams.ts measures them')),
+      close() {},
+    },
     rateLimits: { user: 0, key: 0 },
     signUp: { credits: 0, expireDays: 0 },
     userWrites: 'all',

@@ -63,15 +63,7 @@ export const refuseWrites: preParsingHookHandler = () => {
 /** Lets only service keys with a scope pass; the account is the `user_id` of the path, if any. */
 export function requireScope(scope: Scope): preParsingHookHandler {
   return (request, _reply, _payload, done) => {
-    const { scopes, prefix, actor } = keyOf(request);
-    if (!scopes.has(scope) && !scopes.has('admin')) {
-      throw forbidden({
-        message: `This service key lacks the scope ${scope}.`,
-        reason: `${prefix} lacks ${scope}`,
-        fields: { required_scope: scope },
-        headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
-      });
-    }
+    const { actor } = checkScope(request, scope);
     // Not validated yet; the schema of the path is, before any handler reads it.
     const { user_id: userId } = request.params as { readonly user_id?: string };
     if (userId !== undefined) request.account = { userId, actor };
@@ -79,7 +71,20 @@ export function requireScope(scope: Scope): preParsingHookHandler {
   };
 }
 
-function keyOf({ identity }: FastifyRequest): KeyIdentity {
+/** The service key that calls. Throws `forbidden` when it lacks the scope, or when a user calls. */
+export function checkScope(request: Pick<FastifyRequest, 'identity'>, scope: Scope): KeyIdentity {
+  const key = keyOf(request);
+  const { scopes, prefix } = key;
+  if (scopes.has(scope) || scopes.has('admin')) return key;
+  throw forbidden({
+    message: `This service key lacks the scope ${scope}.`,
+    reason: `${prefix} lacks ${scope}`,
+    fields: { required_scope: scope },
+    headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
+  });
+}
+
+function keyOf({ identity }: Pick<FastifyRequest, 'identity'>): KeyIdentity {
   if (identity.kind === 'key') return identity;
   throw forbidden({
     message: 'This address is for service keys; a session token only ever means its own user.',

@@ -18,6 +18,8 @@ import { createPool } from './db/pool.ts';
 import { isUnavailable, toPurserError } from './db/sqlstate.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { createSweep, type Sweep } from './ledger/sweep.ts';
+import { createFeed } from './live/feed.ts';
+import { createStreams, type StreamTimes } from './live/streams.ts';
 import { withPlainErrors } from './log.ts';
 import { checkStripeAccount } from './stripe/api/account.ts';
 import { createStripeClient } from './stripe/api/client.ts';
@@ -60,20 +62,33 @@ export interface Parts {
   readonly alerts: AlertWorker;
 }
 
+/** For tests: how often a live balance looks at what, in milliseconds. */
+export interface LiveTimes {
+  /** See `FeedOptions`. */
+  readonly everyMs?: number;
+  readonly times?: Partial<StreamTimes>;
+}
+
 /** Puts the parts together; each gets only the values it needs. */
-export async function assemble(config: Config, output: FastifyBaseLogger): Promise<Parts> {
+export async function assemble(
+  config: Config,
+  output: FastifyBaseLogger,
+  live: LiveTimes = {},
+): Promise<Parts> {
   const log = withPlainErrors(output, isUnavailable);
   const { databaseUrl: url, auth, stripe } = config;
   const onError = ({ message: reason }: Error) =>
     log.warn({ reason }, 'an idle database connection broke');
   const pool = createPool({ url, size: 10, onError });
-  const ledger = createLedger({
+  const posting = createLedger({
     url,
     pool,
     lanes: config.ledgerLanes,
     limits: config.ledgerLimits,
     alertRules: config.alertRules,
   });
+  const feed = createFeed({ ledger: posting, log, ...live });
+  const ledger = feed.watching(posting);
   const sweep = createSweep({ pool, post: ledger.post, log });
   const targets = { allowsPrivate: config.allowsPrivateTargets };
   const alerts = createAlertWorker({ pool, targets, log });
@@ -119,6 +134,7 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
   });
   const listPacks = createPacks({ catalogue, prices, log });
   const records = { keyring: createKeyring(pool), cutoffs: createSessionCutoffs(pool) };
+  const guard = createGuard(auth ? createAuthenticator(auth, records) : createTestAuthenticator());
   const app = await buildApp({
     ledger: topUp.watching(ledger),
     operations: config.operations,
@@ -127,7 +143,8 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
       await app.register(topUp.routes);
     },
     webhooks: webhookRoutes(pool, targets),
-    guard: createGuard(auth ? createAuthenticator(auth, records) : createTestAuthenticator()),
+    guard,
+    streams: createStreams({ feed, guard, limit: config.streamLimit, ...live }),
     rateLimits: config.rateLimits,
     userWrites: config.userWrites,
     signUp: config.signUp,

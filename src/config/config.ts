@@ -58,6 +58,8 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Requests a minute of one user and of one service key; 0 for no limit. */
   readonly rateLimits: { readonly user: number; readonly key: number };
+  /** The most streams of balances that this process has open at once. */
+  readonly streamLimit: number;
   /** What a session token may do beside reading. */
   readonly userWrites: (typeof USER_WRITES)[number];
   /** What a user gets at the first request: whole credits, 0 for none; 0 days: for ever. */
@@ -131,6 +133,7 @@ export function readConfig(env: Env): Config {
       user: variables.integer('RATE_LIMIT_PER_MINUTE', { ...RATES, otherwise: 600 }),
       key: variables.integer('KEY_RATE_LIMIT_PER_MINUTE', { ...RATES, otherwise: 60_000 }),
     },
+    streamLimit: variables.integer('STREAM_LIMIT', { min: 1, max: 100_000, otherwise: 5_000 }),
     userWrites: variables.oneOf('USER_TOKEN_WRITES', USER_WRITES, 'all'),
     signUp: {
       credits: variables.integer('SIGNUP_CREDITS', { min: 0, max: 1e12, otherwise: 0 }),

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, onRequestAsyncHookHandler } f
 import { PurserError } from '../errors.ts';
 import { type Identity, refuseWrites, requireUser } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { Streams } from '../live/streams.ts';
 import type { PriceList } from '../price-list.ts';
 import { type Door, keyDoor, type UserWrites, userDoor } from './door.ts';
 import { captureHoldRoute } from './routes/capture-hold.ts';
@@ -21,6 +22,7 @@ import { openHoldRoute } from './routes/open-hold.ts';
 import { releaseHoldRoute } from './routes/release-hold.ts';
 import { reverseRoute } from './routes/reverse.ts';
 import { type RevokeSessions, revokeSessionsRoute } from './routes/revoke-sessions.ts';
+import { streamCreditsRoute } from './routes/stream-credits.ts';
 import { useCreditsRoute } from './routes/use-credits.ts';
 import { createSignUpGrant, type SignUp } from './sign-up-grant.ts';
 
@@ -34,6 +36,7 @@ export interface ApiOptions {
   readonly webhooks: FastifyPluginAsync;
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
+  readonly streams: Streams;
   readonly revokeSessions: RevokeSessions;
   readonly userWrites: UserWrites;
   readonly signUp: SignUp;
@@ -49,13 +52,14 @@ export const api =
     app.decorateRequest('identity').decorateRequest('account');
     app.addHook('onRequest', options.guard);
     await limitRate(app, options.rateLimits);
+    app.addHook('preClose', async () => options.streams.close());
     await app.register(forUsers(options));
     await app.register(forKeys(options));
   };
 
 /** What a signed-in user may do, always with the own account. */
 const forUsers =
-  ({ ledger, operations, shop, userWrites, signUp }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, operations, streams, shop, userWrites, signUp }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     app.addHook('preParsing', requireUser);
     if (signUp.credits > 0) {
@@ -65,6 +69,7 @@ const forUsers =
     }
     await app.register(helloRoute);
     await app.register(credits(ledger, userDoor(userWrites), operations));
+    await app.register(streamCreditsRoute(streams, userDoor(userWrites)));
     await app.register(async (buying) => {
       if (userWrites === 'none') buying.addHook('preParsing', refuseWrites);
       await buying.register(shop);
@@ -73,9 +78,10 @@ const forUsers =
 
 /** What a service key may do, with the account of any user. */
 const forKeys =
-  ({ ledger, operations, webhooks, revokeSessions }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, operations, streams, webhooks, revokeSessions }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     await app.register(credits(ledger, keyDoor, operations));
+    await app.register(streamCreditsRoute(streams, keyDoor));
     await app.register(grantRoute(ledger));
     await app.register(openHoldRoute(ledger, operations));
     await app.register(listHoldsRoute(ledger));

@@ -7,7 +7,13 @@ import type { Command, Outcome } from './command.ts';
 import type { Entry } from './entry.ts';
 import { createLane, type LaneCounts } from './lane.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import { type Balance, createBalanceReader, type HoldHistory, readHold } from './read.ts';
+import {
+  type Balance,
+  createBalanceReader,
+  type HoldHistory,
+  readBalancesAfter,
+  readHold,
+} from './read.ts';
 import {
   type EntryFilter,
   type EntryPage,
@@ -25,6 +31,10 @@ export interface Ledger {
    */
   readonly post: (command: Command) => Promise<Outcome>;
   readonly balance: (userId: string) => Promise<Balance>;
+  /** The balances of those users who have newer entries than the `seq` that is known; one query. */
+  readonly balancesAfter: (
+    known: ReadonlyMap<string, number>,
+  ) => Promise<ReadonlyMap<string, Balance>>;
   /** What became of a hold; null when the user never had one of that id. */
   readonly hold: (userId: string, holdId: string) => Promise<HoldHistory | null>;
   /** A page of the history, newest first. */
@@ -84,6 +94,7 @@ export function createLedger({
       return lane.post(command);
     },
     balance: createBalanceReader(pool, clockOffset),
+    balancesAfter: (known) => readBalancesAfter(pool, known, clockOffset).catch(rethrow),
     hold: (userId, holdId) => readHold(pool, userId, holdId, clockOffset).catch(rethrow),
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),
     usage: (userId, query) => readUsage(pool, userId, query).catch(rethrow),

@@ -35,19 +35,20 @@ export function createBalanceReader(
   clockOffset: number,
 ): (userId: string) => Promise<Balance> {
   return coalesce(async (userIds: readonly string[]) => {
-    const asked = [...new Set(userIds)].map((userId) => [userId, 0] as const);
-    const found = await readNewer(pool, asked, clockOffset);
+    const asked = new Map(userIds.map((userId) => [userId, 0]));
+    const found = await readBalancesAfter(pool, asked, clockOffset);
     return userIds.map((userId) => found.get(userId) ?? NOTHING);
   });
 }
 
 /**
- * The balances of those users who have newer entries than the given seq.
- * @param known each user's id and the newest seq that is known; 0 for none
+ * The balances of those users who have newer entries than is known: an index probe each, which
+ * touches no row of the others.
+ * @param known the newest seq that is known of each user; 0 for none
  */
-async function readNewer(
+export async function readBalancesAfter(
   pool: pg.Pool,
-  known: readonly (readonly [userId: string, seq: number])[],
+  known: ReadonlyMap<string, number>,
   clockOffset: number,
 ): Promise<ReadonlyMap<string, Balance>> {
   const { rows } = await pool.query<BalanceRow>({
@@ -58,11 +59,10 @@ async function readNewer(
                                        floor(extract(epoch FROM created_at) * 1000)::bigint
                                          AS updated_at
                                   FROM credit_ledger
-                                 WHERE user_id = known.user_id
+                                 WHERE user_id = known.user_id AND seq > known.seq
                                  ORDER BY seq DESC
-                                 LIMIT 1) AS newest
-            WHERE newest.seq > known.seq`,
-    values: [known.map(([userId]) => userId), known.map(([, seq]) => seq)],
+                                 LIMIT 1) AS newest`,
+    values: [[...known.keys()], [...known.values()]],
   });
   return new Map(
     rows.map(({ user_id: userId, seq, balance, held, state, updated_at: updatedAt, now }) => {

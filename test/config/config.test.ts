@@ -84,6 +84,7 @@ describe('what is read', () => {
       STRIPE_PRICE_TO_CREDITS_JSON: '{"price_x": 100, "price_seat": 0}',
       RATE_LIMIT_PER_MINUTE: '0',
       KEY_RATE_LIMIT_PER_MINUTE: '1',
+      STREAM_LIMIT: '2',
       SIGNUP_CREDITS: '50',
       SIGNUP_CREDITS_EXPIRE_DAYS: '30',
       LOG_LEVEL: 'warn',
@@ -98,6 +99,7 @@ describe('what is read', () => {
     expect(config).toMatchObject({
       logLevel: 'warn',
       rateLimits: { user: 0, key: 1 },
+      streamLimit: 2,
       signUp: { credits: 50, expireDays: 30 },
       alertRules: { lowCredits: [100, 20], expiringWithin: 0 },
       allowsPrivateTargets: true,

@@ -100,6 +100,7 @@ describe('what is refused', () => {
     ['PURSER_ADMIN_KEY', `purser_sk_${MARK.repeat(6)}A`, /must be purser_sk_ and then/],
     ['PURSER_ADMIN_KEY', `purser_sk_${'A'.repeat(43)}`, /must be purser_sk_ and then/],
     ['USER_TOKEN_WRITES', 'off', /must be one of all, checkout, none/],
+    ['STREAM_LIMIT', '0', /must be a whole number from 1 to 100000/],
     ['KEY_RATE_LIMIT_PER_MINUTE', '-1', /must be a whole number from 0 to 1000000/],
   ])('%s=%s', (name, text, problem) => {
     const { problems, message } = refusal({ ...PRODUCTION, [name]: text });

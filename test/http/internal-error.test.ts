@@ -3,6 +3,7 @@ import { buildApp } from '../../src/app.ts';
 import { createTestAuthenticator } from '../../src/auth/authenticator.ts';
 import { createGuard } from '../../src/auth/guard.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
+import { createStreams } from '../../src/live/streams.ts';
 import { FRONT_END, startTestApp, type TestApp } from '../support/app.ts';
 
 let api: TestApp;
@@ -19,6 +20,7 @@ beforeAll(async () => {
 
 const ROUTES = [
   ['GET', '/api/v1/me/credits', undefined],
+  ['GET', '/api/v1/me/credits/stream', undefined],
   ['GET', '/api/v1/me/credits/entries', undefined],
   ['POST', '/api/v1/credits/debit', { delta: 1 }],
   ['POST', '/api/v1/use-credits', { units: 1 }],
@@ -26,6 +28,7 @@ const ROUTES = [
 
 const KEY_ROUTES = [
   ['GET', '/api/v1/users/ada/credits', undefined],
+  ['GET', '/api/v1/users/ada/credits/stream', undefined],
   ['GET', '/api/v1/users/ada/credits/entries', undefined],
   ['POST', '/api/v1/users/ada/credits/debit', { delta: 1 }],
   ['POST', '/api/v1/users/ada/use-credits', { units: 1 }],
@@ -69,16 +72,18 @@ const counts: Ledger['counts'] = {
 };
 
 test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body) => {
+  const guard = createGuard(createTestAuthenticator());
   const app = await buildApp({
     ledger: {
-      ...{ post: fail, balance: fail, hold: fail, entries: fail, usage: fail },
+      ...{ post: fail, balance: fail, balancesAfter: fail, hold: fail, entries: fail, usage: fail },
       stream: () => ({ next: fail }) as unknown as ReturnType<Ledger['stream']>,
       ...{ counts, close: async () => {} },
     },
     operations: new Map(),
     shop: async () => {},
     webhooks: async () => {},
-    guard: createGuard(createTestAuthenticator()),
+    guard,
+    streams: createStreams({ feed: { watch: fail }, guard, limit: 1 }),
     rateLimits: { user: 0, key: 0 },
     signUp: { credits: 0, expireDays: 0 },
     userWrites: 'all',

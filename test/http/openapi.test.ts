@@ -45,6 +45,7 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['get', '/api/v1/operations', 'listOperations', [400, 500, 503]],
   ['get', '/api/v1/me/hello', 'hello', GUARDED],
   ['get', '/api/v1/me/credits', 'getCredits', GUARDED],
+  ['get', '/api/v1/me/credits/stream', 'streamCredits', GUARDED],
   ['get', '/api/v1/me/credits/entries', 'listEntries', GUARDED],
   ['get', '/api/v1/me/credits/entries/export', 'exportEntries', GUARDED],
   ['get', '/api/v1/me/credits/usage', 'getUsage', GUARDED],
@@ -52,6 +53,7 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['post', '/api/v1/use-credits', 'useCredits', SPENDING],
   ['post', '/api/v1/credits/check', 'checkCredits', [...GUARDED, 413, 415, 422]],
   ['get', '/api/v1/users/{user_id}/credits', 'getCreditsForUser', GUARDED],
+  ['get', '/api/v1/users/{user_id}/credits/stream', 'streamCreditsForUser', GUARDED],
   ['get', '/api/v1/users/{user_id}/credits/entries', 'listEntriesForUser', GUARDED],
   ['get', '/api/v1/users/{user_id}/credits/entries/export', 'exportEntriesForUser', GUARDED],
   ['get', '/api/v1/users/{user_id}/credits/usage', 'getUsageForUser', GUARDED],
@@ -128,7 +130,7 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
     expect(Object.keys(responses).map(Number)).toEqual([200, ...errors].sort());
     for (const response of Object.values(responses)) {
       const [type = ''] = Object.keys(at(response, 'content') as object);
-      expect(type).toMatch(/^(application\/json|text\/csv)$/);
+      expect(type).toMatch(/^(application\/json|text\/(csv|event-stream))$/);
       expect(at(response, 'content', type, 'schema')).toBeDefined();
     }
   });

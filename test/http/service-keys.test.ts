@@ -14,14 +14,23 @@ afterAll(() => api.close());
 const UNHEARD = 'unheard';
 /** What must be asked for at an address that needs a query. */
 const QUERIES: Readonly<Record<string, string>> = {
+  // None of a stream, which would have no end: who may come so far is told so.
+  '/credits/stream': '?end=never',
   '/credits/entries/export': '?format=csv',
   '/credits/usage': '?group_by=reason&from=2026-01-01T00:00:00Z&to=2026-12-31T00:00:00Z',
 };
+
+/** What those two are answered. */
+const WITHOUT_EFFECT = [
+  ['{hold_id}', 404],
+  ['/stream', 400],
+] as const;
 
 /** Every address for service keys, what it needs, and a body that it takes. */
 type Route = readonly [method: string, path: string, scope: Scope, body: object | undefined];
 const ROUTES: readonly Route[] = [
   ['GET', '/credits', 'credits:read', undefined],
+  ['GET', '/credits/stream', 'credits:read', undefined],
   ['GET', '/credits/entries', 'credits:read', undefined],
   ['GET', '/credits/entries/export', 'credits:read', undefined],
   ['GET', '/credits/usage', 'credits:read', undefined],
@@ -73,7 +82,7 @@ describe.each(ROUTES)('%s /api/v1/users/{user_id}%s', (method, path, needed, bod
     const before = await api.onRecord(user);
     const { status, headers, body: answer } = await about(user, method, path, { key, body });
     if (scope === needed || scope === 'admin') {
-      expect(status).toBe(path.includes('{hold_id}') ? 404 : 200);
+      expect(status).toBe(WITHOUT_EFFECT.find(([part]) => path.includes(part))?.[1] ?? 200);
       return;
     }
     expect([status, answer.error]).toEqual([
@@ -115,6 +124,7 @@ describe.each(ROUTES)('%s /api/v1/users/{user_id}%s', (method, path, needed, bod
     const others: Readonly<Record<string, string>> = {
       '/holds': 'GET, HEAD, POST',
       '/credits/entries/export': 'GET',
+      '/credits/stream': 'GET',
     };
     const own = others[path] ?? (method === 'GET' ? 'GET, HEAD' : method);
     expect([status, headers['allow']]).toEqual([405, own]);

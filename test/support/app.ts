@@ -9,7 +9,7 @@ import { readConfig } from '../../src/config/config.ts';
 import type { Scope } from '../../src/identity.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { logOptions } from '../../src/log.ts';
-import { assemble } from '../../src/main.ts';
+import { assemble, type LiveTimes } from '../../src/main.ts';
 import type { Processing } from '../../src/stripe/fulfil/processing.ts';
 import { type Contract, readContract } from './api-contract.ts';
 import { grant } from './commands.ts';
@@ -46,6 +46,8 @@ interface OnRecord {
 /** The whole app as it is deployed, on a database of its own. */
 export interface TestApp {
   readonly app: FastifyInstance;
+  /** Where it listens. */
+  readonly url: string;
   readonly database: TestDatabase;
   /**
    * Sends a request and checks what holds of every answer: that it is as the published OpenAPI
@@ -65,6 +67,8 @@ export interface TestApp {
   readonly processing: Processing;
   /** Looks at everybody who is to be topped up, and waits for what that begins. */
   readonly sweepTopUps: () => Promise<void>;
+  /** Posts once what is due by itself. */
+  readonly sweep: () => Promise<number>;
   /** What its ledger has done so far. */
   readonly counts: Ledger['counts'];
   /** The lines that the app logged, as JSON. */
@@ -77,6 +81,8 @@ export interface TestAppOptions {
   readonly database?: TestDatabase;
   /** Another way to the database, such as a proxy's. */
   readonly databaseUrl?: string;
+  /** How often live balances look at what. */
+  readonly live?: LiveTimes;
   /** Variables to set, or to unset. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -97,7 +103,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   });
   const log: string[] = [];
   const logger = pino(logOptions('debug'), { write: (line) => void log.push(line) });
-  const { app, ledger, pool, receiver, topUp } = await assemble(config, logger);
+  const parts = await assemble(config, logger, options.live);
+  const { app, ledger, pool, receiver, sweep, topUp } = parts;
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const contract = readContract(app.swagger());
@@ -133,11 +140,13 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
 
   return {
     app,
+    url: `http://127.0.0.1:${port}`,
     database,
     tokenOf,
     counts: ledger.counts,
     processing: receiver.processing,
     sweepTopUps: topUp.sweep,
+    sweep: sweep.run,
     log,
     async call(method, url, call = {}) {
       const answer = await send(method, url, call);
