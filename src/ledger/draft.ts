@@ -16,7 +16,8 @@ import type * as store from './store.ts';
 
 /**
  * What a round found out about a command: its outcome, that another transaction holds its account
- * (skipped), or that one is making its customer's row and had to be waited for (held).
+ * or that it reverses what this one writes (skipped), or that one is making its customer's row and
+ * had to be waited for (held).
  */
 export type Verdict = Outcome | 'skipped' | 'held';
 
@@ -66,6 +67,8 @@ export function createDraft(
 ) {
   const verdicts: (Outcome | undefined)[] = [];
   const open = new Map<string, OpenAccount>();
+  /** Accounts of which the other commands must be decided in a later round. */
+  const closed = new Set<string>();
 
   function surroundings(userId: string, now: number): Surroundings {
     return {
@@ -74,6 +77,7 @@ export function createDraft(
       hold: (id) => named.hold(userId, id),
       entry: (seq) => named.entry(userId, seq),
       reversing: (seq) => named.reversing(userId, seq),
+      joining: (lot) => named.joining(userId, lot),
     };
   }
 
@@ -135,7 +139,9 @@ export function createDraft(
         if (replay) {
           verdicts[i] = replay;
         } else if (locked.has(userId)) {
-          verdicts[i] = post(openAccount(head, locked.get(userId) ?? null), command);
+          const account = openAccount(head, locked.get(userId) ?? null);
+          if (reversesOwnRound(command, head, account)) closed.add(userId);
+          if (!closed.has(userId)) verdicts[i] = post(account, command);
         } else if (head.account.seq === 0 && !deferred.has(userId)) {
           const refusal = refuseOrDefer(userId, command);
           if (refusal) verdicts[i] = refusal;
@@ -156,6 +162,12 @@ export function createDraft(
       };
     },
   };
+}
+
+/** Whether it reverses what this round has just posted: what that drew was not loaded. */
+function reversesOwnRound(command: Command, head: store.Head, { account }: OpenAccount): boolean {
+  if (command.kind !== 'reverse') return false;
+  return command.reversesSeq > head.account.seq && command.reversesSeq <= account.seq;
 }
 
 /** Chains entries to the account's history and leaves the account as they do. */

@@ -7,6 +7,8 @@ export interface EntryBook {
   readonly entry: (userId: string, seq: number) => Entry | null;
   /** The entries that reverse, claw back or reinstate that one, oldest first. */
   readonly reversing: (userId: string, seq: number) => readonly Entry[];
+  /** The entries whose credits joined that lot after it was opened. */
+  readonly joining: (userId: string, lot: number) => readonly Entry[];
   readonly remember: (entries: readonly Entry[]) => void;
 }
 
@@ -15,15 +17,18 @@ export function createEntryBook(onRecord: readonly Entry[]): EntryBook {
   const bySeq = new Map<string, Entry>();
   const byHold = new Map<string, Map<number, Entry>>();
   const byReversed = new Map<string, Map<number, Entry>>();
+  const byJoined = new Map<string, Map<number, Entry>>();
 
   function remember(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      const { userId, seq, holdId, reversesSeq } = entry;
-      // Plain debits are most, and nobody can name one before the round has ended.
-      if (holdId === null && reversesSeq === null) continue;
+      const { userId, seq, holdId, reversesSeq, lot } = entry;
+      const joined = lot === seq ? null : lot;
+      // Plain debits are most, and what a round has posted is not reversed before it has ended.
+      if (holdId === null && reversesSeq === null && joined === null) continue;
       bySeq.set(keyOf(userId, seq), entry);
       if (holdId !== null) put(byHold, keyOf(userId, holdId), entry);
       if (reversesSeq !== null) put(byReversed, keyOf(userId, reversesSeq), entry);
+      if (joined !== null) put(byJoined, keyOf(userId, joined), entry);
     }
   }
 
@@ -33,6 +38,7 @@ export function createEntryBook(onRecord: readonly Entry[]): EntryBook {
     hold: (userId, holdId) => listOf(byHold, keyOf(userId, holdId)),
     entry: (userId, seq) => bySeq.get(keyOf(userId, seq)) ?? null,
     reversing: (userId, seq) => listOf(byReversed, keyOf(userId, seq)),
+    joining: (userId, lot) => listOf(byJoined, keyOf(userId, lot)),
     remember,
   };
 }

@@ -22,7 +22,8 @@ const FIND_HOLD_ENTRIES: Statement = {
              LIMIT 1)) AS found`,
 };
 
-// What is to be reversed, what opened the lots that it drew, and what has reversed each of them.
+// What is to be reversed, what brought credits into the lots that it drew, the grants of what was
+// reinstated among that, and what has reversed each of them. OFFSET keeps probes apart, as LIMIT does.
 const FIND_REVERSIBLE: Statement = {
   name: 'find_reversible',
   text: `
@@ -30,16 +31,34 @@ const FIND_REVERSIBLE: Statement = {
            SELECT user_id, seq, draws
              FROM credit_ledger
              JOIN unnest($1::text[], $2::bigint[]) AS asked (user_id, seq) USING (user_id, seq)),
+           drawn AS (
+           SELECT DISTINCT user_id, (draw ->> 'lot')::bigint AS lot
+             FROM target, jsonb_array_elements(draws) AS draw),
+           filling AS (
+           SELECT user_id, entry.*
+             FROM drawn,
+                  LATERAL (SELECT seq, kind, reverses_seq FROM credit_ledger
+                            WHERE user_id = drawn.user_id AND seq = drawn.lot
+                            LIMIT 1) AS entry
+            UNION ALL
+           SELECT user_id, entry.*
+             FROM drawn,
+                  LATERAL (SELECT seq, kind, reverses_seq FROM credit_ledger
+                            WHERE user_id = drawn.user_id AND lot = drawn.lot AND lot <> seq
+                           OFFSET 0) AS entry),
            named AS (
            SELECT user_id, seq FROM target
             UNION
-           SELECT user_id, (draw ->> 'lot')::bigint
-             FROM target, jsonb_array_elements(draws) AS draw)
+           SELECT user_id, seq FROM filling
+            UNION
+           SELECT user_id, reverses_seq FROM filling WHERE kind = 'reinstatement')
     SELECT ${ENTRY_COLUMNS} FROM credit_ledger JOIN named USING (user_id, seq)
      UNION ALL
     SELECT ${ENTRY_COLUMNS}
-      FROM credit_ledger
-      JOIN (SELECT user_id, seq AS reverses_seq FROM named) AS n USING (user_id, reverses_seq)`,
+      FROM named AS n (holder, named),
+           LATERAL (SELECT * FROM credit_ledger
+                     WHERE user_id = holder AND reverses_seq = named
+                    OFFSET 0) AS reversing`,
 };
 
 /** The entries that opened and ended the holds that `commands` name. */

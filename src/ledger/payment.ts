@@ -47,25 +47,38 @@ function foldPayment(entries: readonly Entry[], reversed: Reversed): Payment | n
   if (!newest) return null;
   const grants = new Map<number, PaymentGrant>();
   for (const entry of entries) {
-    const { userId, seq, kind, delta, lot, expiresAt, invoiceLine, reversesSeq } = entry;
+    const { seq, kind, reversesSeq } = entry;
     if (kind === 'clawback' || kind === 'reinstatement') {
       const grant = grants.get(reversesSeq ?? 0);
-      if (!grant) continue;
-      const isOwn = lot !== null && expiresAt === grant.expiresAt;
-      const lots = isOwn ? [...grant.lots, lot] : grant.lots;
-      const clawedBack = grant.clawedBack - delta;
-      grants.set(grant.seq, {
-        ...{ ...grant, lots, clawedBack },
-        clawedElsewhere: clawedElsewhere(grant, entry),
-      });
+      if (grant) grants.set(grant.seq, afterMove(grant, entry));
     } else {
-      const lots = lot === null ? [] : [lot];
-      const terms = { ...termsOf(entry), invoiceLine };
-      const untouched = { clawedBack: 0, clawedElsewhere: 0 };
-      grants.set(seq, { userId, seq, amount: delta, ...terms, lots, ...untouched });
+      grants.set(seq, asGranted(entry));
     }
   }
   return { grants: [...grants.values()], ...reversed, newest };
+}
+
+/** A grant after the claw-backs and reinstatements of it, oldest first. */
+export function foldGrant(granted: Entry, moves: readonly Entry[]): PaymentGrant {
+  return moves.reduce(afterMove, asGranted(granted));
+}
+
+function asGranted(entry: Entry): PaymentGrant {
+  const { userId, seq, delta, lot, invoiceLine } = entry;
+  const lots = lot === null ? [] : [lot];
+  const terms = { ...termsOf(entry), invoiceLine };
+  return { userId, seq, amount: delta, ...terms, lots, clawedBack: 0, clawedElsewhere: 0 };
+}
+
+function afterMove(grant: PaymentGrant, entry: Entry): PaymentGrant {
+  const { lot, expiresAt, delta } = entry;
+  const isOwn = lot !== null && expiresAt === grant.expiresAt;
+  return {
+    ...grant,
+    lots: isOwn ? [...grant.lots, lot] : grant.lots,
+    clawedBack: grant.clawedBack - delta,
+    clawedElsewhere: clawedElsewhere(grant, entry),
+  };
 }
 
 /** What was taken elsewhere comes back first, without expiry, so that others lose nothing by it. */
@@ -74,7 +87,8 @@ function clawedElsewhere(
   entry: Entry,
 ): number {
   if (entry.kind === 'reinstatement') {
-    return entry.expiresAt === expiresAt ? before : before - entry.delta;
+    const isOwn = expiresAt !== null && entry.expiresAt === expiresAt;
+    return isOwn ? before : Math.max(0, before - entry.delta);
   }
   const own = (entry.draws ?? []).filter(({ lot }) => lots.includes(lot));
   return before - entry.delta - sum(own.map(({ amount }) => amount));

@@ -22,6 +22,7 @@ const around = {
   hold: () => [],
   entry: () => null,
   reversing: () => [],
+  joining: () => [],
 };
 const { openLots: MAX_OPEN_LOTS } = DEFAULT_LIMITS;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { debit, grant, lot } from '../support/commands.ts';
+import { debit, grant, lot, reverse } from '../support/commands.ts';
 import { createLife, DAY, START } from '../support/life.ts';
 
 describe('an account with very many lots', () => {
@@ -29,5 +29,22 @@ describe('an account with very many lots', () => {
     life.post(grant('u', 1, { grants }));
     life.post(debit('u', 6));
     expect(life.account().lots).toMatchObject([{ seq: 1, free: 4 }]);
+  });
+
+  test('opens none beyond the limit by reversals: what finds no place comes back without expiry', () => {
+    const life = createLife(limits);
+    let days = 0;
+    const open = () => life.post(grant('u', 1, distinct(days++)));
+    for (let round = 0; round < 4; round++) {
+      const before = life.account().balance;
+      while (life.account().lots.length < limits.openLots) open();
+      life.post(debit('u', life.account().balance));
+      const { seq } = life.account();
+      for (let i = 0; i < limits.openLots; i++) open();
+      life.post(reverse('u', seq));
+      expect(life.account().lots.length).toBeLessThanOrEqual(limits.openLots + 1);
+      expect(life.account().balance).toBeGreaterThan(before);
+    }
+    expect(life.account().lots.at(-1)).toMatchObject({ category: 'purchase', expiresAt: null });
   });
 });

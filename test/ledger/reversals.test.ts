@@ -120,6 +120,48 @@ describe('a reversal', () => {
     ]);
   });
 
+  test('loses nothing to an expiry, though its credits were reinstated before they were clawed back', () => {
+    const life = createLife();
+    const expiresAt = START + DAY;
+    life.post(grant('u', 1, { grants: [lot(10, { expiresAt })], grantKey: 'cs_a' }));
+    life.reverse('cs_a', 100, 100);
+    life.post(settlePayment('u', 'cs_a'));
+    life.reverse('cs_a', 100, 0);
+    life.post(settlePayment('u', 'cs_a'));
+    life.post(debit('u', 10));
+    life.post(grant('u', 10));
+    life.reverse('cs_a', 100, 100);
+    life.post(settlePayment('u', 'cs_a'));
+    life.wait(2);
+    life.post(reverse('u', 4));
+    expect(life.account()).toMatchObject({ balance: 10, lots: [{ expiresAt: null, free: 10 }] });
+  });
+
+  test.each([
+    ['the payment that joined the lot was clawed back', 'cs_b', 100, 10],
+    ['the payment that opened it was', 'cs_a', 100, 1],
+    ['a part of it was', 'cs_b', 30, 3],
+  ])('spares from expiry what other credits stood in for: %s', (_, payment, reversed, spared) => {
+    const life = createLife({ openLots: 3, openHolds: 1 });
+    const expiresAt = START + DAY;
+    for (const days of [0.5, 0.6]) {
+      life.post(grant('u', 1, { grants: [lot(1, { expiresAt: START + days * DAY })] }));
+    }
+    life.post(grant('u', 1, { grants: [lot(1, { expiresAt })], grantKey: 'cs_a' }));
+    life.post(grant('u', 1, { grants: [lot(10, { expiresAt })], grantKey: 'cs_b' }));
+    expect(life.account().lots).toHaveLength(3);
+    life.post(debit('u', 13));
+    life.post(grant('u', 20));
+    life.reverse(payment, 100, reversed);
+    life.post(settlePayment('u', payment));
+    expect(life.account().balance).toBe(20 - spared);
+    life.wait(2);
+    // In two parts, of which the second must not be spared again.
+    life.post(reverse('u', 5, 4));
+    life.post(reverse('u', 5, 7));
+    expect(life.account()).toMatchObject({ balance: 20 });
+  });
+
   test('joins a lot of the same terms when the account has as many lots as it may', () => {
     const life = createLife({ openLots: 2, openHolds: 1 });
     life.post(grant('u', 3));
@@ -140,5 +182,19 @@ describe('a reversal', () => {
     const first = await ledger.post(back);
     expect(await other.post(back)).toEqual({ ...first, replayed: true });
     expect((await ledger.balance('mia')).balance).toBe(7);
+  });
+
+  test('that comes together with what it gives back finds the lots that drew', async () => {
+    const { ledger } = stage;
+    const expiresAt = Date.now() + DAY;
+    const terms = { category: 'bonus', expiresAt } as const;
+    await ledger.post(grant('nia', 1, { grants: [lot(10, terms)] }));
+    await ledger.post(hold('nia', 'job', 10));
+    // The first keeps the lane busy, so that the others travel in one batch.
+    const [, ...outcomes] = await Promise.all(
+      [debit('ned', 1), capture('nia', 'job'), reverse('nia', 3), debit('nia', 4)].map(ledger.post),
+    );
+    expect(outcomes).toMatchObject([{ ok: true }, { ok: true }, { ok: true }]);
+    expect((await ledger.balance('nia')).lots).toMatchObject([{ seq: 1, ...terms, free: 6 }]);
   });
 });

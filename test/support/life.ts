@@ -29,6 +29,7 @@ export function createLife(limits: Limits = DEFAULT_LIMITS) {
       hold: (id) => named.hold('u', id),
       entry: (seq) => named.entry('u', seq),
       reversing: (seq) => named.reversing('u', seq),
+      joining: (lot) => named.joining('u', lot),
     };
   }
 

@@ -215,31 +215,46 @@ export function createNaiveAccount(limits: Limits) {
     const amount = asked ?? all - debit.given;
     if (amount > all - debit.given || debit.given === all) return 'reversal_exceeds_entry';
     seq += 1;
+    const stoodIn = new Map<number, number>();
     const credits = debit.parts
       .toReversed()
-      .flatMap(({ lot, amount: drawn }) => Array.from({ length: drawn }, () => lot));
+      .flatMap(({ lot, amount: drawn }) => Array.from({ length: drawn }, () => lot))
+      .map((lot) => {
+        const count = (stoodIn.get(lot) ?? 0) + 1;
+        stoodIn.set(lot, count);
+        return count <= clawedElsewhere(lot) ? null : lot;
+      });
     const own = credits.slice(debit.given, debit.given + amount);
     debit.given += amount;
-    let homeless = 0;
     const back = own.slice(amount - repay(amount));
     // All find their place before any of them is put there.
-    const places = new Map(back.map((lot) => [lot, placeOf(lot)]));
-    for (const lot of back) {
-      const place = places.get(lot);
-      if (place) place.free += 1;
-      else homeless += 1;
-    }
+    const open = new Set(openLots());
+    const places = back.map((lot) => (lot === null ? null : placeOf(lot, open)));
+    for (const place of places) if (place) place.free += 1;
+    const homeless = places.filter((place) => place === null).length;
     if (homeless > 0) bring(homeless, { category: 'purchase', priority: 0, expiresAt: null });
     return null;
   }
 
-  /** Where a credit of that lot goes back to; null when its payment was clawed back. */
-  function placeOf(number: number): Lot | null {
+  /** How many credits of that lot's grants were taken from other lots, or owed. */
+  function clawedElsewhere(number: number): number {
+    return [...payments.values()]
+      .flat()
+      .filter((granted) => granted.lots.has(number))
+      .reduce((sum, { elsewhere }) => sum + elsewhere, 0);
+  }
+
+  /** Where a credit of that lot goes back to, which is then open; null for none of the old lots. */
+  function placeOf(number: number, open: Set<Lot>): Lot | null {
     const lot = find(number);
-    const granted = [...payments.values()].flat().find((one) => one.seq === number);
-    if (!lot || (granted && granted.clawedBack > 0)) return null;
-    if (openLots().includes(lot) || openLots().length < limits.openLots) return lot;
-    return openLots().findLast((one) => same(one, lot)) ?? lot;
+    if (!lot) return null;
+    if (open.has(lot)) return lot;
+    if (open.size < limits.openLots) {
+      open.add(lot);
+      return lot;
+    }
+    const equal = [...open].filter((one) => same(one, lot));
+    return equal.toSorted((a, b) => b.seq - a.seq)[0] ?? null;
   }
 
   function settle(granted: readonly Granted[] | undefined, part: number) {
@@ -269,11 +284,12 @@ export function createNaiveAccount(limits: Limits) {
       ).reduce((sum, { amount }) => sum + amount, 0);
       const others = take(burnOrder(), change - own).reduce((sum, { amount }) => sum + amount, 0);
       debt += change - own - others;
-      granted.elsewhere += granted.terms.expiresAt === null ? 0 : change - own;
+      granted.elsewhere += change - own;
     }
     if (change < 0) {
-      const elsewhere = Math.min(-change, granted.elsewhere);
-      granted.elsewhere -= elsewhere;
+      const returned = Math.min(-change, granted.elsewhere);
+      granted.elsewhere -= returned;
+      const elsewhere = granted.terms.expiresAt === null ? 0 : returned;
       if (elsewhere > 0) {
         seq += 1;
         bring(elsewhere, { ...granted.terms, expiresAt: null });

@@ -1,4 +1,4 @@
-import { type Account, available } from '../account.ts';
+import { type Account, available, type Lot } from '../account.ts';
 import type { Command, Refusal } from '../command.ts';
 import type { Actor, Entry, Note, Terms } from '../entry.ts';
 import { evolve } from '../evolve.ts';
@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly entry: (seq: number) => Entry | null;
   /** The entries that reverse, claw back or reinstate that one, oldest first. */
   readonly reversing: (seq: number) => readonly Entry[];
+  /** The entries whose credits joined that lot after it was opened. */
+  readonly joining: (lot: number) => readonly Entry[];
 }
 
 export type Decision =
@@ -98,7 +100,7 @@ export function bringsIn(account: Account, amount: number, terms: Terms, limits:
 
 /** The newest open lot of these terms, when the account has so many that no other may be opened. */
 export function joinedLot(
-  { lots }: Account,
+  { lots }: { readonly lots: readonly Pick<Lot, 'seq' | keyof Terms>[] },
   { category, priority, expiresAt }: Terms,
   { openLots }: Limits,
 ): number | null {
