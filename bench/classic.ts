@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { types } from '../src/db/pool.ts';
-import type { DebitCommand, Outcome } from '../src/ledger/command.ts';
-import type { Entry } from '../src/ledger/entry.ts';
+import type { DebitCommand, Outcome } from '../src/ledger/core/command.ts';
+import type { Entry } from '../src/ledger/core/entry.ts';
 import type { Ledger } from '../src/ledger/ledger.ts';
 
 /** The table of the classic design, beside Purser's own `stripe_customers`. */

@@ -7,7 +7,7 @@ import { encode } from 'next-auth/jwt';
 import { startLocally } from '../src/cli/start-locally.ts';
 import { stopRequested } from '../src/cli/stop-requested.ts';
 import { createPool } from '../src/db/pool.ts';
-import { verifyLedger } from '../src/ledger/verify.ts';
+import { verifyLedger } from '../src/ledger/read/verify.ts';
 
 // The story of the product, told through its public HTTP API on a server, a Postgres and a
 // simulated Stripe of its own. Every step is checked: when one is not as told, the demo fails.

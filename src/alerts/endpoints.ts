@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
-import type { AlertType } from '../ledger/alert.ts';
+import type { AlertType } from '../ledger/core/alert.ts';
 import { makeSecret } from './signing.ts';
 
 /** Where alerts are delivered; times in milliseconds since 1970, null for never. */

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { AlertType } from '../ledger/alert.ts';
+import type { AlertType } from '../ledger/core/alert.ts';
 
 /** An alert that is being delivered to an endpoint. */
 export interface Delivery {

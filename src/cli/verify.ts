@@ -1,5 +1,5 @@
 import { createPool } from '../db/pool.ts';
-import { verifyLedger } from '../ledger/verify.ts';
+import { verifyLedger } from '../ledger/read/verify.ts';
 import type { Command } from './command.ts';
 import { databaseUrl } from './database-url.ts';
 

@@ -14,7 +14,7 @@ import { readsPrivateTargets } from '../config/alerts.ts';
 import { ConfigError } from '../config/config.ts';
 import { MODES } from '../config/values.ts';
 import { readEnvironment, readVariables } from '../config/variables.ts';
-import { ALERT_TYPES, type AlertType } from '../ledger/alert.ts';
+import { ALERT_TYPES, type AlertType } from '../ledger/core/alert.ts';
 import { type Command, type CommandGroup, UsageError } from './command.ts';
 import { asJson } from './json.ts';
 import { formatTable, printable } from './table.ts';

@@ -1,4 +1,4 @@
-import type { AlertRules } from '../ledger/alert.ts';
+import type { AlertRules } from '../ledger/core/alert.ts';
 import { asAmounts, type Mode } from './values.ts';
 import type { Variables } from './variables.ts';
 

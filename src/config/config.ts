@@ -1,7 +1,7 @@
 import type { AuthOptions } from '../auth/authenticator.ts';
 import { MAX_SECRETS } from '../auth/token-openers.ts';
-import type { AlertRules } from '../ledger/alert.ts';
-import { DEFAULT_LIMITS, type Limits } from '../ledger/limits.ts';
+import type { AlertRules } from '../ledger/core/alert.ts';
+import { DEFAULT_LIMITS, type Limits } from '../ledger/core/limits.ts';
 import { isLoopback } from '../loopback.ts';
 import { type PriceList, parsePriceList, readOperationsOf } from '../price-list.ts';
 import { type ApiBase, livemodeOf } from '../stripe/api/client.ts';

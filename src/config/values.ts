@@ -1,6 +1,6 @@
 import { checkSecret } from '../auth/check-secret.ts';
 import { isServiceKey } from '../auth/service-key.ts';
-import { MAX_AMOUNT } from '../ledger/command.ts';
+import { MAX_AMOUNT } from '../ledger/core/command.ts';
 import { isLoopback } from '../loopback.ts';
 import { type ApiBase, livemodeOf, parseApiBase } from '../stripe/api/client.ts';
 import { checkWebhookSecret } from '../stripe/receive/signature.ts';

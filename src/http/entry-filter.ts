@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { PurserError } from '../errors.ts';
-import type { EntryFilter } from '../ledger/statement.ts';
+import type { EntryFilter } from '../ledger/read/statement.ts';
 import { READABLE } from '../operation.ts';
 import { Kind } from './schemas.ts';
 

@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { Envelope } from '../envelope.ts';
-import { type Hold as LedgerHold, sumOf } from '../ledger/account.ts';
-import type { Entry } from '../ledger/entry.ts';
-import type { HoldHistory } from '../ledger/read.ts';
+import { type Hold as LedgerHold, sumOf } from '../ledger/core/account.ts';
+import type { Entry } from '../ledger/core/entry.ts';
+import type { HoldHistory } from '../ledger/read/balance.ts';
 import { bodyErrors, credits, error, NoQuery, READABLE, UserPath } from '../operation.ts';
 import { Debited, IdempotencyHeaders, Metadata, Reason, Ref, toDebited } from './schemas.ts';
 

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
-import type { Command } from '../ledger/command.ts';
-import type { Entry } from '../ledger/entry.ts';
+import type { Command } from '../ledger/core/command.ts';
+import type { Entry } from '../ledger/core/entry.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { toError } from './refusals.ts';
 

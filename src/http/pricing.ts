@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { PurserError } from '../errors.ts';
-import { MAX_AMOUNT } from '../ledger/command.ts';
-import type { OperationUse } from '../ledger/entry.ts';
+import { MAX_AMOUNT } from '../ledger/core/command.ts';
+import type { OperationUse } from '../ledger/core/entry.ts';
 import { costOf, type PriceList } from '../price-list.ts';
 import { Amount } from './schemas.ts';
 

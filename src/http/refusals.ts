@@ -1,5 +1,5 @@
 import { PurserError } from '../errors.ts';
-import type { Refusal } from '../ledger/command.ts';
+import type { Refusal } from '../ledger/core/command.ts';
 
 /** The error that tells a caller why the ledger refused a command. */
 export function toError(refusal: Refusal): PurserError {

@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { Envelope } from '../envelope.ts';
-import { MAX_AMOUNT } from '../ledger/command.ts';
-import type { Entry as LedgerEntry } from '../ledger/entry.ts';
-import type { Balance as LedgerBalance } from '../ledger/read.ts';
+import { MAX_AMOUNT } from '../ledger/core/command.ts';
+import type { Entry as LedgerEntry } from '../ledger/core/entry.ts';
+import type { Balance as LedgerBalance } from '../ledger/read/balance.ts';
 import {
   balanceFields,
   credits,

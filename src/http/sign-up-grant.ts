@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { GrantCommand } from '../ledger/command.ts';
+import type { GrantCommand } from '../ledger/core/command.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 
 /** What a user gets at the first request. */

@@ -1,27 +1,27 @@
 import { crc32 } from 'node:zlib';
 import type pg from 'pg';
 import { toPurserError } from '../db/sqlstate.ts';
-import { type AlertRules, DEFAULT_ALERT_RULES } from './alert.ts';
-import { checkCommand } from './check-command.ts';
-import type { Command, Outcome } from './command.ts';
-import type { Entry } from './entry.ts';
-import { createLane, type LaneCounts } from './lane.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { type AlertRules, DEFAULT_ALERT_RULES } from './core/alert.ts';
+import { checkCommand } from './core/check-command.ts';
+import type { Command, Outcome } from './core/command.ts';
+import type { Entry } from './core/entry.ts';
+import { DEFAULT_LIMITS, type Limits } from './core/limits.ts';
+import { createLane, type LaneCounts } from './lane/lane.ts';
 import {
   type Balance,
   createBalanceReader,
   type HoldHistory,
   readBalancesAfter,
   readHold,
-} from './read.ts';
+} from './read/balance.ts';
 import {
   type EntryFilter,
   type EntryPage,
   type PageQuery,
   readEntries,
   streamEntries,
-} from './statement.ts';
-import { readUsage, type Usage, type UsageQuery } from './usage.ts';
+} from './read/statement.ts';
+import { readUsage, type Usage, type UsageQuery } from './read/usage.ts';
 
 /** The one door through which balances change, and the reads beside it. */
 export interface Ledger {

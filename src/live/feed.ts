@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { Balance } from '../ledger/read.ts';
+import type { Balance } from '../ledger/read/balance.ts';
 
 /** Tells of new balances, whichever process made them. */
 export interface Feed {

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import { PurserError } from '../errors.ts';
 import { checkScope, type Scope } from '../identity.ts';
-import type { Balance } from '../ledger/read.ts';
+import type { Balance } from '../ledger/read/balance.ts';
 import { createEventStream, type EventStream } from './event-stream.ts';
 import type { Feed } from './feed.ts';
 import { createPlaces } from './places.ts';

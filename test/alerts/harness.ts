@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { createEndpoint } from '../../src/alerts/endpoints.ts';
 import { type AlertWorker, createAlertWorker } from '../../src/alerts/worker.ts';
-import type { AlertType } from '../../src/ledger/alert.ts';
+import type { AlertType } from '../../src/ledger/core/alert.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Command } from '../../src/ledger/command.ts';
+import type { Command } from '../../src/ledger/core/command.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
 import {
   capture,

@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalJson, chainHash, GENESIS, hashNote } from '../../src/ledger/chain.ts';
-import type { Entry, Note } from '../../src/ledger/entry.ts';
+import type { Entry, Note } from '../../src/ledger/core/entry.ts';
+import { canonicalJson, chainHash, GENESIS, hashNote } from '../../src/ledger/store/chain.ts';
 
 const text = fc.string({ unit: 'grapheme', minLength: 1 });
 /** Among them those that JavaScript takes for places in a list and moves to the front. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { clawBackTargets } from '../../src/ledger/payment.ts';
+import { clawBackTargets } from '../../src/ledger/core/payment.ts';
 
 const asGrants = (amounts: readonly number[]) =>
   amounts.map((amount, i) => ({

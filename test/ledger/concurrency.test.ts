@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Command } from '../../src/ledger/command.ts';
+import type { Command } from '../../src/ledger/core/command.ts';
+import { DEFAULT_LIMITS } from '../../src/ledger/core/limits.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
-import { DEFAULT_LIMITS } from '../../src/ledger/limits.ts';
-import { verifyLedger } from '../../src/ledger/verify.ts';
+import { verifyLedger } from '../../src/ledger/read/verify.ts';
 import { capture, debit, grant, hold, release, reverse } from '../support/commands.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createNaiveAccount } from '../support/naive-account.ts';

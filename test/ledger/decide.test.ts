@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { available, emptyAccount, findBrokenRule } from '../../src/ledger/account.ts';
+import { available, emptyAccount, findBrokenRule } from '../../src/ledger/core/account.ts';
 import {
   type Command,
   type DebitCommand,
   type GrantCommand,
   MAX_AMOUNT,
   MAX_BALANCE,
-} from '../../src/ledger/command.ts';
-import { decide } from '../../src/ledger/decide/decide.ts';
-import type { Category, Entry } from '../../src/ledger/entry.ts';
-import { evolve } from '../../src/ledger/evolve.ts';
-import { DEFAULT_LIMITS } from '../../src/ledger/limits.ts';
+} from '../../src/ledger/core/command.ts';
+import { decide } from '../../src/ledger/core/decide/decide.ts';
+import type { Category, Entry } from '../../src/ledger/core/entry.ts';
+import { evolve } from '../../src/ledger/core/evolve.ts';
+import { DEFAULT_LIMITS } from '../../src/ledger/core/limits.ts';
 import { debit, grant, lot } from '../support/commands.ts';
 
 const around = {

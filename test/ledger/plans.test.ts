@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Command } from '../../src/ledger/command.ts';
+import type { Command } from '../../src/ledger/core/command.ts';
 import { createLedger } from '../../src/ledger/ledger.ts';
 import { capture, debit, grant, hold, reverse } from '../support/commands.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { available, emptyAccount, findBrokenRule } from '../../src/ledger/account.ts';
-import type { Command } from '../../src/ledger/command.ts';
-import type { Category } from '../../src/ledger/entry.ts';
-import { createEntryRules } from '../../src/ledger/entry-rules.ts';
-import { evolve } from '../../src/ledger/evolve.ts';
-import { fromState, toState } from '../../src/ledger/state.ts';
+import { available, emptyAccount, findBrokenRule } from '../../src/ledger/core/account.ts';
+import type { Command } from '../../src/ledger/core/command.ts';
+import type { Category } from '../../src/ledger/core/entry.ts';
+import { evolve } from '../../src/ledger/core/evolve.ts';
+import { createEntryRules } from '../../src/ledger/read/entry-rules.ts';
+import { fromState, toState } from '../../src/ledger/store/state.ts';
 import {
   capture,
   debit,

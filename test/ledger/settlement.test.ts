@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { emptyAccount, expiredLots, findBrokenRule } from '../../src/ledger/account.ts';
-import type { Category } from '../../src/ledger/entry.ts';
-import { createEntryRules } from '../../src/ledger/entry-rules.ts';
-import { evolve } from '../../src/ledger/evolve.ts';
-import type { Reversed } from '../../src/ledger/payment.ts';
+import { emptyAccount, expiredLots, findBrokenRule } from '../../src/ledger/core/account.ts';
+import type { Category } from '../../src/ledger/core/entry.ts';
+import { evolve } from '../../src/ledger/core/evolve.ts';
+import type { Reversed } from '../../src/ledger/core/payment.ts';
+import { createEntryRules } from '../../src/ledger/read/entry-rules.ts';
 import { debit, grant, lot, settlePayment } from '../support/commands.ts';
 import { createLife, DAY, START } from '../support/life.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
+import { verifyLedger } from '../../src/ledger/read/verify.ts';
 import { createSweep } from '../../src/ledger/sweep.ts';
-import { verifyLedger } from '../../src/ledger/verify.ts';
 import { capture, debit, grant, hold, lot } from '../support/commands.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { chainHash, GENESIS, hashNote } from '../../src/ledger/chain.ts';
-import { ENTRY_COLUMNS, type EntryRow, toEntry } from '../../src/ledger/entry-row.ts';
 import { createLedger } from '../../src/ledger/ledger.ts';
-import { verifyLedger } from '../../src/ledger/verify.ts';
+import { verifyLedger } from '../../src/ledger/read/verify.ts';
+import { chainHash, GENESIS, hashNote } from '../../src/ledger/store/chain.ts';
+import { ENTRY_COLUMNS, type EntryRow, toEntry } from '../../src/ledger/store/entry-row.ts';
 import { debit, grant, lot } from '../support/commands.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 

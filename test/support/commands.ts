@@ -7,7 +7,7 @@ import type {
   ReleaseCommand,
   ReverseCommand,
   SettlePaymentCommand,
-} from '../../src/ledger/command.ts';
+} from '../../src/ledger/core/command.ts';
 
 const NO_NOTE = { reason: null, ref: null, metadata: null } as const;
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { EntryKind } from '../../src/ledger/entry.ts';
+import type { EntryKind } from '../../src/ledger/core/entry.ts';
 import type { TestDatabase } from './database.ts';
 
 /** What of an entry a test cares about; the columns of `credit_ledger`. */

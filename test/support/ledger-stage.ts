@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import type { Command, Refusal } from '../../src/ledger/command.ts';
+import type { Command, Refusal } from '../../src/ledger/core/command.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
-import { verifyLedger } from '../../src/ledger/verify.ts';
+import { verifyLedger } from '../../src/ledger/read/verify.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 /** A ledger on a database of its own, as several processes see it. */

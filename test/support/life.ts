@@ -1,12 +1,12 @@
-import { type Account, emptyAccount } from '../../src/ledger/account.ts';
-import type { Command } from '../../src/ledger/command.ts';
-import { decide } from '../../src/ledger/decide/decide.ts';
-import { decideDue } from '../../src/ledger/decide/due.ts';
-import type { Surroundings } from '../../src/ledger/decide/posting.ts';
-import type { Entry } from '../../src/ledger/entry.ts';
-import { createEntryBook } from '../../src/ledger/entry-book.ts';
-import { DEFAULT_LIMITS, type Limits } from '../../src/ledger/limits.ts';
-import { createPaymentBook, type Reversed } from '../../src/ledger/payment.ts';
+import { type Account, emptyAccount } from '../../src/ledger/core/account.ts';
+import type { Command } from '../../src/ledger/core/command.ts';
+import { decide } from '../../src/ledger/core/decide/decide.ts';
+import { decideDue } from '../../src/ledger/core/decide/due.ts';
+import type { Surroundings } from '../../src/ledger/core/decide/posting.ts';
+import type { Entry } from '../../src/ledger/core/entry.ts';
+import { DEFAULT_LIMITS, type Limits } from '../../src/ledger/core/limits.ts';
+import { createPaymentBook, type Reversed } from '../../src/ledger/core/payment.ts';
+import { createEntryBook } from '../../src/ledger/lane/entry-book.ts';
 
 export const START = 1_700_000_000_000;
 export const DAY = 86_400_000;

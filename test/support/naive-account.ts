@@ -1,6 +1,6 @@
-import type { Command } from '../../src/ledger/command.ts';
-import type { Category } from '../../src/ledger/entry.ts';
-import type { Limits } from '../../src/ledger/limits.ts';
+import type { Command } from '../../src/ledger/core/command.ts';
+import type { Category } from '../../src/ledger/core/entry.ts';
+import type { Limits } from '../../src/ledger/core/limits.ts';
 
 interface Lot {
   readonly seq: number;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect } from 'vitest';
-import { verifyLedger } from '../../src/ledger/verify.ts';
+import { verifyLedger } from '../../src/ledger/read/verify.ts';
 import { createReconciler, type ReconcileOptions } from '../../src/stripe/reconcile/reconcile.ts';
 import type { Report } from '../../src/stripe/reconcile/report.ts';
 import { type StripeStage, startStripeStage } from './stripe.ts';

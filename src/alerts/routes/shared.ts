@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { PurserError } from '../../errors.ts';
 import { requireScope } from '../../identity.ts';
-import { ALERT_TYPES } from '../../ledger/alert.ts';
+import { ALERT_TYPES } from '../../ledger/core/alert.ts';
 import { PRINTABLE_ASCII } from '../../operation.ts';
 import type { Endpoint } from '../endpoints.ts';
 

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { Envelope } from '../../envelope.ts';
 import { PurserError } from '../../errors.ts';
 import { requireScope } from '../../identity.ts';
-import type { Actor } from '../../ledger/entry.ts';
+import type { Actor } from '../../ledger/core/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, NoQuery, PRINTABLE_ASCII, UserPath } from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';

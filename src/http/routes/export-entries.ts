@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import type { Entry } from '../../ledger/entry.ts';
+import type { Entry } from '../../ledger/core/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { guardedErrors } from '../../operation.ts';
 import type { Door } from '../door.ts';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { PurserError } from '../../errors.ts';
-import { MAX_PRIORITY } from '../../ledger/command.ts';
+import { MAX_PRIORITY } from '../../ledger/core/command.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey, NoQuery } from '../../operation.ts';
 import { keyDoor } from '../door.ts';

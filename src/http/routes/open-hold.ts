@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { MAX_HOLD_SECONDS } from '../../ledger/command.ts';
+import { MAX_HOLD_SECONDS } from '../../ledger/core/command.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey } from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';

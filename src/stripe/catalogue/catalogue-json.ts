@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { isStorable } from '../../db/text.ts';
-import { MAX_AMOUNT } from '../../ledger/command.ts';
+import { MAX_AMOUNT } from '../../ledger/core/command.ts';
 import { OPERATION_NAME, OPERATION_PRICE } from '../../price-list.ts';
 import { isId, isObject } from '../shapes/json.ts';
 import type { Expiry, Terms, TermsByPrice } from './terms.ts';

@@ -1,6 +1,6 @@
-import { apportion } from '../../ledger/apportion.ts';
-import { type Grant, MAX_AMOUNT, MAX_GRANTS } from '../../ledger/command.ts';
-import type { Category } from '../../ledger/entry.ts';
+import { apportion } from '../../ledger/core/apportion.ts';
+import { type Grant, MAX_AMOUNT, MAX_GRANTS } from '../../ledger/core/command.ts';
+import type { Category } from '../../ledger/core/entry.ts';
 import { sum } from '../../sum.ts';
 import { expiryOf, type PublishedTerms } from '../catalogue/terms.ts';
 import { type Amounts, byId } from '../shapes/line-amounts.ts';

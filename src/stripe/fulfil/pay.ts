@@ -1,4 +1,4 @@
-import type { Command, Grant, Outcome } from '../../ledger/command.ts';
+import type { Command, Grant, Outcome } from '../../ledger/core/command.ts';
 import { sum } from '../../sum.ts';
 import type { Answer, NoAnswer, StripeApi } from '../api/api.ts';
 import { fetchLines } from '../api/lines.ts';

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { type ClawBack, readClawBacks } from '../../ledger/claw-backs.ts';
+import { type ClawBack, readClawBacks } from '../../ledger/read/claw-backs.ts';
 import type { State } from '../inbox/inbox.ts';
 import { PAYING } from './event-types.ts';
 

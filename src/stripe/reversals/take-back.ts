@@ -1,6 +1,6 @@
-import type { ClawBack } from '../../ledger/claw-backs.ts';
-import type { Outcome, SettlePaymentCommand } from '../../ledger/command.ts';
-import type { Note } from '../../ledger/entry.ts';
+import type { Outcome, SettlePaymentCommand } from '../../ledger/core/command.ts';
+import type { Note } from '../../ledger/core/entry.ts';
+import type { ClawBack } from '../../ledger/read/claw-backs.ts';
 import { askForAll, type StripeApi } from '../api/api.ts';
 import { fetchCreditNote } from '../api/lines.ts';
 import { fetchPaid, fetchWhyNeverPaid } from '../api/payments.ts';

@@ -2,7 +2,7 @@ import { hash, randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Stripe } from 'stripe';
 import { PurserError } from '../../errors.ts';
-import { MAX_AMOUNT } from '../../ledger/command.ts';
+import { MAX_AMOUNT } from '../../ledger/core/command.ts';
 import type { Answer, StripeApi } from '../api/api.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { PriceBook } from '../catalogue/price-book.ts';

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify';
 import type { Pool } from 'pg';
-import type { Balance } from '../../ledger/read.ts';
+import type { Balance } from '../../ledger/read/balance.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { PriceBook } from '../catalogue/price-book.ts';
 import type { Processing } from '../fulfil/processing.ts';

@@ -1,5 +1,5 @@
 import { PurserError } from '../../errors.ts';
-import { MAX_AMOUNT } from '../../ledger/command.ts';
+import { MAX_AMOUNT } from '../../ledger/core/command.ts';
 import type { Answer, StripeApi } from '../api/api.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { PriceBook } from '../catalogue/price-book.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify';
 import type { Pool } from 'pg';
-import type { Entry } from '../../ledger/entry.ts';
+import type { Entry } from '../../ledger/core/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { PriceBook } from '../catalogue/price-book.ts';

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { verifyLedger } from '../../../src/ledger/verify.ts';
+import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { readInvoice } from '../../../src/stripe/shapes/shapes.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
 

@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Entry } from '../../../src/ledger/entry.ts';
-import { verifyLedger } from '../../../src/ledger/verify.ts';
+import type { Entry } from '../../../src/ledger/core/entry.ts';
+import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { grantedBy, leftByLine, missingOf } from './payment.ts';
 import { live, openWorld, reconcile, spend, type World, worldOf } from './told.ts';
 

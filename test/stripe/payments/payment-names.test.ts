@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifyLedger } from '../../../src/ledger/verify.ts';
+import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { grant } from '../../support/commands.ts';
 import { holdAccount } from '../../support/database.ts';
 import { reconcileOn } from '../../support/reconcile.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { verifyLedger } from '../../../src/ledger/verify.ts';
+import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
 
 // A payment intent may be attached to several invoices; which of them a refund of it is for, nothing

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MAX_AMOUNT, MAX_BALANCE, MAX_GRANTS } from '../../../src/ledger/command.ts';
+import { MAX_AMOUNT, MAX_BALANCE, MAX_GRANTS } from '../../../src/ledger/core/command.ts';
 import { debit, grant, lot } from '../../support/commands.ts';
 import { until } from '../../support/stripe.ts';
 import {

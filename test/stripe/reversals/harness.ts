@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect } from 'vitest';
-import { verifyLedger } from '../../../src/ledger/verify.ts';
+import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { type Prices, type StripeStage, startStripeStage } from '../../support/stripe.ts';
 
 export let stage: StripeStage;

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { verifyLedger } from '../../../src/ledger/verify.ts';
+import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import type { Answer } from '../../support/app.ts';
 import { PACK, type Shop, startShop } from '../../support/shop.ts';
 

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Envelope } from '../../../envelope.ts';
-import type { Balance } from '../../../ledger/read.ts';
+import type { Balance } from '../../../ledger/read/balance.ts';
 import { balanceFields, error, NoQuery, refuseBody } from '../../../operation.ts';
 import type { CheckoutStatus } from '../checkout-sync.ts';
 import { inTime, stripeErrors } from './shared.ts';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Envelope } from '../../../envelope.ts';
-import { MAX_AMOUNT } from '../../../ledger/command.ts';
+import { MAX_AMOUNT } from '../../../ledger/core/command.ts';
 import { error, guardedErrors, NoQuery, READABLE } from '../../../operation.ts';
 import { inTime, stripeErrors } from '../../shop/routes/shared.ts';
 import type { OptIn } from '../opt-in.ts';

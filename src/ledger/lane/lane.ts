@@ -9,12 +9,12 @@ import {
   sqlState,
   toPurserError,
   violatedConstraint,
-} from '../db/sqlstate.ts';
-import { PurserError } from '../errors.ts';
-import type { AlertRules } from './alert.ts';
-import type { Command, Outcome } from './command.ts';
+} from '../../db/sqlstate.ts';
+import { PurserError } from '../../errors.ts';
+import type { AlertRules } from '../core/alert.ts';
+import type { Command, Outcome } from '../core/command.ts';
+import type { Limits } from '../core/limits.ts';
 import type { Plan, Verdict } from './draft.ts';
-import type { Limits } from './limits.ts';
 import { createLine, type Line } from './line.ts';
 import { type Backlog, createQueue, type Waiting } from './queue.ts';
 import { commitRound, planRound, wasCommitted } from './round.ts';

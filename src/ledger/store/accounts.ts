@@ -1,6 +1,6 @@
-import type { Session, Statement } from '../db/session.ts';
-import type { Account } from './account.ts';
-import type { Entry } from './entry.ts';
+import type { Session, Statement } from '../../db/session.ts';
+import type { Account } from '../core/account.ts';
+import type { Entry } from '../core/entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
 import { fromState, type State } from './state.ts';
 

@@ -1,4 +1,4 @@
-import { openSession, type Session, type SessionOptions } from '../db/session.ts';
+import { openSession, type Session, type SessionOptions } from '../../db/session.ts';
 
 /** One connection, opened when it is needed, and the one task at a time that uses it. */
 export interface Line {

@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import { toPurserError } from '../db/sqlstate.ts';
-import type { Entry, EntryKind } from './entry.ts';
-import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
+import { toPurserError } from '../../db/sqlstate.ts';
+import type { Entry, EntryKind } from '../core/entry.ts';
+import { ENTRY_COLUMNS, type EntryRow, toEntry } from '../store/entry-row.ts';
 
 /** Which entries of a history are asked for: those of which all of it is true. */
 export interface EntryFilter {

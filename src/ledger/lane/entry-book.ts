@@ -1,4 +1,4 @@
-import type { Entry } from './entry.ts';
+import type { Entry } from '../core/entry.ts';
 
 /** The entries that the commands of a round name, with what the round has posted about them since. */
 export interface EntryBook {

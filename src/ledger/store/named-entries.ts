@@ -1,6 +1,6 @@
-import type { Session, Statement } from '../db/session.ts';
-import type { Command } from './command.ts';
-import type { Entry } from './entry.ts';
+import type { Session, Statement } from '../../db/session.ts';
+import type { Command } from '../core/command.ts';
+import type { Entry } from '../core/entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
 
 // Two indexes, one for the entry that opens a hold and one for the entry that ends it. LIMIT keeps

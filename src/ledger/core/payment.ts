@@ -1,4 +1,4 @@
-import { sum } from '../sum.ts';
+import { sum } from '../../sum.ts';
 import { apportion } from './apportion.ts';
 import type { Entry, Terms } from './entry.ts';
 import { termsOf } from './evolve.ts';

@@ -1,5 +1,5 @@
-import type { Session, Statement } from '../db/session.ts';
-import type { Alert } from './alert.ts';
+import type { Session, Statement } from '../../db/session.ts';
+import type { Alert } from '../core/alert.ts';
 
 // Positions are given in the order of the array, and every other alert of these accounts waits for
 // their locks, so they tell the order of an account's alerts. A lot that was announced already is

@@ -1,4 +1,4 @@
-import { sum } from '../sum.ts';
+import { sum } from '../../sum.ts';
 import type { Draw, Terms } from './entry.ts';
 
 /** Credits that were granted together and are not used up yet. */

@@ -1,6 +1,6 @@
-import type { Command, Outcome } from './command.ts';
-import type { Entry } from './entry.ts';
-import { requestKey } from './request-key.ts';
+import type { Command, Outcome } from '../core/command.ts';
+import type { Entry } from '../core/entry.ts';
+import { requestKey } from '../core/request-key.ts';
 
 /** The lead entries that a round knows by their keys: those on record and those it just decided. */
 export interface KnownKeys {

@@ -1,13 +1,13 @@
 import { createHash, type Hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
-import { type Account, available, emptyAccount, findBrokenRule } from './account.ts';
-import { chainHash, GENESIS, hashNote } from './chain.ts';
-import type { Entry } from './entry.ts';
-import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
+import { type Account, available, emptyAccount, findBrokenRule } from '../core/account.ts';
+import type { Entry } from '../core/entry.ts';
+import { evolve } from '../core/evolve.ts';
+import { chainHash, GENESIS, hashNote } from '../store/chain.ts';
+import { ENTRY_COLUMNS, type EntryRow, toEntry } from '../store/entry-row.ts';
+import { type State, toState } from '../store/state.ts';
 import { createEntryRules, type EntryRules, type Reversed } from './entry-rules.ts';
-import { evolve } from './evolve.ts';
-import { type State, toState } from './state.ts';
 
 /** The first entry of an account that is not what the entries before it and the rules demand. */
 interface Fault {

@@ -1,5 +1,5 @@
-import { isStorable } from '../db/text.ts';
-import { PurserError } from '../errors.ts';
+import { isStorable } from '../../db/text.ts';
+import { PurserError } from '../../errors.ts';
 import { type Command, MAX_AMOUNT, MAX_GRANTS, MAX_HOLD_SECONDS, MAX_PRIORITY } from './command.ts';
 import type { Note } from './entry.ts';
 

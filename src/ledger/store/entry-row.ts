@@ -1,4 +1,4 @@
-import type { Actor, Category, Draw, Entry, EntryKind, Terms } from './entry.ts';
+import type { Actor, Category, Draw, Entry, EntryKind, Terms } from '../core/entry.ts';
 
 /** What to select so that `toEntry` can read the row. */
 export const ENTRY_COLUMNS = `

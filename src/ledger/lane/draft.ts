@@ -1,18 +1,18 @@
-import { type Account, dueAt, emptyAccount } from './account.ts';
-import { type Alert, type AlertRules, alertsOf, expiringAlerts } from './alert.ts';
-import type { SealedEntry } from './append.ts';
-import { chainHash, GENESIS, hashNote } from './chain.ts';
-import type { Command, Outcome } from './command.ts';
-import { decide } from './decide/decide.ts';
-import { decideDue } from './decide/due.ts';
-import type { Surroundings } from './decide/posting.ts';
-import type { Entry } from './entry.ts';
+import { type Account, dueAt, emptyAccount } from '../core/account.ts';
+import { type Alert, type AlertRules, alertsOf, expiringAlerts } from '../core/alert.ts';
+import type { Command, Outcome } from '../core/command.ts';
+import { decide } from '../core/decide/decide.ts';
+import { decideDue } from '../core/decide/due.ts';
+import type { Surroundings } from '../core/decide/posting.ts';
+import type { Entry } from '../core/entry.ts';
+import type { Limits } from '../core/limits.ts';
+import type { PaymentBook } from '../core/payment.ts';
+import type * as store from '../store/accounts.ts';
+import type { SealedEntry } from '../store/append.ts';
+import { chainHash, GENESIS, hashNote } from '../store/chain.ts';
+import { toState } from '../store/state.ts';
 import type { EntryBook } from './entry-book.ts';
 import type { KnownKeys } from './known-keys.ts';
-import type { Limits } from './limits.ts';
-import type { PaymentBook } from './payment.ts';
-import { toState } from './state.ts';
-import type * as store from './store.ts';
 
 /**
  * What a round found out about a command: its outcome, that another transaction holds its account

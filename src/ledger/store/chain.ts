@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Entry, Note } from './entry.ts';
+import type { Entry, Note } from '../core/entry.ts';
 import { toStoredTerms } from './entry-row.ts';
 
 /** The hash before the first entry of every account: 64 hexadecimal zeros. */

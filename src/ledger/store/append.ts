@@ -1,5 +1,5 @@
-import type { Session, Statement } from '../db/session.ts';
-import type { Entry } from './entry.ts';
+import type { Session, Statement } from '../../db/session.ts';
+import type { Entry } from '../core/entry.ts';
 import { toStoredDraw } from './entry-row.ts';
 import type { State } from './state.ts';
 

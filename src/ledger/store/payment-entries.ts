@@ -1,7 +1,7 @@
-import type { Session, Statement } from '../db/session.ts';
-import type { Entry } from './entry.ts';
+import type { Session, Statement } from '../../db/session.ts';
+import type { Entry } from '../core/entry.ts';
+import type { Reversed } from '../core/payment.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
-import type { Reversed } from './payment.ts';
 
 // Entries of releases before the column `payment` are found by the key on their lead.
 const FIND_PAYMENT_ENTRIES: Statement = {

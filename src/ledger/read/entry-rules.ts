@@ -1,5 +1,5 @@
-import { type Account, sumOf } from './account.ts';
-import type { Draw, Entry } from './entry.ts';
+import { type Account, sumOf } from '../core/account.ts';
+import type { Draw, Entry } from '../core/entry.ts';
 
 /** What a reversal gives back of, as the history has it. */
 export interface Reversed {

@@ -1,8 +1,8 @@
 import type pg from 'pg';
-import type { Statement } from '../db/session.ts';
-import { sum } from '../sum.ts';
-import { clawBackTargets, createPaymentBook } from './payment.ts';
-import { findPaymentEntries, findReversed } from './payment-entries.ts';
+import type { Statement } from '../../db/session.ts';
+import { sum } from '../../sum.ts';
+import { clawBackTargets, createPaymentBook } from '../core/payment.ts';
+import { findPaymentEntries, findReversed } from '../store/payment-entries.ts';
 
 /** How many credits of a payment should be missing by its refunds and disputes, and how many are. */
 export interface ClawBack {

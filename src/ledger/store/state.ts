@@ -1,4 +1,4 @@
-import type { Account, Hold, Lot } from './account.ts';
+import type { Account, Hold, Lot } from '../core/account.ts';
 
 /**
  * The part of an account that the last entry of a transaction stores beside its own columns. What

@@ -1,12 +1,12 @@
 import type pg from 'pg';
-import { coalesce } from '../db/coalesce.ts';
-import { type Account, available, emptyAccount, type Hold, type Lot } from './account.ts';
-import { inBurnOrder } from './burn-order.ts';
-import { decideDue } from './decide/due.ts';
-import { isEndedByItself } from './decide/hold.ts';
-import type { Entry } from './entry.ts';
-import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
-import { fromState, type State } from './state.ts';
+import { coalesce } from '../../db/coalesce.ts';
+import { type Account, available, emptyAccount, type Hold, type Lot } from '../core/account.ts';
+import { inBurnOrder } from '../core/burn-order.ts';
+import { decideDue } from '../core/decide/due.ts';
+import { isEndedByItself } from '../core/decide/hold.ts';
+import type { Entry } from '../core/entry.ts';
+import { ENTRY_COLUMNS, type EntryRow, toEntry } from '../store/entry-row.ts';
+import { fromState, type State } from '../store/state.ts';
 
 /** What a user has, in credits: `available` can be spent, `held` is reserved by open holds. */
 export interface Balance {

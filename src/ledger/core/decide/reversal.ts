@@ -1,4 +1,4 @@
-import { sum } from '../../sum.ts';
+import { sum } from '../../../sum.ts';
 import type { Account, Lot } from '../account.ts';
 import { MAX_BALANCE, type ReverseCommand } from '../command.ts';
 import type { Draw, Entry, Terms } from '../entry.ts';

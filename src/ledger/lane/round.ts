@@ -1,16 +1,16 @@
-import { pipelined, type Session } from '../db/session.ts';
-import { SQLSTATE, sqlState } from '../db/sqlstate.ts';
-import { append } from './append.ts';
-import { appendAlerts } from './append-alerts.ts';
-import type { Command } from './command.ts';
+import { pipelined, type Session } from '../../db/session.ts';
+import { SQLSTATE, sqlState } from '../../db/sqlstate.ts';
+import type { Command } from '../core/command.ts';
+import { createPaymentBook } from '../core/payment.ts';
+import { requestKey } from '../core/request-key.ts';
+import * as store from '../store/accounts.ts';
+import { append } from '../store/append.ts';
+import { appendAlerts } from '../store/append-alerts.ts';
+import { findNamedHolds, findReversible } from '../store/named-entries.ts';
+import { findPaymentEntries, findReversed } from '../store/payment-entries.ts';
 import { createDraft, type Plan, type Rules } from './draft.ts';
 import { createEntryBook } from './entry-book.ts';
 import { createKnownKeys } from './known-keys.ts';
-import { findNamedHolds, findReversible } from './named-entries.ts';
-import { createPaymentBook } from './payment.ts';
-import { findPaymentEntries, findReversed } from './payment-entries.ts';
-import { requestKey } from './request-key.ts';
-import * as store from './store.ts';
 
 export interface RoundOptions extends Rules {
   /** Wait for accounts that another transaction holds, instead of skipping them. */

@@ -1,5 +1,5 @@
-import { PurserError } from '../errors.ts';
-import type { Command, Outcome } from './command.ts';
+import { PurserError } from '../../errors.ts';
+import type { Command, Outcome } from '../core/command.ts';
 
 /** A command that waits for its turn, and the caller who waits for it. */
 export interface Waiting {
