@@ -100,6 +100,16 @@ test('a filter leaves out exactly what is not asked for, whatever the pages', as
   );
 });
 
+test.each([
+  ['from', '0000-01-01T00:00:00Z', 300],
+  ['from', '0001-01-01T00:00:00+14:00', 300],
+  ['to', '0000-01-01T00:00:00Z', 0],
+  ['from', '9999-12-31T23:59:59-23:59', 0],
+  ['to', '9999-12-31T23:59:59-23:59', 300],
+])('%s %s, at the edge of the calendar, is a moment like others', async (name, moment, entries) => {
+  expect((await readAll('ada', { [name]: moment, limit: '100' })).flat()).toHaveLength(entries);
+});
+
 test('a service key filters the statement of any user in the same way', async () => {
   const query = '/credits/entries?kind=bonus&kind=purchase&limit=2';
   const [mine, theirs] = await Promise.all([

@@ -28,7 +28,7 @@ const FORMATS: Readonly<Record<'csv' | 'ndjson', Format>> = {
   },
 };
 
-/** How long a reader may take nothing before it is given up, in milliseconds. */
+/** How long a reader may take nothing, in milliseconds; Node gives it up within as long again. */
 const READER_PATIENCE = 60_000;
 
 const file = (description: string) => ({ schema: Type.String({ description }) });

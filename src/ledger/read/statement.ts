@@ -153,8 +153,12 @@ export async function findStretch(
   return rows[0] ?? { first: 1, end: 1 };
 }
 
+/** No entry is older, and none will be younger: beyond the year 9999 ISO 8601 and Postgres differ. */
+const EDGES = { first: 0, last: Date.UTC(9999, 11, 31) } as const;
+
 function toIso(milliseconds: number | null): string | null {
-  return milliseconds === null ? null : new Date(milliseconds).toISOString();
+  if (milliseconds === null) return null;
+  return new Date(Math.min(Math.max(milliseconds, EDGES.first), EDGES.last)).toISOString();
 }
 
 function isFiltered(filter: EntryFilter): boolean {
