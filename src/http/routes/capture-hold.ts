@@ -3,7 +3,8 @@ import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { idempotencyKey } from '../../operation.ts';
 import { keyDoor } from '../door.ts';
-import { EndedEnvelope, endOfHold, HoldPath, noteFields, toEnded } from '../holds.ts';
+import { EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
+import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 import { Amount, InsufficientCredits } from '../schemas.ts';
 
@@ -44,7 +45,6 @@ export const captureHoldRoute =
       },
       async (request, reply) => {
         const { units: amount = null, allow_more: beyond = false, ...note } = request.body;
-        const { reason = null, ref = null, metadata = null } = note;
         const entry = await post(
           ledger,
           {
@@ -52,7 +52,7 @@ export const captureHoldRoute =
             ...request.account,
             idempotencyKey: idempotencyKey(request),
             holdId: request.params.hold_id,
-            ...{ amount, beyond, reason, ref, metadata },
+            ...{ amount, beyond, ...noteOf(note) },
           },
           reply,
         );

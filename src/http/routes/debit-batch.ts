@@ -7,7 +7,7 @@ import type { Actor } from '../../ledger/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, NoQuery, PRINTABLE_ASCII, UserPath } from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';
-import { noteFields } from '../holds.ts';
+import { noteFields, noteOf } from '../note.ts';
 import { priceFields, priceOf } from '../pricing.ts';
 import { toError } from '../refusals.ts';
 import { Debited, toDebited } from '../schemas.ts';
@@ -70,12 +70,10 @@ export const debitBatchRoute =
 
     async function debit(item: Static<typeof Item>, actor: Actor): Promise<Static<typeof Result>> {
       const { user_id: userId, units, idempotency_key: idempotencyKey = null, ...asked } = item;
-      const { reason = null, ref = null, metadata = null } = asked;
       try {
         const price = priceOf(prices, 'units', units, asked);
-        const note = { reason, ref, metadata };
         const who = { userId, actor, idempotencyKey };
-        const outcome = await ledger.post({ kind: 'debit', ...who, ...price, ...note });
+        const outcome = await ledger.post({ kind: 'debit', ...who, ...price, ...noteOf(asked) });
         if (!outcome.ok) throw toError(outcome.refusal);
         return { ok: true, replayed: outcome.replayed, data: toDebited(outcome.entry) };
       } catch (error) {

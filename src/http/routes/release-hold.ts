@@ -3,7 +3,8 @@ import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { idempotencyKey } from '../../operation.ts';
 import { keyDoor } from '../door.ts';
-import { EndedEnvelope, endOfHold, HoldPath, noteFields, toEnded } from '../holds.ts';
+import { EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
+import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 
 /** POST /api/v1/users/:user_id/holds/:hold_id/release: lets go what a hold has reserved. */
@@ -29,7 +30,6 @@ export const releaseHoldRoute =
         },
       },
       async (request, reply) => {
-        const { reason = null, ref = null, metadata = null } = request.body;
         const entry = await post(
           ledger,
           {
@@ -37,7 +37,7 @@ export const releaseHoldRoute =
             ...request.account,
             idempotencyKey: idempotencyKey(request),
             holdId: request.params.hold_id,
-            ...{ reason, ref, metadata },
+            ...noteOf(request.body),
           },
           reply,
         );
