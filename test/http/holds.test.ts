@@ -51,6 +51,27 @@ describe('a hold', () => {
     });
   });
 
+  test('is listed with the others, the oldest first, however soon they end', async () => {
+    await api.give('ann', 100);
+    for (const [id, seconds] of Object.entries({ b: 900, c: 60, a: 600 })) {
+      await open('ann', { id, expires_in: seconds });
+    }
+    const { data } = (await get('ann', '/holds')).body;
+    expect(data.map(({ id }: { id: string }) => id)).toEqual(['b', 'c', 'a']);
+  });
+
+  test('is shown by its id, with what was said of it and when', async () => {
+    await api.give('amy', 100);
+    const note = { reason: 'render', ref: 'r', metadata: { a: 'b' } };
+    const { entry, hold } = (await open('amy', { id: 'job 1/2', ...note })).body.data;
+    expect((await get('amy', '/holds/job%201%2F2')).body).toEqual({
+      data: {
+        ...{ ...hold, ...note, id: 'job 1/2', units: 10 },
+        ...{ status: 'open', captured: 0, created_at: entry.created_at, ended_at: null },
+      },
+    });
+  });
+
   test('that is released costs nothing', async () => {
     await api.give('bob', 20);
     const { id } = (await open('bob')).body.data.hold;

@@ -28,6 +28,20 @@ describe('a debit by the price list', () => {
     ]);
   });
 
+  test('is kept by a hold of it, and its capture spends what it cost', async () => {
+    await api.give('amy', 100);
+    const hold = { id: 'h', operation: 'render', quantity: 2, expires_in: 60 };
+    const url = '/api/v1/users/amy/holds';
+    const { body } = await api.call('POST', url, { key, body: hold });
+    expect(body.data).toMatchObject({ available: 80, hold: { units: 20 } });
+    await api.call('POST', `${url}/h/capture`, { key, body: {} });
+    const { data } = (await api.call('GET', '/api/v1/me/credits/entries', { as: 'amy' })).body;
+    expect(data.slice(0, 2)).toMatchObject([
+      { kind: 'capture', delta: -20 },
+      { kind: 'hold', operation: 'render', quantity: '2' },
+    ]);
+  });
+
   test('is one unit when no quantity is named', async () => {
     await api.give('bob', 100);
     const { body } = await as('bob', '/credits/debit', { operation: 'render' });
