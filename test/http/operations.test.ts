@@ -128,6 +128,22 @@ describe('a batch of debits', () => {
     expect(again.body.data.every((one: { replayed: boolean }) => one.replayed)).toBe(true);
   });
 
+  test('refuses an Idempotency-Key for all of it, under which a repeat would spend twice', async () => {
+    await api.give('gil', 15);
+    const items = [{ user_id: 'gil', units: 10 }];
+    const headers = { 'idempotency-key': 'batch-1' };
+    const { status, body } = await batch(items, { key, headers });
+    expect([status, body.error]).toEqual([
+      400,
+      {
+        code: 'invalid_request',
+        message: 'A batch has no Idempotency-Key: give each item its own `idempotency_key`.',
+        field: 'idempotency-key',
+      },
+    ]);
+    expect(await api.onRecord('gil')).toEqual({ balance: 15, entries: 1 });
+  });
+
   test('is for service keys that may spend', async () => {
     const items = [{ user_id: 'fay', units: 1 }];
     expect((await batch(items, { as: 'fay' })).status).toBe(403);

@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { Envelope } from '../../envelope.ts';
 import { PurserError } from '../../errors.ts';
 import { requireScope } from '../../identity.ts';
 import type { Actor } from '../../ledger/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { bodyErrors, NoQuery, PRINTABLE_ASCII, UserPath } from '../../operation.ts';
+import { bodyErrors, idempotencyKey, NoQuery, PRINTABLE_ASCII, UserPath } from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';
 import { noteFields, noteOf } from '../note.ts';
 import { priceFields, priceOf } from '../pricing.ts';
@@ -52,7 +53,7 @@ export const debitBatchRoute =
           description:
             'Each item has an outcome of its own, in the order of the items, with the error that ' +
             'it would have met alone. Give each its own idempotency_key: a batch whose answer was ' +
-            'lost can then be sent again as it is.',
+            'lost can then be sent again as it is. An Idempotency-Key header is refused.',
           tags: ['Service keys'],
           security: [{ service_key: ['credits:spend'] }],
           querystring: NoQuery,
@@ -63,9 +64,11 @@ export const debitBatchRoute =
           response: { 200: Envelope(Type.Array(Result)), ...bodyErrors },
         },
       },
-      async ({ identity, body }) => ({
-        data: await Promise.all(body.items.map((item) => debit(item, identity.actor))),
-      }),
+      async (request) => {
+        refuseKey(request);
+        const { identity, body } = request;
+        return { data: await Promise.all(body.items.map((item) => debit(item, identity.actor))) };
+      },
     );
 
     async function debit(item: Static<typeof Item>, actor: Actor): Promise<Static<typeof Result>> {
@@ -83,3 +86,12 @@ export const debitBatchRoute =
       }
     }
   };
+
+/** One key for all items would have to be one command. */
+function refuseKey(request: Pick<FastifyRequest, 'raw'>): void {
+  if (idempotencyKey(request) === null) return;
+  throw new PurserError('invalid_request', {
+    message: 'A batch has no Idempotency-Key: give each item its own `idempotency_key`.',
+    fields: { field: 'idempotency-key' },
+  });
+}
