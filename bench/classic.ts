@@ -63,6 +63,7 @@ export function createClassicLedger(url: string): Ledger {
       const balance = await sum(pool, userId);
       return { balance, available: balance, held: 0, lots: [], holds: [], seq: 0 };
     },
+    replay: () => Promise.reject(new Error('price lists are not compared')),
     hold: () => Promise.reject(new Error('holds are not compared')),
     entries: () => Promise.reject(new Error('statements are not compared')),
     stream: () => {

@@ -7,7 +7,13 @@ import type { Command, Outcome } from './command.ts';
 import type { Entry } from './entry.ts';
 import { createLane, type LaneCounts } from './lane.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import { type Balance, createBalanceReader, type HoldHistory, readHold } from './read.ts';
+import {
+  type Balance,
+  createBalanceReader,
+  type HoldHistory,
+  readHold,
+  readReplay,
+} from './read.ts';
 import {
   type EntryFilter,
   type EntryPage,
@@ -24,6 +30,12 @@ export interface Ledger {
    * value; errors are `invalid_request`, `overloaded`, `database_unavailable`, `outcome_unknown`.
    */
   readonly post: (command: Command) => Promise<Outcome>;
+  /**
+   * What became of a command that was carried out before, without carrying it out now: its first
+   * outcome, `idempotency_conflict` when its key was used for another, null when it brings no known
+   * key. What the use of an operation costs is not asked.
+   */
+  readonly replay: (command: Command) => Promise<Outcome | null>;
   readonly balance: (userId: string) => Promise<Balance>;
   /** What became of a hold; null when the user never had one of that id. */
   readonly hold: (userId: string, holdId: string) => Promise<HoldHistory | null>;
@@ -83,6 +95,7 @@ export function createLedger({
       if (!lane) throw new RangeError('a ledger has at least one lane');
       return lane.post(command);
     },
+    replay: (command) => readReplay(pool, command).catch(rethrow),
     balance: createBalanceReader(pool, clockOffset),
     hold: (userId, holdId) => readHold(pool, userId, holdId, clockOffset).catch(rethrow),
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),

@@ -2,10 +2,13 @@ import type pg from 'pg';
 import { coalesce } from '../db/coalesce.ts';
 import { type Account, available, emptyAccount, type Hold, type Lot } from './account.ts';
 import { inBurnOrder } from './burn-order.ts';
+import type { Command, Outcome } from './command.ts';
 import { decideDue } from './decide/due.ts';
 import { isEndedByItself } from './decide/hold.ts';
 import type { Entry } from './entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
+import { createKnownKeys } from './known-keys.ts';
+import { requestKey } from './request-key.ts';
 import { fromState, type State } from './state.ts';
 
 /** What a user has, in credits: `available` can be spent, `held` is reserved by open holds. */
@@ -88,6 +91,19 @@ interface BalanceRow {
   state: State | null;
   updated_at: number;
   now: number;
+}
+
+/** Reads what a command did when it was carried out; null when its Idempotency-Key is new. */
+export async function readReplay(pool: pg.Pool, command: Command): Promise<Outcome | null> {
+  const asked = requestKey(command);
+  if (asked === null) return null;
+  const { rows } = await pool.query<EntryRow>({
+    text: `SELECT ${ENTRY_COLUMNS}
+             FROM credit_ledger
+            WHERE user_id = $1 AND idempotency_key = $2`,
+    values: [command.userId, asked.idempotencyKey],
+  });
+  return createKnownKeys(rows.map(toEntry)).replay(command);
 }
 
 /** What became of a hold. */

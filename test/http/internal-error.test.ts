@@ -71,7 +71,7 @@ const counts: Ledger['counts'] = {
 test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body) => {
   const app = await buildApp({
     ledger: {
-      ...{ post: fail, balance: fail, hold: fail, entries: fail, usage: fail },
+      ...{ post: fail, replay: fail, balance: fail, hold: fail, entries: fail, usage: fail },
       stream: () => ({ next: fail }) as unknown as ReturnType<Ledger['stream']>,
       ...{ counts, close: async () => {} },
     },

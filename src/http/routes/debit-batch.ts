@@ -9,7 +9,7 @@ import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, idempotencyKey, NoQuery, PRINTABLE_ASCII, UserPath } from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';
 import { noteFields, noteOf } from '../note.ts';
-import { priceFields, priceOf } from '../pricing.ts';
+import { postPriced, priceFields, priceOf } from '../pricing.ts';
 import { toError } from '../refusals.ts';
 import { Debited, toDebited } from '../schemas.ts';
 
@@ -75,8 +75,11 @@ export const debitBatchRoute =
       const { user_id: userId, units, idempotency_key: idempotencyKey = null, ...asked } = item;
       try {
         const price = priceOf(prices, 'units', units, asked);
-        const who = { userId, actor, idempotencyKey };
-        const outcome = await ledger.post({ kind: 'debit', ...who, ...price, ...noteOf(asked) });
+        const outcome = await postPriced(ledger, price, ({ amount, operation }) => ({
+          kind: 'debit',
+          ...{ userId, actor, idempotencyKey, amount, operation },
+          ...noteOf(asked),
+        }));
         if (!outcome.ok) throw toError(outcome.refusal);
         return { ok: true, replayed: outcome.replayed, data: toDebited(outcome.entry) };
       } catch (error) {

@@ -7,8 +7,8 @@ import type { PriceList } from '../../price-list.ts';
 import { keyDoor } from '../door.ts';
 import { HeldEnvelope, HoldId, movesCredits, toHeld } from '../holds.ts';
 import { noteFields, noteOf } from '../note.ts';
-import { post } from '../post.ts';
-import { priceFields, priceOf } from '../pricing.ts';
+import { leadOf } from '../post.ts';
+import { postPriced, priceFields, priceOf } from '../pricing.ts';
 import { InsufficientCredits } from '../schemas.ts';
 
 /** POST /api/v1/users/:user_id/holds: reserves credits for something that may take a while. */
@@ -59,20 +59,16 @@ export const openHoldRoute =
       },
       async (request, reply) => {
         const { units, id = null, expires_in: seconds, ...asked } = request.body;
-        const entry = await post(
-          ledger,
-          {
-            kind: 'hold',
-            ...request.account,
-            idempotencyKey: idempotencyKey(request),
-            holdId: id,
-            seconds,
-            ...priceOf(prices, 'units', units, asked),
-            ...noteOf(asked),
-          },
-          reply,
-        );
-        return { data: toHeld(entry) };
+        const price = priceOf(prices, 'units', units, asked);
+        const opened = await postPriced(ledger, price, ({ amount, operation }) => ({
+          kind: 'hold',
+          ...request.account,
+          idempotencyKey: idempotencyKey(request),
+          holdId: id,
+          ...{ amount, operation, seconds },
+          ...noteOf(asked),
+        }));
+        return { data: toHeld(leadOf(opened, reply)) };
       },
     );
   };
