@@ -87,13 +87,14 @@ export function toHold({ opened, ended, expired }: HoldHistory): Static<typeof H
   const { reason, ref, metadata, createdAt } = opened;
   const status = { capture: 'captured', release: 'released' } as const;
   const end = ended?.kind === 'capture' || ended?.kind === 'release' ? status[ended.kind] : 'open';
+  const { hold } = toHeld(opened);
   return {
-    ...toHeld(opened).hold,
+    ...hold,
     status: expired ? 'expired' : end,
     captured: ended ? 0 - ended.delta : 0,
     ...{ reason, ref, metadata },
     created_at: toIso(createdAt),
-    ended_at: ended ? toIso(ended.createdAt) : null,
+    ended_at: expired ? hold.expires_at : ended && toIso(ended.createdAt),
   };
 }
 

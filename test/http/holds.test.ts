@@ -80,6 +80,19 @@ describe('a hold', () => {
     expect((await get('bob', `/holds/${id}`)).body.data).toMatchObject({ status: 'released' });
   });
 
+  test('whose time is over has ended at that moment, whenever that was written down', async () => {
+    await api.give('abe', 20);
+    const { expires_at } = (await open('abe', { id: 'h', expires_in: 1 })).body.data.hold;
+    const ended = { status: 'expired', captured: 0, expires_at, ended_at: expires_at };
+    const shown = async () => (await get('abe', '/holds/h')).body.data;
+    await expect.poll(async () => (await shown()).status, { timeout: 5_000 }).toBe('expired');
+    expect(await shown()).toMatchObject(ended);
+    expect(await api.onRecord('abe')).toMatchObject({ entries: 2 });
+    await post('abe', '/use-credits', { units: 1 });
+    expect(await api.onRecord('abe')).toMatchObject({ entries: 4 });
+    expect(await shown()).toMatchObject(ended);
+  });
+
   test('of more than is available is a 402, as a debit is', async () => {
     await api.give('cid', 5);
     const { status, body } = await open('cid');
