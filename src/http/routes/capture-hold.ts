@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { idempotencyKey } from '../../operation.ts';
+import { allowNoBody, idempotencyKey } from '../../operation.ts';
 import { keyDoor } from '../door.ts';
 import { EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
 import { noteFields, noteOf } from '../note.ts';
@@ -22,11 +22,14 @@ export const captureHoldRoute =
       url,
       {
         ...options,
+        preValidation: allowNoBody,
         schema: {
           ...schema,
           ...endOfHold,
           params: HoldPath,
-          description: 'The rest of it is released in the same entry. A hold ends once.',
+          description:
+            'The rest of it is released in the same entry. A hold ends once. Without a body all of ' +
+            'it is spent.',
           body: Type.Object(
             {
               units: Type.Optional(Amount),

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { idempotencyKey } from '../../operation.ts';
+import { allowNoBody, idempotencyKey } from '../../operation.ts';
 import { keyDoor } from '../door.ts';
 import { EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
 import { noteFields, noteOf } from '../note.ts';
@@ -21,10 +21,12 @@ export const releaseHoldRoute =
       url,
       {
         ...options,
+        preValidation: allowNoBody,
         schema: {
           ...schema,
           ...endOfHold,
           params: HoldPath,
+          description: 'A hold ends once. The body may be left out.',
           body: Type.Object(noteFields, { additionalProperties: false }),
           response: { ...endOfHold.response, 200: EndedEnvelope },
         },
