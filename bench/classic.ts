@@ -64,6 +64,7 @@ export function createClassicLedger(url: string): Ledger {
       return { balance, available: balance, held: 0, lots: [], holds: [], seq: 0 };
     },
     balancesAfter: () => Promise.reject(new Error('streams are not compared')),
+    replay: () => Promise.reject(new Error('price lists are not compared')),
     hold: () => Promise.reject(new Error('holds are not compared')),
     entries: () => Promise.reject(new Error('statements are not compared')),
     stream: () => {

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyRequest, preValidationHookHandler } from 'fastify';
 import { Type } from 'typebox';
 import { ERROR_BODY } from './envelope.ts';
 import { PurserError } from './errors.ts';
@@ -78,6 +78,12 @@ export function refuseBody(body: unknown): void {
   if (body === undefined || (isEmpty && !Array.isArray(body))) return;
   throw new PurserError('invalid_request', { message: 'No body is expected here.' });
 }
+
+/** For routes whose fields are all optional: what is left out says as much as an empty object. */
+export const allowNoBody: preValidationHookHandler = (request, _reply, done) => {
+  if (request.body === undefined) request.body = {};
+  done();
+};
 
 /** @param description what repeats of a request with the same key get, and for how long */
 export const idempotencyHeaders = (description: string) =>

@@ -16,7 +16,8 @@ export interface ReadPriceList {
 /** What so much of an operation costs, and how much that is in its shortest form. */
 export type Cost =
   | { readonly ok: true; readonly amount: number; readonly quantity: string }
-  | { readonly ok: false; readonly problem: 'unknown_operation' | 'malformed_quantity' };
+  | { readonly ok: false; readonly problem: 'unknown_operation'; readonly quantity: string }
+  | { readonly ok: false; readonly problem: 'malformed_quantity' };
 
 /** At most 12 digits before the point and 9 after it. */
 export const OPERATION_PRICE = '^(0|[1-9][0-9]{0,11})(?:\\.([0-9]{1,9}))?$';
@@ -74,10 +75,10 @@ export function readPriceList(source: unknown): ReadPriceList {
  * @param quantity a whole number or a decimal text, above 0
  */
 export function costOf(prices: PriceList, name: string, quantity: number | string): Cost {
-  const price = prices.get(name);
-  if (!price) return { ok: false, problem: 'unknown_operation' };
   const times = readDecimal(quantity);
   if (!times || times.digits === 0n) return { ok: false, problem: 'malformed_quantity' };
+  const price = prices.get(name);
+  if (!price) return { ok: false, problem: 'unknown_operation', quantity: shortest(times) };
   const unit = 10n ** BigInt(price.places + times.places);
   const amount = (price.digits * times.digits + unit - 1n) / unit;
   return { ok: true, amount: Number(amount), quantity: shortest(times) };

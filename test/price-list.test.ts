@@ -63,6 +63,7 @@ describe('what an operation costs', () => {
       expect(costOf(listOf({ op: 1 }), name, 1)).toEqual({
         ok: false,
         problem: 'unknown_operation',
+        quantity: '1',
       });
     },
   );

@@ -8,7 +8,6 @@ import { validationError } from './validation.ts';
 /** What Fastify's own errors are called here, and what is said where the code's sentence is vague. */
 const FASTIFY_ERRORS: Readonly<Record<string, readonly [code: ErrorCode, message?: string]>> = {
   FST_ERR_BAD_URL: ['invalid_request', 'The address is not percent-encoded UTF-8.'],
-  FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_json', 'The body is empty; send a JSON object.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
     'invalid_request',
     'The body is not as long as Content-Length says.',
@@ -45,7 +44,11 @@ function reasonOf({ status, cause }: PurserError): { err?: unknown; reason?: str
 function translate(error: FastifyError | PurserError, request: FastifyRequest): PurserError {
   if (error instanceof PurserError) return error;
   if (error.validation) {
-    return validationError(error.validation as ErrorObject[], error.validationContext ?? 'request');
+    const { validationContext: part = 'request' } = error;
+    if (part === 'body' && request.body === undefined && request.headers['content-type']) {
+      return new PurserError('invalid_json', { message: 'The body is empty; send a JSON object.' });
+    }
+    return validationError(error.validation as ErrorObject[], part);
   }
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     const message = `The body is larger than ${request.routeOptions.bodyLimit / 1024} KiB.`;

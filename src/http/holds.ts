@@ -4,7 +4,7 @@ import { type Hold as LedgerHold, sumOf } from '../ledger/core/account.ts';
 import type { Entry } from '../ledger/core/entry.ts';
 import type { HoldHistory } from '../ledger/read/balance.ts';
 import { bodyErrors, credits, error, NoQuery, READABLE, UserPath } from '../operation.ts';
-import { Debited, IdempotencyHeaders, Metadata, Reason, Ref, toDebited } from './schemas.ts';
+import { Debited, IdempotencyHeaders, Metadata, toDebited } from './schemas.ts';
 
 /** How a hold may be called by who opens it. */
 export const HoldId = Type.String({
@@ -20,13 +20,6 @@ export const HoldPath = Type.Object({
   ...UserPath.properties,
   hold_id: Type.String({ minLength: 1, maxLength: 255, pattern: READABLE }),
 });
-
-/** What whoever ends a hold or gives something back may say about it. */
-export const noteFields = {
-  reason: Type.Optional(Reason),
-  ref: Type.Optional(Ref),
-  metadata: Type.Optional(Metadata),
-};
 
 const moment = (description: string) => Type.String({ format: 'date-time', description });
 
@@ -94,13 +87,14 @@ export function toHold({ opened, ended, expired }: HoldHistory): Static<typeof H
   const { reason, ref, metadata, createdAt } = opened;
   const status = { capture: 'captured', release: 'released' } as const;
   const end = ended?.kind === 'capture' || ended?.kind === 'release' ? status[ended.kind] : 'open';
+  const { hold } = toHeld(opened);
   return {
-    ...toHeld(opened).hold,
+    ...hold,
     status: expired ? 'expired' : end,
     captured: ended ? 0 - ended.delta : 0,
     ...{ reason, ref, metadata },
     created_at: toIso(createdAt),
-    ended_at: ended ? toIso(ended.createdAt) : null,
+    ended_at: expired ? hold.expires_at : ended && toIso(ended.createdAt),
   };
 }
 

@@ -19,7 +19,9 @@ export function acceptOnlyJson(app: FastifyInstance): void {
     { parseAs: 'buffer' },
     (request, body, done) => {
       const problem = problemOf(request.raw, body);
-      return problem ? done(problem) : parse(request, body.toString(), done);
+      if (problem) return done(problem);
+      // Whether there must be one is for the route's schema to say.
+      return body.length === 0 ? done(null) : parse(request, body.toString(), done);
     },
   );
 }

@@ -1,7 +1,13 @@
 import { Type } from 'typebox';
 import { PurserError } from '../errors.ts';
-import { MAX_AMOUNT } from '../ledger/core/command.ts';
+import {
+  type DebitCommand,
+  type HoldCommand,
+  MAX_AMOUNT,
+  type Outcome,
+} from '../ledger/core/command.ts';
 import type { OperationUse } from '../ledger/core/entry.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import { costOf, type PriceList } from '../price-list.ts';
 import { Amount } from './schemas.ts';
 
@@ -36,14 +42,34 @@ interface AskedPrice {
 }
 
 /** What a command is about to cost, and for which operation, if one was named. */
-export interface Price {
+interface Price {
   readonly amount: number;
   readonly operation: OperationUse | null;
 }
 
+/** A price, or an operation that has none, and what to say of it; its `amount` means nothing. */
+export type Quote = Price | (Price & { readonly problem: PurserError });
+
 /**
- * Finds out what a request costs. Throws 400 unless it names either credits or an operation, and 422
- * when the price list does not know that.
+ * Posts what has a price. Of what has none, because the price list has changed since, or is another
+ * on this server, an Idempotency-Key still brings the first answer back.
+ * @throws PurserError as `ledger.post` does, and the price's problem
+ */
+export async function postPriced(
+  ledger: Ledger,
+  quote: Quote,
+  makeCommand: (price: Price) => DebitCommand | HoldCommand,
+): Promise<Outcome> {
+  const { amount, operation } = quote;
+  const command = makeCommand({ amount, operation });
+  if (!('problem' in quote)) return ledger.post(command);
+  const first = await ledger.replay(command);
+  if (first === null) throw quote.problem;
+  return first;
+}
+
+/**
+ * Finds out what a request costs. Throws 400 unless it names either credits or an operation.
  * @param field what the body calls a number of credits
  * @param amount the credits that it names
  */
@@ -52,7 +78,7 @@ export function priceOf(
   field: 'delta' | 'units',
   amount: number | undefined,
   { operation, quantity }: AskedPrice,
-): Price {
+): Quote {
   if ((amount === undefined) === (operation === undefined)) {
     throw invalid(field, `Send either \`${field}\` or \`operation\`.`);
   }
@@ -61,15 +87,16 @@ export function priceOf(
     return { amount: amount as number, operation: null };
   }
   const cost = costOf(prices, operation, quantity ?? 1);
-  if (!cost.ok && cost.problem === 'unknown_operation') throw new PurserError(cost.problem);
-  if (!cost.ok) {
+  if (!cost.ok && cost.problem === 'malformed_quantity') {
     const what = 'must be above 0: a whole number, or a decimal text with at most 9 places';
     throw invalid('quantity', `The field \`quantity\` ${what}.`);
   }
-  if (cost.amount > MAX_AMOUNT) {
-    throw invalid('quantity', `That would cost more than ${MAX_AMOUNT} credits.`);
-  }
-  return { amount: cost.amount, operation: { name: operation, quantity: cost.quantity } };
+  const use = { name: operation, quantity: cost.quantity };
+  if (!cost.ok) return { amount: 0, operation: use, problem: new PurserError(cost.problem) };
+  const price = { amount: cost.amount, operation: use };
+  if (cost.amount <= MAX_AMOUNT) return price;
+  const problem = invalid('quantity', `That would cost more than ${MAX_AMOUNT} credits.`);
+  return { ...price, problem };
 }
 
 function invalid(field: string, message: string): PurserError {

@@ -1,8 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Ledger } from '../ledger/ledger.ts';
 import { bodyErrors, conflictError, error, idempotencyKey, NoQuery } from '../operation.ts';
-import { post } from './post.ts';
-import type { Price } from './pricing.ts';
+import { noteOf } from './note.ts';
+import { leadOf } from './post.ts';
+import { postPriced, type Quote } from './pricing.ts';
 import { DebitedEnvelope, IdempotencyHeaders, InsufficientCredits, toDebited } from './schemas.ts';
 
 /** What all routes that spend have in common. */
@@ -18,31 +19,20 @@ export const spendSchema = {
   },
 };
 
-/** What a request asks to be spent. */
-export interface Spending extends Price {
-  readonly reason: string | null;
-  readonly ref: string | null;
-}
-
-/** Debits the request's account and answers with the new balance, or throws 402 or 409. */
+/** Debits the request's account and answers with the new balance, or throws 402, 409 or 422. */
 export async function spend(
   ledger: Ledger,
   request: FastifyRequest,
   reply: FastifyReply,
-  spending: Spending,
+  quote: Quote,
+  note: Parameters<typeof noteOf>[0],
 ) {
-  const { account } = request;
-  const key = idempotencyKey(request);
-  const entry = await post(
-    ledger,
-    {
-      kind: 'debit',
-      ...account,
-      idempotencyKey: key,
-      ...spending,
-      metadata: null,
-    },
-    reply,
-  );
-  return { data: toDebited(entry) };
+  const spent = await postPriced(ledger, quote, ({ amount, operation }) => ({
+    kind: 'debit',
+    ...request.account,
+    idempotencyKey: idempotencyKey(request),
+    ...{ amount, operation },
+    ...noteOf(note),
+  }));
+  return { data: toDebited(leadOf(spent, reply)) };
 }

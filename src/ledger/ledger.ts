@@ -13,6 +13,7 @@ import {
   type HoldHistory,
   readBalancesAfter,
   readHold,
+  readReplay,
 } from './read/balance.ts';
 import {
   type EntryFilter,
@@ -30,6 +31,12 @@ export interface Ledger {
    * value; errors are `invalid_request`, `overloaded`, `database_unavailable`, `outcome_unknown`.
    */
   readonly post: (command: Command) => Promise<Outcome>;
+  /**
+   * What became of a command that was carried out before, without carrying it out now: its first
+   * outcome, `idempotency_conflict` when its key was used for another, null when it brings no known
+   * key. What the use of an operation costs is not asked.
+   */
+  readonly replay: (command: Command) => Promise<Outcome | null>;
   readonly balance: (userId: string) => Promise<Balance>;
   /** The balances of those users who have newer entries than the `seq` that is known; one query. */
   readonly balancesAfter: (
@@ -93,6 +100,7 @@ export function createLedger({
       if (!lane) throw new RangeError('a ledger has at least one lane');
       return lane.post(command);
     },
+    replay: (command) => readReplay(pool, command).catch(rethrow),
     balance: createBalanceReader(pool, clockOffset),
     balancesAfter: (known) => readBalancesAfter(pool, known, clockOffset).catch(rethrow),
     hold: (userId, holdId) => readHold(pool, userId, holdId, clockOffset).catch(rethrow),

@@ -45,6 +45,11 @@ const NEEDY: Readonly<Record<string, () => Promise<Answer>>> = {
   'entries of a user': () => api.call('GET', '/api/v1/users/ada/credits/entries', { key }),
   'debit of a user': () =>
     api.call('POST', '/api/v1/users/ada/credits/debit', { key, body: { delta: 1 } }),
+  'batch of debits': () =>
+    api.call('POST', '/api/v1/debits/batch', {
+      key,
+      body: { items: [{ user_id: 'ada', units: 1 }] },
+    }),
   'revoke-sessions': () => api.call('POST', '/api/v1/users/bob/revoke-sessions', { key }),
   webhook: deliverEvent,
 };

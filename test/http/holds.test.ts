@@ -51,12 +51,46 @@ describe('a hold', () => {
     });
   });
 
+  test('is listed with the others, the oldest first, however soon they end', async () => {
+    await api.give('ann', 100);
+    for (const [id, seconds] of Object.entries({ b: 900, c: 60, a: 600 })) {
+      await open('ann', { id, expires_in: seconds });
+    }
+    const { data } = (await get('ann', '/holds')).body;
+    expect(data.map(({ id }: { id: string }) => id)).toEqual(['b', 'c', 'a']);
+  });
+
+  test('is shown by its id, with what was said of it and when', async () => {
+    await api.give('amy', 100);
+    const note = { reason: 'render', ref: 'r', metadata: { a: 'b' } };
+    const { entry, hold } = (await open('amy', { id: 'job 1/2', ...note })).body.data;
+    expect((await get('amy', '/holds/job%201%2F2')).body).toEqual({
+      data: {
+        ...{ ...hold, ...note, id: 'job 1/2', units: 10 },
+        ...{ status: 'open', captured: 0, created_at: entry.created_at, ended_at: null },
+      },
+    });
+  });
+
   test('that is released costs nothing', async () => {
     await api.give('bob', 20);
     const { id } = (await open('bob')).body.data.hold;
     const released = await post('bob', `/holds/${id}/release`);
     expect(released.body.data).toMatchObject({ balance: 20, held: 0, hold: { id, captured: 0 } });
     expect((await get('bob', `/holds/${id}`)).body.data).toMatchObject({ status: 'released' });
+  });
+
+  test('whose time is over has ended at that moment, whenever that was written down', async () => {
+    await api.give('abe', 20);
+    const { expires_at } = (await open('abe', { id: 'h', expires_in: 1 })).body.data.hold;
+    const ended = { status: 'expired', captured: 0, expires_at, ended_at: expires_at };
+    const shown = async () => (await get('abe', '/holds/h')).body.data;
+    await expect.poll(async () => (await shown()).status, { timeout: 5_000 }).toBe('expired');
+    expect(await shown()).toMatchObject(ended);
+    expect(await api.onRecord('abe')).toMatchObject({ entries: 2 });
+    await post('abe', '/use-credits', { units: 1 });
+    expect(await api.onRecord('abe')).toMatchObject({ entries: 4 });
+    expect(await shown()).toMatchObject(ended);
   });
 
   test('of more than is available is a 402, as a debit is', async () => {

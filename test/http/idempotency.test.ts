@@ -52,6 +52,46 @@ test.each([
   expect(await api.onRecord(user)).toEqual({ balance: 90, entries: 2 });
 });
 
+describe('the same key for a service with', () => {
+  const OPEN = { id: 'h', units: 10, expires_in: 60 };
+  /** What was asked for, and the same with one thing changed. */
+  test.each<readonly [what: string, path: string, body: object, changed: string, other: object]>([
+    ['a hold that lives longer', '/holds', OPEN, '/holds', { ...OPEN, expires_in: 61 }],
+    ['a hold of another id', '/holds', OPEN, '/holds', { ...OPEN, id: 'i' }],
+    ['a hold of more', '/holds', OPEN, '/holds', { ...OPEN, units: 11 }],
+    ['a capture of another hold', '/holds/a/capture', {}, '/holds/b/capture', {}],
+    ['a capture of less', '/holds/a/capture', {}, '/holds/a/capture', { units: 4 }],
+    [
+      'a capture that may take more',
+      '/holds/a/capture',
+      { units: 4 },
+      '/holds/a/capture',
+      { units: 4, allow_more: true },
+    ],
+    ['a release of another hold', '/holds/a/release', {}, '/holds/b/release', {}],
+    ['a reversal of another debit', '/reversals', { seq: 2 }, '/reversals', { seq: 3 }],
+    ['a reversal of less', '/reversals', { seq: 2, units: 2 }, '/reversals', { seq: 2, units: 1 }],
+    ['a release instead of a capture', '/holds/a/capture', {}, '/holds/a/release', {}],
+  ])('%s is 409 and changes nothing', async (what, path, body, changed, other) => {
+    const key = await api.makeKey('credits:spend', 'credits:grant');
+    const user = `/api/v1/users/${encodeURIComponent(what)}`;
+    const post = (at: string, sent: object, headers = {}) =>
+      api.call('POST', `${user}${at}`, { key, body: sent, headers });
+    await api.give(what, 100);
+    for (const units of [5, 5]) await post('/use-credits', { units });
+    for (const id of ['a', 'b']) await post('/holds', { ...OPEN, id });
+    const once = { 'idempotency-key': 'k' };
+    const first = await post(path, body, once);
+    expect(first.status).toBe(200);
+    const before = await api.onRecord(what);
+    const conflict = await post(changed, other, once);
+    expect([conflict.status, conflict.body.error.code]).toEqual([409, 'idempotency_conflict']);
+    const again = await post(path, body, once);
+    expect([again.body, again.headers['idempotency-replayed']]).toEqual([first.body, 'true']);
+    expect(await api.onRecord(what)).toEqual(before);
+  });
+});
+
 test('a 402 does not use up its key: it works after a top-up', async () => {
   expect((await debit('late', 'k')).status).toBe(402);
   await api.give('late', 10);

@@ -75,7 +75,15 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
   const guard = createGuard(createTestAuthenticator());
   const app = await buildApp({
     ledger: {
-      ...{ post: fail, balance: fail, balancesAfter: fail, hold: fail, entries: fail, usage: fail },
+      ...{
+        post: fail,
+        replay: fail,
+        balance: fail,
+        balancesAfter: fail,
+        hold: fail,
+        entries: fail,
+        usage: fail,
+      },
       stream: () => ({ next: fail }) as unknown as ReturnType<Ledger['stream']>,
       ...{ counts, close: async () => {} },
     },

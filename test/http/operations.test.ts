@@ -28,6 +28,20 @@ describe('a debit by the price list', () => {
     ]);
   });
 
+  test('is kept by a hold of it, and its capture spends what it cost', async () => {
+    await api.give('amy', 100);
+    const hold = { id: 'h', operation: 'render', quantity: 2, expires_in: 60 };
+    const url = '/api/v1/users/amy/holds';
+    const { body } = await api.call('POST', url, { key, body: hold });
+    expect(body.data).toMatchObject({ available: 80, hold: { units: 20 } });
+    await api.call('POST', `${url}/h/capture`, { key, body: {} });
+    const { data } = (await api.call('GET', '/api/v1/me/credits/entries', { as: 'amy' })).body;
+    expect(data.slice(0, 2)).toMatchObject([
+      { kind: 'capture', delta: -20 },
+      { kind: 'hold', operation: 'render', quantity: '2' },
+    ]);
+  });
+
   test('is one unit when no quantity is named', async () => {
     await api.give('bob', 100);
     const { body } = await as('bob', '/credits/debit', { operation: 'render' });
@@ -70,53 +84,5 @@ describe('can it be afforded', () => {
       data: { affordable: false, required: 26, available: 25, shortfall: 1 },
     });
     expect(await api.onRecord('cid')).toEqual(before);
-  });
-});
-
-describe('a batch of debits', () => {
-  const batch = (items: readonly object[], who: object = { key }) =>
-    api.call('POST', '/api/v1/debits/batch', { ...who, body: { items } });
-
-  test('answers each item in its place, with the error it would have met alone', async () => {
-    await api.give('dan', 15);
-    await api.give('eve', 15);
-    const { status, body } = await batch([
-      { user_id: 'dan', units: 10, idempotency_key: 'one' },
-      { user_id: 'eve', operation: 'render' },
-      { user_id: 'dan', units: 10 },
-      { user_id: 'eve', operation: 'unheard' },
-      { user_id: 'nobody', units: 1 },
-      { user_id: 'dan', units: 10, idempotency_key: 'one' },
-      { user_id: 'dan', units: 11, idempotency_key: 'one' },
-    ]);
-    expect(status).toBe(200);
-    expect(body.data).toMatchObject([
-      { ok: true, replayed: false, data: { balance: 5 } },
-      { ok: true, data: { balance: 5, entry: { delta: -10 } } },
-      { ok: false, error: { code: 'insufficient_credits', required: 10, available: 5 } },
-      { ok: false, error: { code: 'unknown_operation' } },
-      { ok: false, error: { code: 'insufficient_credits', available: 0 } },
-      { ok: true, replayed: true, data: { balance: 5 } },
-      { ok: false, error: { code: 'idempotency_conflict' } },
-    ]);
-  });
-
-  test('takes a thousand items, of one user too, and no more', async () => {
-    await api.give('fay', 600);
-    const items = Array.from({ length: 1_000 }, (_, i) => ({
-      ...{ user_id: 'fay', units: 1, reason: 'token', idempotency_key: String(i) },
-    }));
-    const { body } = await batch(items);
-    expect(body.data.filter(({ ok }: { ok: boolean }) => ok)).toHaveLength(600);
-    expect((await batch([...items, ...items.slice(0, 1)])).status).toBe(400);
-    expect((await batch([])).status).toBe(400);
-    const again = await batch(items.slice(0, 600));
-    expect(again.body.data.every((one: { replayed: boolean }) => one.replayed)).toBe(true);
-  });
-
-  test('is for service keys that may spend', async () => {
-    const items = [{ user_id: 'fay', units: 1 }];
-    expect((await batch(items, { as: 'fay' })).status).toBe(403);
-    expect((await batch(items, { key: await api.makeKey('credits:read') })).status).toBe(403);
   });
 });

@@ -25,6 +25,15 @@ describe('a hold', () => {
     expect(await refusalOf(ledger, hold('ada', 'more', 4))).toBe('insufficient_credits');
   });
 
+  test('lives from when its entry says that it was opened, also where the clock lags behind', async () => {
+    const { ledger, later } = stage;
+    const given = await later.post(grant('ann', 10));
+    const opened = await ledger.post(hold('ann', 'job', 7, { seconds: 60 }));
+    if (!given.ok || !opened.ok) throw new Error('the ledger refused');
+    expect(opened.entry.createdAt).toBe(given.entry.createdAt);
+    expect(opened.entry.expiresAt).toBe(given.entry.createdAt + 60_000);
+  });
+
   test('that is captured in part lets the rest go in the same entry', async () => {
     const { ledger, figures } = stage;
     await ledger.post(grant('bob', 10));

@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { idempotencyKey } from '../../operation.ts';
+import { allowNoBody, idempotencyKey } from '../../operation.ts';
 import { keyDoor } from '../door.ts';
-import { EndedEnvelope, endOfHold, HoldPath, noteFields, toEnded } from '../holds.ts';
+import { EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
+import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 import { Amount, InsufficientCredits } from '../schemas.ts';
 
@@ -21,11 +22,14 @@ export const captureHoldRoute =
       url,
       {
         ...options,
+        preValidation: allowNoBody,
         schema: {
           ...schema,
           ...endOfHold,
           params: HoldPath,
-          description: 'The rest of it is released in the same entry. A hold ends once.',
+          description:
+            'The rest of it is released in the same entry. A hold ends once. Without a body all of ' +
+            'it is spent.',
           body: Type.Object(
             {
               units: Type.Optional(Amount),
@@ -44,7 +48,6 @@ export const captureHoldRoute =
       },
       async (request, reply) => {
         const { units: amount = null, allow_more: beyond = false, ...note } = request.body;
-        const { reason = null, ref = null, metadata = null } = note;
         const entry = await post(
           ledger,
           {
@@ -52,7 +55,7 @@ export const captureHoldRoute =
             ...request.account,
             idempotencyKey: idempotencyKey(request),
             holdId: request.params.hold_id,
-            ...{ amount, beyond, reason, ref, metadata },
+            ...{ amount, beyond, ...noteOf(note) },
           },
           reply,
         );

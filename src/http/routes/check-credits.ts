@@ -43,7 +43,9 @@ export const checkCreditsRoute =
         },
       },
       async ({ account, body: { units, ...asked } }) => {
-        const { amount: required } = priceOf(prices, 'units', units, asked);
+        const price = priceOf(prices, 'units', units, asked);
+        if ('problem' in price) throw price.problem;
+        const required = price.amount;
         const { available } = await ledger.balance(account.userId);
         const shortfall = Math.max(required - available, 0);
         return { data: { affordable: shortfall === 0, required, available, shortfall } };

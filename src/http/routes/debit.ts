@@ -31,9 +31,9 @@ export const debitRoute =
         },
       },
       async (request, reply) => {
-        const { delta, reason = null, ...asked } = request.body;
+        const { delta, reason, ...asked } = request.body;
         const price = priceOf(prices, 'delta', delta, asked);
-        return spend(ledger, request, reply, { ...price, reason, ref: null });
+        return spend(ledger, request, reply, price, { reason });
       },
     );
   };

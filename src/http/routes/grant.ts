@@ -5,16 +5,9 @@ import { MAX_PRIORITY } from '../../ledger/core/command.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey, NoQuery } from '../../operation.ts';
 import { keyDoor } from '../door.ts';
+import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
-import {
-  Amount,
-  GivenReason,
-  GrantedEnvelope,
-  IdempotencyHeaders,
-  Metadata,
-  Ref,
-  toGranted,
-} from '../schemas.ts';
+import { Amount, GivenReason, GrantedEnvelope, IdempotencyHeaders, toGranted } from '../schemas.ts';
 
 const Category = Type.Enum(['bonus', 'adjustment', 'included', 'purchase'] as const, {
   description: 'What the credits count as, in the order in which they are spent.',
@@ -64,11 +57,10 @@ export const grantRoute =
             {
               amount: Amount,
               category: Category,
+              ...noteFields,
               reason: GivenReason,
               expires_at: Type.Optional(ExpiresAt),
               priority: Type.Optional(Priority),
-              ref: Type.Optional(Ref),
-              metadata: Type.Optional(Metadata),
             },
             { additionalProperties: false },
           ),
@@ -83,8 +75,7 @@ export const grantRoute =
         },
       },
       async (request, reply) => {
-        const { expires_at: expires, ref = null, metadata = null, ...given } = request.body;
-        const { priority = 0 } = given;
+        const { amount, category, expires_at: expires, priority = 0, ...note } = request.body;
         const expiresAt = expires === undefined ? null : readExpiry(expires);
         const entry = await post(
           ledger,
@@ -94,7 +85,7 @@ export const grantRoute =
             idempotencyKey: idempotencyKey(request),
             grantKey: null,
             stripeEventId: null,
-            grants: [{ ...given, ref, metadata, priority, expiresAt, invoiceLine: null }],
+            grants: [{ amount, category, priority, expiresAt, invoiceLine: null, ...noteOf(note) }],
           },
           reply,
         );

@@ -6,9 +6,10 @@ import { bodyErrors, error, idempotencyKey } from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';
 import { keyDoor } from '../door.ts';
 import { HeldEnvelope, HoldId, movesCredits, toHeld } from '../holds.ts';
-import { post } from '../post.ts';
-import { priceFields, priceOf } from '../pricing.ts';
-import { InsufficientCredits, Metadata, Reason, Ref } from '../schemas.ts';
+import { noteFields, noteOf } from '../note.ts';
+import { leadOf } from '../post.ts';
+import { postPriced, priceFields, priceOf } from '../pricing.ts';
+import { InsufficientCredits } from '../schemas.ts';
 
 /** POST /api/v1/users/:user_id/holds: reserves credits for something that may take a while. */
 export const openHoldRoute =
@@ -40,9 +41,7 @@ export const openHoldRoute =
                 examples: [600],
               }),
               id: Type.Optional(HoldId),
-              reason: Type.Optional(Reason),
-              ref: Type.Optional(Ref),
-              metadata: Type.Optional(Metadata),
+              ...noteFields,
             },
             { additionalProperties: false },
           ),
@@ -60,21 +59,16 @@ export const openHoldRoute =
       },
       async (request, reply) => {
         const { units, id = null, expires_in: seconds, ...asked } = request.body;
-        const { reason = null, ref = null, metadata = null } = asked;
-        const entry = await post(
-          ledger,
-          {
-            kind: 'hold',
-            ...request.account,
-            idempotencyKey: idempotencyKey(request),
-            holdId: id,
-            seconds,
-            ...priceOf(prices, 'units', units, asked),
-            ...{ reason, ref, metadata },
-          },
-          reply,
-        );
-        return { data: toHeld(entry) };
+        const price = priceOf(prices, 'units', units, asked);
+        const opened = await postPriced(ledger, price, ({ amount, operation }) => ({
+          kind: 'hold',
+          ...request.account,
+          idempotencyKey: idempotencyKey(request),
+          holdId: id,
+          ...{ amount, operation, seconds },
+          ...noteOf(asked),
+        }));
+        return { data: toHeld(leadOf(opened, reply)) };
       },
     );
   };

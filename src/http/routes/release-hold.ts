@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { idempotencyKey } from '../../operation.ts';
+import { allowNoBody, idempotencyKey } from '../../operation.ts';
 import { keyDoor } from '../door.ts';
-import { EndedEnvelope, endOfHold, HoldPath, noteFields, toEnded } from '../holds.ts';
+import { EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
+import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 
 /** POST /api/v1/users/:user_id/holds/:hold_id/release: lets go what a hold has reserved. */
@@ -20,16 +21,17 @@ export const releaseHoldRoute =
       url,
       {
         ...options,
+        preValidation: allowNoBody,
         schema: {
           ...schema,
           ...endOfHold,
           params: HoldPath,
+          description: 'A hold ends once. The body may be left out.',
           body: Type.Object(noteFields, { additionalProperties: false }),
           response: { ...endOfHold.response, 200: EndedEnvelope },
         },
       },
       async (request, reply) => {
-        const { reason = null, ref = null, metadata = null } = request.body;
         const entry = await post(
           ledger,
           {
@@ -37,7 +39,7 @@ export const releaseHoldRoute =
             ...request.account,
             idempotencyKey: idempotencyKey(request),
             holdId: request.params.hold_id,
-            ...{ reason, ref, metadata },
+            ...noteOf(request.body),
           },
           reply,
         );

@@ -3,7 +3,8 @@ import { Type } from 'typebox';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey } from '../../operation.ts';
 import { keyDoor } from '../door.ts';
-import { movesCredits, noteFields } from '../holds.ts';
+import { movesCredits } from '../holds.ts';
+import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 import { Amount, DebitedEnvelope, toDebited } from '../schemas.ts';
 
@@ -52,14 +53,13 @@ export const reverseRoute =
       },
       async (request, reply) => {
         const { seq: reversesSeq, units: amount = null, ...note } = request.body;
-        const { reason = null, ref = null, metadata = null } = note;
         const entry = await post(
           ledger,
           {
             kind: 'reverse',
             ...request.account,
             idempotencyKey: idempotencyKey(request),
-            ...{ reversesSeq, amount, reason, ref, metadata },
+            ...{ reversesSeq, amount, ...noteOf(note) },
           },
           reply,
         );

@@ -31,9 +31,9 @@ export const useCreditsRoute =
         },
       },
       async (request, reply) => {
-        const { units, ref = null, ...asked } = request.body;
+        const { units, ref, ...asked } = request.body;
         const price = priceOf(prices, 'units', units, asked);
-        return spend(ledger, request, reply, { ...price, reason: null, ref });
+        return spend(ledger, request, reply, price, { ref });
       },
     );
   };

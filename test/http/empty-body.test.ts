@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestApp, type TestApp } from '../support/app.ts';
+
+let api: TestApp;
+beforeAll(async () => {
+  api = await startTestApp();
+});
+afterAll(() => api.close());
+
+describe('where nothing must be said', () => {
+  const URL = '/api/v1/users/nil';
+  const JSON_TYPE = { 'content-type': 'application/json' };
+  const EMPTY: readonly (readonly [string, object])[] = [
+    ['no body', {}],
+    ['an empty body of JSON', { body: '', headers: JSON_TYPE }],
+    ['an empty object', { body: {} }],
+  ];
+
+  test.each(EMPTY)('%s ends a hold', async (what, sent) => {
+    const key = await api.makeKey('credits:spend');
+    await api.give('nil', 2);
+    for (const end of ['capture', 'release']) {
+      const id = `${end} after ${what}`;
+      const body = { id, units: 1, expires_in: 60 };
+      await api.call('POST', `${URL}/holds`, { key, body });
+      const url = `${URL}/holds/${encodeURIComponent(id)}/${end}`;
+      const { status, body: answer } = await api.call('POST', url, { key, ...sent });
+      expect([status, answer.data.hold.captured]).toEqual([200, end === 'capture' ? 1 : 0]);
+    }
+  });
+
+  test.each(EMPTY)('%s revokes sessions', async (_, sent) => {
+    const key = await api.makeKey('admin');
+    expect((await api.call('POST', `${URL}/revoke-sessions`, { key, ...sent })).status).toBe(200);
+  });
+
+  test.each(['null', '[]', '{"x":1}', '1'])('the body %s is refused', async (body) => {
+    const key = await api.makeKey('admin');
+    for (const path of ['holds/unheard/capture', 'holds/unheard/release', 'revoke-sessions']) {
+      const { status } = await api.call('POST', `${URL}/${path}`, { key, body });
+      expect([path, status]).toEqual([path, 400]);
+    }
+  });
+});
