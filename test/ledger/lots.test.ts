@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { debit, grant, lot, reverse } from '../support/commands.ts';
+import { debit, grant, lot, reverse, settlePayment } from '../support/commands.ts';
 import { createLife, DAY, START } from '../support/life.ts';
 
 describe('an account with very many lots', () => {
@@ -46,5 +46,21 @@ describe('an account with very many lots', () => {
       expect(life.account().balance).toBeGreaterThan(before);
     }
     expect(life.account().lots.at(-1)).toMatchObject({ category: 'purchase', expiresAt: null });
+  });
+
+  test('counts the lots that a reversal opens again before it opens one for the rest', () => {
+    const life = createLife({ openLots: 2, openHolds: 1 });
+    const expiresAt = START + DAY;
+    life.post(grant('u', 5));
+    life.post(grant('u', 1, { grants: [lot(4, { expiresAt })], grantKey: 'cs_a' }));
+    life.post(debit('u', 9));
+    life.post(grant('u', 8));
+    life.reverse('cs_a', 100, 50);
+    life.post(settlePayment('u', 'cs_a'));
+    life.post(reverse('u', 3));
+    expect(life.account().lots).toMatchObject([
+      { seq: 1, free: 5 },
+      { seq: 4, free: 10 },
+    ]);
   });
 });

@@ -1,4 +1,5 @@
 import { type Account, sumOf } from '../core/account.ts';
+import { isEndedByItself } from '../core/decide/hold.ts';
 import type { Draw, Entry } from '../core/entry.ts';
 
 /** What a reversal gives back of, as the history has it. */
@@ -95,7 +96,7 @@ function findWrongDraws({ lots, debt }: Account, entry: Entry): string | null {
 }
 
 function findWrongHold({ holds, lots }: Account, entry: Entry): string | null {
-  const { kind, holdId, actor, createdAt, expiresAt } = entry;
+  const { kind, holdId, createdAt, expiresAt } = entry;
   const hold = holds.find(({ id }) => id === holdId);
   switch (kind) {
     case 'hold':
@@ -103,7 +104,7 @@ function findWrongHold({ holds, lots }: Account, entry: Entry): string | null {
       return (expiresAt ?? 0) > createdAt ? null : 'its hold would have ended already';
     case 'release':
       if (!hold) return `the hold ${holdId} is not open`;
-      return actor !== 'system' || hold.expiresAt <= createdAt
+      return !isEndedByItself(entry) || hold.expiresAt <= createdAt
         ? null
         : 'it lets a hold expire before its time';
     case 'capture': {

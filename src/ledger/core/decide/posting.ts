@@ -88,8 +88,15 @@ export function postedOne(before: Account, entry: Entry): Decision {
   return { ok: true, entries: [entry], account: evolve(before, entry), lead: entry };
 }
 
+/** What decides which credits may join a lot. */
+export type OpenLot = Pick<Lot, 'seq' | keyof Terms>;
+
+interface Taker extends Pick<Account, 'seq' | 'debt'> {
+  readonly lots: readonly OpenLot[];
+}
+
 /** Which lot takes `amount` credits of these terms, once the debt is paid; null when none is left. */
-export function bringsIn(account: Account, amount: number, terms: Terms, limits: Limits) {
+export function bringsIn(account: Taker, amount: number, terms: Terms, limits: Limits) {
   const { priority, expiresAt } = terms;
   return {
     lot: amount > account.debt ? (joinedLot(account, terms, limits) ?? account.seq + 1) : null,
@@ -100,7 +107,7 @@ export function bringsIn(account: Account, amount: number, terms: Terms, limits:
 
 /** The newest open lot of these terms, when the account has so many that no other may be opened. */
 export function joinedLot(
-  { lots }: { readonly lots: readonly Pick<Lot, 'seq' | keyof Terms>[] },
+  { lots }: Pick<Taker, 'lots'>,
   { category, priority, expiresAt }: Terms,
   { openLots }: Limits,
 ): number | null {

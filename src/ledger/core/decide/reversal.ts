@@ -1,5 +1,5 @@
 import { sum } from '../../../sum.ts';
-import type { Account, Lot } from '../account.ts';
+import type { Account } from '../account.ts';
 import { MAX_BALANCE, type ReverseCommand } from '../command.ts';
 import type { Draw, Entry, Terms } from '../entry.ts';
 import { termsOf } from '../evolve.ts';
@@ -9,6 +9,7 @@ import {
   type Decision,
   joinedLot,
   nextEntry,
+  type OpenLot,
   postedOne,
   refused,
   type Surroundings,
@@ -48,7 +49,7 @@ export function decideReversal(
   if (before.balance + amount > MAX_BALANCE) return refused({ code: 'balance_limit' });
   const repaid = Math.min(before.debt, amount);
   const parts = takeAfter(partsOf(taken, around), given + repaid, amount - repaid);
-  const draws = placesOf(before, parts, around);
+  const { draws, lots } = placesOf(before, parts, around);
   const placed = sum(draws.map(({ amount }) => amount));
   const entry: Entry = {
     ...nextEntry(before, command, command, around),
@@ -59,7 +60,7 @@ export function decideReversal(
     reversesSeq: taken.seq,
   };
   if (placed + repaid === amount) return postedOne(before, entry);
-  const lot = bringsIn(before, amount - placed, BOUGHT, around.limits);
+  const lot = bringsIn({ ...before, lots }, amount - placed, BOUGHT, around.limits);
   return postedOne(before, { ...entry, ...lot, category: BOUGHT.category });
 }
 
@@ -108,13 +109,16 @@ function takeAfter(parts: readonly Part[], skipped: number, amount: number): rea
   });
 }
 
-/** Which lots take the parts; those that none of the old ones should take are left out. */
+/**
+ * Which lots take the parts, and the lots that are open then. Parts that none of the old lots should
+ * take are left out.
+ */
 function placesOf(
   { lots: before }: Account,
   parts: readonly Part[],
   around: Surroundings,
-): readonly Draw[] {
-  let lots: readonly Pick<Lot, 'seq' | keyof Terms>[] = before;
+): { readonly draws: readonly Draw[]; readonly lots: readonly OpenLot[] } {
+  let lots: readonly OpenLot[] = before;
   const places = new Map<number, Draw>();
   const give = (lot: number, amount: number, reopens?: Terms) => {
     const given = places.get(lot) ?? { lot, amount: 0, ...(reopens && { reopens }) };
@@ -135,5 +139,5 @@ function placesOf(
     const joined = joinedLot({ lots }, terms, around.limits);
     if (joined !== null) give(joined, amount);
   }
-  return [...places.values()];
+  return { draws: [...places.values()], lots };
 }
