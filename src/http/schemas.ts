@@ -10,6 +10,7 @@ import {
   READABLE,
   TEXT_PATTERNS,
 } from '../operation.ts';
+import { OPERATION_QUANTITY } from '../price-list.ts';
 
 const SEQ = '^[1-9][0-9]{0,14}$';
 
@@ -23,6 +24,8 @@ const METADATA_NAME = '^[A-Za-z][A-Za-z0-9_.:-]{0,39}$';
 export const PATTERNS: Readonly<Record<string, string>> = {
   ...TEXT_PATTERNS,
   [SEQ]: 'must be the next_cursor of the page before',
+  [OPERATION_QUANTITY]:
+    'must be from "0.000000001" to "999999999999.999999999", with at most 9 decimals',
   [NOT_BLANK]: 'must be a readable text: not blank, without control characters',
   [METADATA_NAME]:
     'must have names of up to 40 letters, digits and _ . : - that begin with a letter',

@@ -97,7 +97,6 @@ export const grantRoute =
 /** In milliseconds since 1970. */
 function readExpiry(text: string): number {
   const moment = Date.parse(text);
-  // Not a number: a leap second, which the schema's format knows and no clock here does.
   if (moment < TOO_LATE) return Math.max(0, moment);
   throw new PurserError('invalid_request', {
     message: 'The field `expires_at` must be before the year 9999.',
