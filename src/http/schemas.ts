@@ -14,8 +14,14 @@ import { OPERATION_QUANTITY } from '../price-list.ts';
 
 const SEQ = '^[1-9][0-9]{0,14}$';
 
-/** `READABLE`, and more than white space. */
-const NOT_BLANK = READABLE.replace('^', '^(?=[\\s\\S]*\\S)');
+/**
+ * `READABLE`, and something to be seen: a letter, number, punctuation mark or symbol, but for those
+ * that are drawn as nothing, such as the blank of Braille and the fillers of Hangul.
+ */
+const NOT_BLANK = READABLE.replace(
+  '^',
+  '^(?=[\\s\\S]*(?![\\u2800\\p{DI}])[\\p{L}\\p{N}\\p{P}\\p{S}])',
+);
 
 /** How a name in metadata looks; never `__proto__`, which some parsers take for something else. */
 const METADATA_NAME = '^[A-Za-z][A-Za-z0-9_.:-]{0,39}$';

@@ -37,6 +37,15 @@ describe('what is refused, and gives nothing', () => {
       { ...BONUS, reason: ' \n\t' },
       /^The field `reason` must be a readable text/,
     ],
+    ...[
+      ...['\u200b', '\u2060\u00a0', '\ufeff', '\u202e', '\u00ad', '\u0301', '\ufe0f'],
+      // Blank, though Unicode has them among the letters and symbols.
+      ...['\u2800', '\u3164', '\u115f', '\uffa0'],
+    ].map((blank): readonly [string, unknown, RegExp] => [
+      `an invisible reason: U+${blank.codePointAt(0)?.toString(16)}`,
+      { ...BONUS, reason: ` ${blank}` },
+      /^The field `reason` must be a readable text/,
+    ]),
     ['a reason with NUL', { ...BONUS, reason: 'a\0' }, /^The field `reason` must be a readable/],
     ['a long reason', { ...BONUS, reason: 'x'.repeat(1_001) }, /at most 1000 characters/],
     ['nothing', { ...BONUS, amount: 0 }, 'The field `amount` must be at least 1.'],
