@@ -164,7 +164,7 @@ export const InsufficientCredits = Type.Object({
     message: Type.String(),
     balance: credits('What the account holds.'),
     available: credits('What can be spent now.'),
-    required: credits('What was asked for.'),
+    required: credits('What was asked for; of a capture, what of it exceeds the hold.'),
     shortfall: credits('What is missing: required - available.'),
   }),
   request_id: Type.String(),
