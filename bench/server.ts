@@ -79,7 +79,7 @@ process.once('message', async (settings: ServerSettings) => {
     ledger: counted,
     operations: new Map(),
     shop: async () => {},
-    webhooks: async () => {},
+    keyRoutes: async () => {},
     guard: createBenchGuard(settings.secret, pool),
     rateLimits: { user: 0, key: 0 },
     signUp: { credits: 0, expireDays: 0 },

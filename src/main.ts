@@ -126,7 +126,10 @@ export async function assemble(config: Config, output: FastifyBaseLogger): Promi
       await app.register(shop);
       await app.register(topUp.routes);
     },
-    webhooks: webhookRoutes(pool, targets),
+    async keyRoutes(app) {
+      await app.register(topUp.keyRoutes);
+      await app.register(webhookRoutes(pool, targets));
+    },
     guard: createGuard(auth ? createAuthenticator(auth, records) : createTestAuthenticator()),
     rateLimits: config.rateLimits,
     userWrites: config.userWrites,

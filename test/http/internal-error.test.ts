@@ -77,7 +77,7 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
     },
     operations: new Map(),
     shop: async () => {},
-    webhooks: async () => {},
+    keyRoutes: async () => {},
     guard: createGuard(createTestAuthenticator()),
     rateLimits: { user: 0, key: 0 },
     signUp: { credits: 0, expireDays: 0 },

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { keyDoor } from '../../door.ts';
 import { PurserError } from '../../errors.ts';
 import { MAX_PRIORITY } from '../../ledger/command.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey, NoQuery } from '../../operation.ts';
-import { keyDoor } from '../door.ts';
 import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 import { Amount, GivenReason, GrantedEnvelope, IdempotencyHeaders, toGranted } from '../schemas.ts';
