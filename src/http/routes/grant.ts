@@ -10,13 +10,15 @@ import { post } from '../post.ts';
 import { Amount, GivenReason, GrantedEnvelope, IdempotencyHeaders, toGranted } from '../schemas.ts';
 
 const Category = Type.Enum(['bonus', 'adjustment', 'included', 'purchase'] as const, {
-  description: 'What the credits count as, in the order in which they are spent.',
+  description:
+    'What the credits count as. Of the same priority and expiry they are spent in this order.',
 });
 
 const Priority = Type.Integer({
   minimum: -MAX_PRIORITY,
   maximum: MAX_PRIORITY,
-  description: 'Credits of a lower priority are spent first, whatever expires sooner.',
+  description:
+    'Credits of a lower priority are spent first, whatever expires sooner; then what does.',
   default: 0,
 });
 
