@@ -79,7 +79,7 @@ process.once('message', async (settings: ServerSettings) => {
     ledger: counted,
     operations: new Map(),
     shop: async () => {},
-    webhooks: async () => {},
+    keyRoutes: async () => {},
     guard: createBenchGuard(settings.secret, pool),
     streams: {
       open: () => Promise.reject(new Error('bench/streams.ts measures them')),

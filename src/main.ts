@@ -142,7 +142,10 @@ export async function assemble(
       await app.register(shop);
       await app.register(topUp.routes);
     },
-    webhooks: webhookRoutes(pool, targets),
+    async keyRoutes(app) {
+      await app.register(topUp.keyRoutes);
+      await app.register(webhookRoutes(pool, targets));
+    },
     guard,
     streams: createStreams({ feed, guard, limit: config.streamLimit, ...live }),
     rateLimits: config.rateLimits,

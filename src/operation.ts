@@ -14,12 +14,15 @@ export const READABLE = '^[^\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F\
  * halves of surrogate pairs, so that every store and log keeps it unchanged.
  */
 export const USER_ID = '^(?!\\s)[^\\p{Cc}\\p{Cs}]*(?<!\\s)$';
+/** The same for what has a place in an address, where clients take `.` and `..` for steps. */
+export const ID_IN_PATH = USER_ID.replace('^', '^(?!\\.{1,2}$)');
 export const PRINTABLE_ASCII = '^[\\x20-\\x7E]+$';
 
 /** What is wrong with a text that a pattern does not match, to be read after the field's name. */
 export const TEXT_PATTERNS: Readonly<Record<string, string>> = {
   [READABLE]: 'must hold no control characters and no halves of surrogate pairs',
-  [USER_ID]: 'must hold no control characters, edge spaces or halves of surrogate pairs',
+  [ID_IN_PATH]:
+    'must not be . or .., nor hold control characters, edge spaces or halves of surrogate pairs',
   [PRINTABLE_ASCII]: 'must hold only printable ASCII characters',
 };
 
@@ -28,7 +31,7 @@ export const UserPath = Type.Object({
   user_id: Type.String({
     minLength: 1,
     maxLength: 255,
-    pattern: USER_ID,
+    pattern: ID_IN_PATH,
     description: 'The user’s id as session tokens say it, percent-encoded.',
   }),
 });

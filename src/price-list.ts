@@ -13,14 +13,17 @@ export interface ReadPriceList {
   readonly problems: readonly string[];
 }
 
-/** What so much of an operation costs, and how much that is in its shortest form. */
-export type Cost =
-  | { readonly ok: true; readonly amount: number; readonly quantity: string }
-  | { readonly ok: false; readonly problem: 'unknown_operation'; readonly quantity: string }
-  | { readonly ok: false; readonly problem: 'malformed_quantity' };
+/** What so much of an operation costs, in whole credits; null when the list has no such operation. */
+export interface Cost {
+  readonly amount: number | null;
+  /** How much of it, in its shortest form. */
+  readonly quantity: string;
+}
 
 /** At most 12 digits before the point and 9 after it. */
 export const OPERATION_PRICE = '^(0|[1-9][0-9]{0,11})(?:\\.([0-9]{1,9}))?$';
+/** The same, and above 0. */
+export const OPERATION_QUANTITY = OPERATION_PRICE.replace('^', '^(?=.*[1-9])');
 export const OPERATION_NAME = '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$';
 const DECIMAL = new RegExp(OPERATION_PRICE);
 const NAME = new RegExp(OPERATION_NAME);
@@ -72,16 +75,16 @@ export function readPriceList(source: unknown): ReadPriceList {
 
 /**
  * Multiplies exactly and rounds up to whole credits: what is used is never free.
- * @param quantity a whole number or a decimal text, above 0
+ * @param quantity a whole number or a text that matches `OPERATION_QUANTITY`
  */
 export function costOf(prices: PriceList, name: string, quantity: number | string): Cost {
   const times = readDecimal(quantity);
-  if (!times || times.digits === 0n) return { ok: false, problem: 'malformed_quantity' };
+  if (!times || times.digits === 0n) throw new RangeError(`no quantity: ${quantity}`);
   const price = prices.get(name);
-  if (!price) return { ok: false, problem: 'unknown_operation', quantity: shortest(times) };
+  if (!price) return { amount: null, quantity: shortest(times) };
   const unit = 10n ** BigInt(price.places + times.places);
   const amount = (price.digits * times.digits + unit - 1n) / unit;
-  return { ok: true, amount: Number(amount), quantity: shortest(times) };
+  return { amount: Number(amount), quantity: shortest(times) };
 }
 
 /** The decimal as it is read again, for the price list that is shown. */

@@ -1,11 +1,11 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyPluginAsync, onRequestAsyncHookHandler } from 'fastify';
+import { type Door, keyDoor, type UserWrites, userDoor } from '../door.ts';
 import { PurserError } from '../errors.ts';
 import { type Identity, refuseWrites, requireUser } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Streams } from '../live/streams.ts';
 import type { PriceList } from '../price-list.ts';
-import { type Door, keyDoor, type UserWrites, userDoor } from './door.ts';
 import { captureHoldRoute } from './routes/capture-hold.ts';
 import { checkCreditsRoute } from './routes/check-credits.ts';
 import { debitRoute } from './routes/debit.ts';
@@ -33,7 +33,7 @@ export interface ApiOptions {
   /** Further routes behind the guard, which belong to another room. */
   readonly shop: FastifyPluginAsync;
   /** The same, for service keys. */
-  readonly webhooks: FastifyPluginAsync;
+  readonly keyRoutes: FastifyPluginAsync;
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
   readonly streams: Streams;
@@ -78,7 +78,7 @@ const forUsers =
 
 /** What a service key may do, with the account of any user. */
 const forKeys =
-  ({ ledger, operations, streams, webhooks, revokeSessions }: ApiOptions): FastifyPluginAsync =>
+  ({ ledger, operations, streams, keyRoutes, revokeSessions }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     await app.register(credits(ledger, keyDoor, operations));
     await app.register(streamCreditsRoute(streams, keyDoor));
@@ -91,7 +91,7 @@ const forKeys =
     await app.register(reverseRoute(ledger));
     await app.register(debitBatchRoute(ledger, operations));
     await app.register(revokeSessionsRoute(revokeSessions));
-    await app.register(webhooks);
+    await app.register(keyRoutes);
   };
 
 /** What both may do. */

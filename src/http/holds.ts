@@ -3,19 +3,27 @@ import { Envelope } from '../envelope.ts';
 import { type Hold as LedgerHold, sumOf } from '../ledger/core/account.ts';
 import type { Entry } from '../ledger/core/entry.ts';
 import type { HoldHistory } from '../ledger/read/balance.ts';
-import { bodyErrors, credits, error, NoQuery, READABLE, UserPath } from '../operation.ts';
+import {
+  bodyErrors,
+  credits,
+  error,
+  ID_IN_PATH,
+  NoQuery,
+  READABLE,
+  UserPath,
+} from '../operation.ts';
 import { Debited, IdempotencyHeaders, Metadata, toDebited } from './schemas.ts';
 
 /** How a hold may be called by who opens it. */
 export const HoldId = Type.String({
   minLength: 1,
   maxLength: 255,
-  pattern: READABLE,
+  pattern: ID_IN_PATH,
   description: 'Your own id for it, used once for each user. Left out: one is made.',
   examples: ['job-43'],
 });
 
-/** The path of what is about one hold. */
+/** The path of what is about one hold, which may have been opened under laxer rules. */
 export const HoldPath = Type.Object({
   ...UserPath.properties,
   hold_id: Type.String({ minLength: 1, maxLength: 255, pattern: READABLE }),

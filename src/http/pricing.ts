@@ -8,7 +8,7 @@ import {
 } from '../ledger/core/command.ts';
 import type { OperationUse } from '../ledger/core/entry.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { costOf, type PriceList } from '../price-list.ts';
+import { costOf, OPERATION_QUANTITY, type PriceList } from '../price-list.ts';
 import { Amount } from './schemas.ts';
 
 const OperationName = Type.String({
@@ -20,7 +20,10 @@ const OperationName = Type.String({
 
 /** How much of an operation. Decimals are texts: a JSON number is a binary fraction for most. */
 const Quantity = Type.Union(
-  [Type.Integer({ minimum: 1, maximum: 999_999_999_999 }), Type.String({ maxLength: 22 })],
+  [
+    Type.Integer({ minimum: 1, maximum: 999_999_999_999 }),
+    Type.String({ pattern: OPERATION_QUANTITY }),
+  ],
   {
     description: 'How much of it: a whole number, or a decimal as a text. 1 when left out.',
     examples: [3, '0.25'],
@@ -87,13 +90,11 @@ export function priceOf(
     return { amount: amount as number, operation: null };
   }
   const cost = costOf(prices, operation, quantity ?? 1);
-  if (!cost.ok && cost.problem === 'malformed_quantity') {
-    const what = 'must be above 0: a whole number, or a decimal text with at most 9 places';
-    throw invalid('quantity', `The field \`quantity\` ${what}.`);
-  }
-  const use = { name: operation, quantity: cost.quantity };
-  if (!cost.ok) return { amount: 0, operation: use, problem: new PurserError(cost.problem) };
-  const price = { amount: cost.amount, operation: use };
+  const price = {
+    amount: cost.amount ?? 0,
+    operation: { name: operation, quantity: cost.quantity },
+  };
+  if (cost.amount === null) return { ...price, problem: new PurserError('unknown_operation') };
   if (cost.amount <= MAX_AMOUNT) return price;
   const problem = invalid('quantity', `That would cost more than ${MAX_AMOUNT} credits.`);
   return { ...price, problem };

@@ -10,11 +10,18 @@ import {
   READABLE,
   TEXT_PATTERNS,
 } from '../operation.ts';
+import { OPERATION_QUANTITY } from '../price-list.ts';
 
 const SEQ = '^[1-9][0-9]{0,14}$';
 
-/** `READABLE`, and more than white space. */
-const NOT_BLANK = READABLE.replace('^', '^(?=[\\s\\S]*\\S)');
+/**
+ * `READABLE`, and something to be seen: a letter, number, punctuation mark or symbol, but for those
+ * that are drawn as nothing, such as the blank of Braille and the fillers of Hangul.
+ */
+const NOT_BLANK = READABLE.replace(
+  '^',
+  '^(?=[\\s\\S]*(?![\\u2800\\p{DI}])[\\p{L}\\p{N}\\p{P}\\p{S}])',
+);
 
 /** How a name in metadata looks; never `__proto__`, which some parsers take for something else. */
 const METADATA_NAME = '^[A-Za-z][A-Za-z0-9_.:-]{0,39}$';
@@ -23,6 +30,8 @@ const METADATA_NAME = '^[A-Za-z][A-Za-z0-9_.:-]{0,39}$';
 export const PATTERNS: Readonly<Record<string, string>> = {
   ...TEXT_PATTERNS,
   [SEQ]: 'must be the next_cursor of the page before',
+  [OPERATION_QUANTITY]:
+    'must be from "0.000000001" to "999999999999.999999999", with at most 9 decimals',
   [NOT_BLANK]: 'must be a readable text: not blank, without control characters',
   [METADATA_NAME]:
     'must have names of up to 40 letters, digits and _ . : - that begin with a letter',
@@ -155,7 +164,7 @@ export const InsufficientCredits = Type.Object({
     message: Type.String(),
     balance: credits('What the account holds.'),
     available: credits('What can be spent now.'),
-    required: credits('What was asked for.'),
+    required: credits('What was asked for; of a capture, what of it exceeds the hold.'),
     shortfall: credits('What is missing: required - available.'),
   }),
   request_id: Type.String(),

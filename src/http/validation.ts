@@ -8,6 +8,9 @@ import { PATTERNS } from './schemas.ts';
 const ajv = addFormats.default(
   new Ajv({ removeAdditional: false, useDefaults: true, coerceTypes: false, verbose: true }),
 );
+const isRfc3339 = addFormats.default(new Ajv()).compile({ type: 'string', format: 'date-time' });
+// What else the format knows, leap seconds and zones without minutes, no clock here does.
+ajv.addFormat('date-time', (text) => isRfc3339(text) && !Number.isNaN(Date.parse(text)));
 
 /** Compiles a route's JSON Schema. Unknown fields are refused by the schemas, never dropped. */
 export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
@@ -56,7 +59,9 @@ const MAX_NAME = 100;
 /** The error for the first rule that a part of a request breaks, in words that help. */
 export function validationError(errors: readonly ErrorObject[], context: string): PurserError {
   const [part, kind] = PARTS[context] ?? ['request', 'field'];
-  const [first] = errors;
+  // Where there are alternatives: what is wrong with the one of the value's type, or that none is.
+  const alternatives = errors.some(({ keyword }) => keyword === 'anyOf');
+  const first = alternatives ? errors.find(({ keyword }) => keyword !== 'type') : errors[0];
   const field = first ? fieldOf(first) : null;
   const place = field === null ? `The ${part}` : `The ${kind} \`${field}\``;
   return new PurserError('invalid_request', {
@@ -81,6 +86,11 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
     case 'type': {
       const type = TYPES[params['type']] ?? `of type ${params['type']}`;
       return Array.isArray(data) ? `must be ${type}, not a list` : `must be ${type}`;
+    }
+    // Only quantities are either.
+    case 'anyOf': {
+      const decimal = typeof data === 'number' && /^[0-9.]+$/.test(`${data}`) ? data : '0.25';
+      return `must be a whole number, or a decimal as a text: "${decimal}"`;
     }
     case 'minimum':
       return `must be at least ${params['limit']}`;

@@ -78,6 +78,7 @@ test('alerts are delivered again: named ones, all since a moment, those that wer
   expect(receiver.received.map((one) => one.id)).toEqual([alert, alert]);
   for (const body of [
     {},
+    { since: '2016-12-31T23:59:60Z' },
     { failed: true, alerts: [alert] },
     { failed: false },
     { alerts: ['x'] },

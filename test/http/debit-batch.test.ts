@@ -79,11 +79,7 @@ describe('what of a batch is not well-formed', () => {
   test.each([
     [{ user_id: 'hal', units: 0 }, 'items.1.units', 'must be at least 1'],
     [{ user_id: '', units: 1 }, 'items.1.user_id', 'must not be empty'],
-    [
-      { user_id: ' ', units: 1 },
-      'items.1.user_id',
-      /^must hold no control characters, edge spaces/,
-    ],
+    [{ user_id: ' ', units: 1 }, 'items.1.user_id', /edge spaces/],
     [{ units: 1 }, 'items.1.user_id', 'is missing'],
     [{ user_id: 'hal', units: 1, extra: 1 }, 'items.1.extra', /^is not known here/],
     [{ user_id: 'hal', units: 1, idempotency_key: 'clé' }, 'items.1.idempotency_key', /ASCII/],

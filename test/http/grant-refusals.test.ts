@@ -37,6 +37,15 @@ describe('what is refused, and gives nothing', () => {
       { ...BONUS, reason: ' \n\t' },
       /^The field `reason` must be a readable text/,
     ],
+    ...[
+      ...['\u200b', '\u2060\u00a0', '\ufeff', '\u202e', '\u00ad', '\u0301', '\ufe0f'],
+      // Blank, though Unicode has them among the letters and symbols.
+      ...['\u2800', '\u3164', '\u115f', '\uffa0'],
+    ].map((blank): readonly [string, unknown, RegExp] => [
+      `an invisible reason: U+${blank.codePointAt(0)?.toString(16)}`,
+      { ...BONUS, reason: ` ${blank}` },
+      /^The field `reason` must be a readable text/,
+    ]),
     ['a reason with NUL', { ...BONUS, reason: 'a\0' }, /^The field `reason` must be a readable/],
     ['a long reason', { ...BONUS, reason: 'x'.repeat(1_001) }, /at most 1000 characters/],
     ['nothing', { ...BONUS, amount: 0 }, 'The field `amount` must be at least 1.'],
@@ -57,7 +66,8 @@ describe('what is refused, and gives nothing', () => {
     ['its last second', { ...BONUS, expires_at: '9999-12-31T23:59:59-12:00' }, far],
     ['the year 10000', { ...BONUS, expires_at: '10000-01-01T00:00:00Z' }, moment],
     ['a signed year', { ...BONUS, expires_at: '+010000-01-01T00:00:00Z' }, moment],
-    ['a leap second', { ...BONUS, expires_at: '2098-12-31T23:59:60Z' }, /^The field `expires_at`/],
+    ['a leap second', { ...BONUS, expires_at: '2098-12-31T23:59:60Z' }, moment],
+    ['a zone without minutes', { ...BONUS, expires_at: '2099-01-31T00:00:00+05' }, moment],
     ['no zone', { ...BONUS, expires_at: '2099-01-01T00:00:00' }, moment],
     ['no time', { ...BONUS, expires_at: '2099-01-01' }, moment],
     ['no such day', { ...BONUS, expires_at: '2099-02-30T00:00:00Z' }, moment],

@@ -126,6 +126,17 @@ describe('a hold', () => {
     for (const [call, status, code] of tries) expect(codeOf(await call)).toEqual([status, code]);
   });
 
+  test('whose capture exceeds it and the free credits is told what is missing beyond it', async () => {
+    await api.give('eli', 20);
+    await open('eli', { id: 'h', units: 15 });
+    const ask = { units: 100, allow_more: true };
+    const { status, body } = await post('eli', '/holds/h/capture', ask);
+    expect([status, body.error]).toMatchObject([
+      402,
+      { balance: 20, available: 5, required: 85, shortfall: 80 },
+    ]);
+  });
+
   test('of another user does not exist', async () => {
     await api.give('eve', 20);
     await open('eve', { id: 'secret' });
@@ -164,6 +175,12 @@ describe('a hold', () => {
     [{ id: '' }],
     [{ id: 'x'.repeat(256) }],
     [{ id: 'a\u0000b' }],
+    [{ id: 'a\nb' }],
+    [{ id: 'a\tb' }],
+    [{ id: ' a' }],
+    [{ id: 'a\u00a0' }],
+    [{ id: '.' }],
+    [{ id: '..' }],
     [{ metadata: { a: { b: 1 } } }],
     [{ metadata: { a: 'x'.repeat(100_000) } }],
     [{ surprise: 1 }],

@@ -89,7 +89,7 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
     },
     operations: new Map(),
     shop: async () => {},
-    webhooks: async () => {},
+    keyRoutes: async () => {},
     guard,
     streams: createStreams({ feed: { watch: fail }, guard, limit: 1 }),
     rateLimits: { user: 0, key: 0 },

@@ -86,6 +86,8 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['get', '/api/v1/me/auto-top-up', 'getAutoTopUp', GUARDED],
   ['put', '/api/v1/me/auto-top-up', 'putAutoTopUp', [...SHOPPING, 409, 422]],
   ['delete', '/api/v1/me/auto-top-up', 'deleteAutoTopUp', GUARDED],
+  ['get', '/api/v1/users/{user_id}/auto-top-up', 'getAutoTopUpForUser', GUARDED],
+  ['delete', '/api/v1/users/{user_id}/auto-top-up', 'deleteAutoTopUpForUser', GUARDED],
   ['get', ENDPOINTS, 'listWebhookEndpoints', GUARDED],
   ['post', ENDPOINTS, 'createWebhookEndpoint', [...GUARDED, 409, 413, 415]],
   ['delete', ENDPOINT, 'deleteWebhookEndpoint', NAMING],

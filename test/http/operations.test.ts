@@ -73,6 +73,40 @@ test('the price list is there for everybody', async () => {
   });
 });
 
+describe('a quantity that is none', () => {
+  const range = 'must be from "0.000000001" to "999999999999.999999999", with at most 9 decimals';
+  test.each([
+    [0, 'must be at least 1'],
+    [-1, 'must be at least 1'],
+    [1.5, 'must be a whole number, or a decimal as a text: "1.5"'],
+    [1e-7, 'must be a whole number, or a decimal as a text: "0.25"'],
+    [1e12, 'must be at most 999999999999'],
+    ['1000000000000', range],
+    ['0', range],
+    ['0.0000000001', range],
+    ['1e3', range],
+    ['-1', range],
+    ['', range],
+    [null, 'must be a whole number, or a decimal as a text: "0.25"'],
+    [[1], 'must be a whole number, or a decimal as a text: "0.25"'],
+  ])('%j is refused with what would be one', async (quantity, complaint) => {
+    const { status, body } = await as('ada', '/credits/check', { operation: 'render', quantity });
+    expect([status, body.error]).toEqual([
+      400,
+      {
+        code: 'invalid_request',
+        message: `The field \`quantity\` ${complaint}.`,
+        field: 'quantity',
+      },
+    ]);
+  });
+
+  test.each(['0.000000001', '999999999.999999999', 99_999_999])('%j is one', async (quantity) => {
+    const asked = { operation: 'render', quantity };
+    expect((await as('ada', '/credits/check', asked)).status).toBe(200);
+  });
+});
+
 describe('can it be afforded', () => {
   test('is answered with the figures, and nothing is written', async () => {
     await api.give('cid', 25);

@@ -44,6 +44,8 @@ const ROUTES: readonly Route[] = [
   ['POST', '/holds/{hold_id}/release', 'credits:spend', {}],
   ['POST', '/reversals', 'credits:grant', { seq: 2, units: 1 }],
   ['POST', '/revoke-sessions', 'admin', undefined],
+  ['GET', '/auto-top-up', 'credits:read', undefined],
+  ['DELETE', '/auto-top-up', 'admin', undefined],
   ['POST', '/grants', 'credits:grant', { amount: 1, category: 'bonus', reason: 'welcome' }],
 ];
 
@@ -64,11 +66,26 @@ function about(
   });
 }
 
-test('the table above has every address for service keys', async () => {
+async function readPublished(): Promise<readonly string[]> {
   const { paths } = (await api.call('GET', '/openapi.json')).body;
-  const published = Object.entries<object>(paths).flatMap(([path, item]) =>
+  return Object.entries<object>(paths).flatMap(([path, item]) =>
     Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
   );
+}
+
+test('what a user finds below /me has its twin, but for a greeting and for opting in', async () => {
+  const published = await readPublished();
+  const own = published.filter((one) => one.includes('/api/v1/me/'));
+  const twinOf = (one: string) => one.replace('/api/v1/me/', '/api/v1/users/{user_id}/');
+  expect(own.length).toBeGreaterThan(6);
+  expect(own.filter((one) => !published.includes(twinOf(one))).sort()).toEqual([
+    'GET /api/v1/me/hello',
+    'PUT /api/v1/me/auto-top-up',
+  ]);
+});
+
+test('the table above has every address for service keys', async () => {
+  const published = await readPublished();
   expect(published.filter((one) => one.includes('/users/')).sort()).toEqual(
     ROUTES.map(([method, path]) => `${method} /api/v1/users/{user_id}${path}`).sort(),
   );
@@ -120,9 +137,10 @@ describe.each(ROUTES)('%s /api/v1/users/{user_id}%s', (method, path, needed, bod
 
   test('is 401 without a key, and other methods are 405', async () => {
     expect((await about(user, method, path, { body })).status).toBe(401);
-    const { status, headers } = await about(user, 'DELETE', path, {});
+    const { status, headers } = await about(user, 'PATCH', path, {});
     const others: Readonly<Record<string, string>> = {
       '/holds': 'GET, HEAD, POST',
+      '/auto-top-up': 'DELETE, GET, HEAD',
       '/credits/entries/export': 'GET',
       '/credits/stream': 'GET',
     };

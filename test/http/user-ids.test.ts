@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
+import { readAnswers } from './raw.ts';
 
 let api: TestApp;
 let key: string;
@@ -45,8 +46,9 @@ test.each([
 });
 
 const CHARACTERS =
-  'The path parameter `user_id` must hold no control characters, edge spaces or halves of ' +
-  'surrogate pairs.';
+  'The path parameter `user_id` must not be . or .., nor hold control characters, edge spaces ' +
+  'or halves of surrogate pairs.';
+const CLIENTS_STEP = ['.', '..'];
 const BAD_ADDRESS = 'The address is not percent-encoded UTF-8.';
 
 test.each([
@@ -81,15 +83,32 @@ test.each([
   expect(await useAccount(encoded, 'never')).toEqual([400, 400]);
 });
 
+test.each(CLIENTS_STEP)(
+  'a user id of %s, which clients take for a step, is 400',
+  async (userId) => {
+    const line = `GET /api/v1/users/${userId}/credits HTTP/1.1`;
+    const headers = `Host: purser\r\nAuthorization: Bearer ${key}\r\nConnection: close`;
+    const [answer] = readAnswers(await api.exchange(`${line}\r\n${headers}\r\n\r\n`));
+    expect([answer?.status, JSON.parse(answer?.body ?? '').error.message]).toEqual([
+      400,
+      CHARACTERS,
+    ]);
+    const body = { items: [{ user_id: userId, units: 1 }] };
+    const batch = await api.call('POST', '/api/v1/debits/batch', { key, body });
+    expect([batch.status, batch.body.error.field]).toEqual([400, 'items.0.user_id']);
+  },
+);
+
 test('any text is one user or a 400, and never breaks anything', async () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }),
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 300 }),
-    fc.constantFrom('__proto__', 'me', '%', '{user_id}', ':user_id', '*'),
+    fc.constantFrom('__proto__', 'me', '%', '{user_id}', ':user_id', '*', '...'),
   );
   let run = 0;
   await fc.assert(
     fc.asyncProperty(text, async (userId) => {
+      fc.pre(!CLIENTS_STEP.includes(userId));
       run += 1;
       const encoded = encodeURIComponent(userId);
       const { status } = await get(encoded);

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { createGuard } from '../../src/auth/guard.ts';
 import { revokeKey } from '../../src/auth/key-store.ts';
 import { signV4Token } from '../../src/auth/sign-token.ts';
+import { userDoor } from '../../src/door.ts';
 import { ErrorBody } from '../../src/envelope.ts';
-import { userDoor } from '../../src/http/door.ts';
 import { handleError } from '../../src/http/error-handler.ts';
 import { streamCreditsRoute } from '../../src/http/routes/stream-credits.ts';
 import { requireUser } from '../../src/identity.ts';

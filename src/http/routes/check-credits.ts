@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import type { Door } from '../../door.ts';
 import { Envelope } from '../../envelope.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, credits, error, NoQuery } from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';
-import type { Door } from '../door.ts';
 import { priceFields, priceOf } from '../pricing.ts';
 
 const Check = Type.Object({

@@ -6,7 +6,13 @@ import { PurserError } from '../../errors.ts';
 import { requireScope } from '../../identity.ts';
 import type { Actor } from '../../ledger/core/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { bodyErrors, idempotencyKey, NoQuery, PRINTABLE_ASCII, USER_ID } from '../../operation.ts';
+import {
+  bodyErrors,
+  ID_IN_PATH,
+  idempotencyKey,
+  NoQuery,
+  PRINTABLE_ASCII,
+} from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';
 import { noteFields, noteOf } from '../note.ts';
 import { postPriced, priceFields, priceOf } from '../pricing.ts';
@@ -24,7 +30,7 @@ const Item = Type.Object(
     user_id: Type.String({
       minLength: 1,
       maxLength: 255,
-      pattern: USER_ID,
+      pattern: ID_IN_PATH,
       description: 'The user’s id as session tokens say it.',
     }),
     ...priceFields,

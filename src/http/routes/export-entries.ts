@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import type { Door } from '../../door.ts';
 import type { Entry } from '../../ledger/core/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { guardedErrors } from '../../operation.ts';
-import type { Door } from '../door.ts';
 import { CSV_HEADER, toCsv } from '../entry-csv.ts';
 import { filterFields, toFilter } from '../entry-filter.ts';
 import { toStatementEntry } from '../schemas.ts';

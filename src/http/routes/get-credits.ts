@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Door } from '../../door.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { guardedErrors, NoQuery } from '../../operation.ts';
-import type { Door } from '../door.ts';
 import { BalanceEnvelope, toBalance } from '../schemas.ts';
 
 /** GET …/credits: what a user has. */

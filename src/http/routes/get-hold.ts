@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { keyDoor } from '../../door.ts';
 import { Envelope } from '../../envelope.ts';
 import { PurserError } from '../../errors.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { error, guardedErrors, NoQuery } from '../../operation.ts';
-import { keyDoor } from '../door.ts';
 import { Hold, HoldPath, toHold } from '../holds.ts';
 
 /** GET /api/v1/users/:user_id/holds/:hold_id: what became of a hold. */

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import type { Door } from '../../door.ts';
 import { Envelope } from '../../envelope.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { MAX_ENTRIES, MAX_GROUPS } from '../../ledger/read/usage.ts';
 import { credits, guardedErrors } from '../../operation.ts';
-import type { Door } from '../door.ts';
 import { From, invalidParameter, readSpan, To } from '../entry-filter.ts';
 
 const DAY = 24 * 60 * 60 * 1_000;

@@ -1,22 +1,24 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { keyDoor } from '../../door.ts';
 import { PurserError } from '../../errors.ts';
 import { MAX_PRIORITY } from '../../ledger/core/command.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey, NoQuery } from '../../operation.ts';
-import { keyDoor } from '../door.ts';
 import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 import { Amount, GivenReason, GrantedEnvelope, IdempotencyHeaders, toGranted } from '../schemas.ts';
 
 const Category = Type.Enum(['bonus', 'adjustment', 'included', 'purchase'] as const, {
-  description: 'What the credits count as, in the order in which they are spent.',
+  description:
+    'What the credits count as. Of the same priority and expiry they are spent in this order.',
 });
 
 const Priority = Type.Integer({
   minimum: -MAX_PRIORITY,
   maximum: MAX_PRIORITY,
-  description: 'Credits of a lower priority are spent first, whatever expires sooner.',
+  description:
+    'Credits of a lower priority are spent first, whatever expires sooner; then what does.',
   default: 0,
 });
 
@@ -97,7 +99,6 @@ export const grantRoute =
 /** In milliseconds since 1970. */
 function readExpiry(text: string): number {
   const moment = Date.parse(text);
-  // Not a number: a leap second, which the schema's format knows and no clock here does.
   if (moment < TOO_LATE) return Math.max(0, moment);
   throw new PurserError('invalid_request', {
     message: 'The field `expires_at` must be before the year 9999.',

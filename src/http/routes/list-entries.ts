@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import type { Door } from '../../door.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { guardedErrors } from '../../operation.ts';
-import type { Door } from '../door.ts';
 import { filterFields, toFilter } from '../entry-filter.ts';
 import { Cursor, StatementEntry, toStatementEntry } from '../schemas.ts';
 

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { keyDoor } from '../../door.ts';
 import { Envelope } from '../../envelope.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { guardedErrors, NoQuery } from '../../operation.ts';
-import { keyDoor } from '../door.ts';
 import { OpenHold, toOpenHold } from '../holds.ts';
 
 /** GET /api/v1/users/:user_id/holds: the open holds, oldest first. */

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { keyDoor } from '../../door.ts';
 import { MAX_HOLD_SECONDS } from '../../ledger/core/command.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey } from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';
-import { keyDoor } from '../door.ts';
 import { HeldEnvelope, HoldId, movesCredits, toHeld } from '../holds.ts';
 import { noteFields, noteOf } from '../note.ts';
 import { leadOf } from '../post.ts';

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { keyDoor } from '../../door.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey } from '../../operation.ts';
-import { keyDoor } from '../door.ts';
 import { movesCredits } from '../holds.ts';
 import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { keyDoor } from '../../door.ts';
 import { Envelope } from '../../envelope.ts';
 import { bodyErrors, NoQuery, refuseBody } from '../../operation.ts';
-import { keyDoor } from '../door.ts';
 
 /** Revokes the session tokens of a user; returns since when new ones count, in milliseconds. */
 export type RevokeSessions = (userId: string) => Promise<number>;

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import type { Door } from '../../door.ts';
 import type { Streams } from '../../live/streams.ts';
 import { guardedErrors, NoQuery } from '../../operation.ts';
-import type { Door } from '../door.ts';
 import { toBalance } from '../schemas.ts';
 
 const SCOPE = 'credits:read';

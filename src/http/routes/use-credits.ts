@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import type { Door } from '../../door.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { PriceList } from '../../price-list.ts';
-import type { Door } from '../door.ts';
 import { priceFields, priceOf } from '../pricing.ts';
 import { Ref } from '../schemas.ts';
 import { spend, spendSchema } from '../spend.ts';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify';
 import type { Pool } from 'pg';
+import { keyDoor, userDoor } from '../../door.ts';
 import type { Entry } from '../../ledger/core/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -11,7 +12,7 @@ import { createReturnUrls } from '../shop/return-urls.ts';
 import { type Attempt, createTopUpAttempts } from './attempts.ts';
 import { createCharge } from './charge.ts';
 import { createOptIn } from './opt-in.ts';
-import { autoTopUpRoutes } from './routes/auto-top-up.ts';
+import { autoTopUpRoutes, optInRoute } from './routes/auto-top-up.ts';
 import { createSetupSessionRoute } from './routes/create-setup-session.ts';
 import { createTopUpSettings } from './settings.ts';
 
@@ -30,6 +31,8 @@ export interface TopUpOptions {
 export interface TopUp {
   /** For signed-in users; register them behind the guard. */
   readonly routes: FastifyPluginAsync;
+  /** For service keys, likewise. */
+  readonly keyRoutes: FastifyPluginAsync;
   /** The same ledger, of whose outcomes it is told after their commit. */
   readonly watching: (ledger: Ledger) => Ledger;
   /** Looks once at all who opted in, and at the attempts that were left. */
@@ -148,10 +151,12 @@ export function createTopUp(options: TopUpOptions): TopUp {
 
   return {
     async routes(app) {
-      await app.register(autoTopUpRoutes({ optIn, settings, topUp }));
+      await app.register(autoTopUpRoutes(settings, userDoor('all')));
+      await app.register(optInRoute({ optIn, settings, topUp }));
       const urls = createReturnUrls(frontEnd, origins);
       await app.register(createSetupSessionRoute({ api, prices, customers, urls }));
     },
+    keyRoutes: autoTopUpRoutes(settings, keyDoor),
     watching: (ledger) => ({
       ...ledger,
       async post(command) {

@@ -38,6 +38,22 @@ test('a debit that leaves too few credits charges the saved card, and its event 
   expect((await get('ada')).body.data.in_progress).toBe(false);
 });
 
+test('support sees the settings and switches it off; only the user opts in', async () => {
+  await optIn('sue');
+  const url = '/api/v1/users/sue/auto-top-up';
+  const [reader, admin] = [await shop.makeKey('credits:read'), await shop.makeKey('admin')];
+  const seen = await shop.call('GET', url, { key: reader });
+  expect(seen.body.data).toMatchObject({ enabled: true, threshold: 100 });
+  expect(seen.body).toEqual((await get('sue')).body);
+  expect((await shop.call('DELETE', url, { key: reader })).status).toBe(403);
+  expect((await shop.call('PUT', url, { key: admin, body: WISH })).status).toBe(405);
+  const off = await shop.call('DELETE', url, { key: admin });
+  expect([off.status, off.body.data.enabled]).toEqual([200, false]);
+  await spend('sue', 60);
+  await shop.sweepTopUps();
+  expect(await paidInvoicesOf('sue')).toEqual([]);
+});
+
 test('the sweep finds whom no outcome told of, and charges once while the credits are under way', async () => {
   await optIn('bob');
   const other = await shop.another();

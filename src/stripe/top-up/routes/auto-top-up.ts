@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import type { Door } from '../../../door.ts';
 import { Envelope } from '../../../envelope.ts';
 import { MAX_AMOUNT } from '../../../ledger/core/command.ts';
 import { error, guardedErrors, NoQuery, READABLE } from '../../../operation.ts';
@@ -14,8 +15,7 @@ export interface AutoTopUpOptions {
   readonly topUp: (userId: string) => void;
 }
 
-const URL = '/api/v1/me/auto-top-up';
-const TAGS = ['Shop'];
+const PLACE = { path: '/auto-top-up', under: '/me', tag: 'Shop' } as const;
 
 const Price = Type.String({ minLength: 1, maxLength: 255, pattern: READABLE });
 const Threshold = Type.Integer({
@@ -66,28 +66,59 @@ const State = Type.Object({
   ),
 });
 
-/** GET, PUT and DELETE /api/v1/me/auto-top-up: the signed-in user's own settings. */
+/** GET and DELETE …/auto-top-up: the settings, for the user and for those who support them. */
 export const autoTopUpRoutes =
-  ({ optIn, settings, topUp }: AutoTopUpOptions): FastifyPluginAsyncTypebox =>
+  (settings: AutoTopUpOptions['settings'], door: Door): FastifyPluginAsyncTypebox =>
   async (app) => {
-    const stateOf = async (userId: string) => ({ data: toState(await settings.find(userId)) });
-
+    const see = door({
+      id: 'getAutoTopUp',
+      summary: 'Whether credits are bought by themselves',
+      ...PLACE,
+      scope: 'credits:read',
+    });
     app.get(
-      URL,
+      see.url,
       {
+        ...see.options,
         schema: {
-          operationId: 'getAutoTopUp',
-          summary: 'Whether credits are bought by themselves',
-          tags: TAGS,
+          ...see.schema,
           querystring: NoQuery,
           response: { 200: Envelope(State), ...guardedErrors },
         },
       },
-      ({ account }) => stateOf(account.userId),
+      async ({ account: { userId } }) => ({ data: toState(await settings.find(userId)) }),
     );
 
+    const end = door({
+      id: 'deleteAutoTopUp',
+      summary: 'No longer have credits bought by themselves',
+      ...PLACE,
+      scope: 'admin',
+    });
+    app.delete(
+      end.url,
+      {
+        ...end.options,
+        schema: {
+          ...end.schema,
+          description: 'One whose payment is under way at that moment is still carried out.',
+          querystring: NoQuery,
+          response: { 200: Envelope(State), ...guardedErrors },
+        },
+      },
+      async ({ account: { userId } }) => {
+        await settings.switchOff(userId, null);
+        return { data: toState(await settings.find(userId)) };
+      },
+    );
+  };
+
+/** PUT /api/v1/me/auto-top-up: for the user alone, whose card is charged. */
+export const optInRoute =
+  ({ optIn, settings, topUp }: AutoTopUpOptions): FastifyPluginAsyncTypebox =>
+  async (app) => {
     app.put(
-      URL,
+      '/api/v1/me/auto-top-up',
       {
         schema: {
           operationId: 'putAutoTopUp',
@@ -95,7 +126,7 @@ export const autoTopUpRoutes =
           description:
             'Charges the newest saved card whenever fewer than `threshold` credits are ' +
             'available, also right away. Replaces what was said before.',
-          tags: TAGS,
+          tags: ['Shop'],
           querystring: NoQuery,
           body: Body,
           response: {
@@ -109,27 +140,9 @@ export const autoTopUpRoutes =
       async ({ account: { userId }, body }) => {
         const { price, quantity = 1, threshold, monthly_cap: monthlyCap } = body;
         await inTime(optIn({ userId, price, quantity, threshold, monthlyCap }));
-        const answer = await stateOf(userId);
+        const state = toState(await settings.find(userId));
         topUp(userId);
-        return answer;
-      },
-    );
-
-    app.delete(
-      URL,
-      {
-        schema: {
-          operationId: 'deleteAutoTopUp',
-          summary: 'No longer have credits bought by themselves',
-          description: 'One whose payment is under way at that moment is still carried out.',
-          tags: TAGS,
-          querystring: NoQuery,
-          response: { 200: Envelope(State), ...guardedErrors },
-        },
-      },
-      async ({ account: { userId } }) => {
-        await settings.switchOff(userId, null);
-        return stateOf(userId);
+        return { data: state };
       },
     );
   };

@@ -1,7 +1,7 @@
 import type { RouteShorthandOptions } from 'fastify';
 import type { TSchema } from 'typebox';
-import { refuseWrites, requireScope, type Scope } from '../identity.ts';
-import { UserPath } from '../operation.ts';
+import { refuseWrites, requireScope, type Scope } from './identity.ts';
+import { UserPath } from './operation.ts';
 
 /** An operation on an account, whichever way it is reached. */
 interface Operation {
@@ -12,6 +12,8 @@ interface Operation {
   readonly path: string;
   /** Where a user finds it, when not right below /api/v1. */
   readonly under?: '/me';
+  /** Where the document lists it for users. */
+  readonly tag?: 'Shop';
   /** What a service key needs for it. */
   readonly scope: Scope;
 }
@@ -38,12 +40,12 @@ export type UserWrites = 'all' | 'checkout' | 'none';
 /** The signed-in user's own account; the plugin around it lets only users pass. */
 export const userDoor =
   (writes: UserWrites): Door =>
-  ({ id, summary, path, under = '', scope }) => {
+  ({ id, summary, path, under = '', tag = 'Credits', scope }) => {
     const reads = scope === 'credits:read';
     return {
       url: `/api/v1${under}${path}`,
       options: reads || writes === 'all' ? {} : { preParsing: refuseWrites },
-      schema: { operationId: id, summary, tags: ['Credits'], security: [{ session: [] }] },
+      schema: { operationId: id, summary, tags: [tag], security: [{ session: [] }] },
     };
   };
 
