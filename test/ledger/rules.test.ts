@@ -11,9 +11,9 @@ import { createEntryRules } from '../../src/ledger/entry-rules.ts';
 import { evolve } from '../../src/ledger/evolve.ts';
 import { fromState, toState } from '../../src/ledger/state.ts';
 import { type Ask, ask, commandOf, type Wait, wait } from '../support/asks.ts';
-import { grant, lot, settlePayment } from '../support/commands.ts';
+import { differing, grant, lot, settlePayment } from '../support/commands.ts';
 import { createLife, DAY, START } from '../support/life.ts';
-import { createNaiveLedger, type Told } from '../support/naive-ledger.ts';
+import { createNaiveLedger, type Told, toldBy } from '../support/naive-ledger.ts';
 import { createTally, OUTCOMES } from '../support/tally.ts';
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
@@ -26,8 +26,12 @@ const COMMON = OUTCOMES.filter((what) => /done$|^entry/.test(what));
 /** What happens in one transaction, and before it. */
 interface Round {
   readonly wait: Wait | null;
-  /** How much of which payment is refunded by now; it is settled at once. */
-  readonly refund: { readonly nth: number; readonly amount: number } | null;
+  /** How much of which payment is refunded by now; it may be settled at once. */
+  readonly refund: {
+    readonly nth: number;
+    readonly amount: number;
+    readonly isSettled: boolean;
+  } | null;
   readonly asks: readonly Ask[];
   /** Sends the n-th of the latest commands again, or another one under its key. */
   readonly again: { readonly nth: number; readonly differs: boolean } | null;
@@ -43,7 +47,11 @@ const round: fc.Arbitrary<Round> = fc.record({
   wait: fc.option(wait, { freq: 2 }),
   refund: fc.oneof(
     { arbitrary: fc.constant(null), weight: 2 },
-    fc.record({ nth: fc.nat(2), amount: fc.constantFrom(0, 1, 20, 32, 50, PAID, PAID) }),
+    fc.record({
+      nth: fc.nat(2),
+      amount: fc.constantFrom(0, 1, 20, 32, 50, PAID, PAID),
+      isSettled: fc.boolean(),
+    }),
   ),
   asks: fc.array(ask, { minLength: 1, maxLength: 3 }),
   again: fc.oneof(
@@ -120,7 +128,7 @@ function live({ isFull, rounds }: Lived, tally = createTally()) {
     if (payment) {
       model.parts.set(payment, refund.amount / PAID);
       life.reverse(payment, PAID, refund.amount);
-      post(settlePayment('u', payment));
+      if (refund.isSettled) post(settlePayment('u', payment));
     }
     for (const [n, one] of asks.entries()) {
       // Nobody can name an entry before the transaction that writes it has ended.
@@ -141,11 +149,6 @@ function expectEqual(actual: object, expected: object): void {
   if (!isDeepStrictEqual(actual, expected)) expect(actual).toEqual(expected);
 }
 
-function toldBy(outcome: Outcome): Told {
-  if (!outcome.ok) return outcome;
-  return { ok: true, seq: outcome.entry.seq, replayed: outcome.replayed };
-}
-
 /** What its lead entry says again of a command. */
 function echoOf(command: Command): object {
   if (command.kind === 'grant') {
@@ -158,12 +161,6 @@ function echoOf(command: Command): object {
     ...command,
   };
   return same;
-}
-
-function differing(command: Command): Command {
-  if (command.kind !== 'grant') return { ...command, reason: 'another' } as Command;
-  const [first, ...rest] = command.grants;
-  return { ...command, grants: [{ ...first, reason: 'another' }, ...rest] };
 }
 
 test('plain arithmetic agrees on every balance, lot, hold and refusal, whatever is done in which order', () => {

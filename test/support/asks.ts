@@ -5,7 +5,8 @@ import { capture, debit, grant, hold, lot, release, reverse, settlePayment } fro
 import { DAY } from './life.ts';
 import type { createNaiveAccount } from './naive-account.ts';
 
-type Known = ReturnType<ReturnType<typeof createNaiveAccount>['known']>;
+/** What callers of an account can have been told so far. */
+export type Known = ReturnType<ReturnType<typeof createNaiveAccount>['known']>;
 
 /** How many credits, measured by the most that there are; a share of them is nonsense. */
 interface HowMany {
@@ -123,9 +124,12 @@ export const ask: fc.Arbitrary<Ask> = fc.oneof(
       ...{ do: fc.constant('capture' as const), caller, name: which },
       ...{ amount: fc.option(howMany, { freq: 3 }), beyond: fc.boolean() },
     }),
+    weight: 3,
+  },
+  {
+    arbitrary: fc.record({ do: fc.constant('release' as const), caller, name: which }),
     weight: 2,
   },
-  fc.record({ do: fc.constant('release' as const), caller, name: which }),
   {
     arbitrary: fc.record({
       ...{ do: fc.constant('reverse' as const), caller, taken: which },

@@ -7,6 +7,11 @@ export type Told =
   | { readonly ok: true; readonly seq: number; readonly replayed: boolean }
   | Extract<Outcome, { ok: false }>;
 
+export function toldBy(outcome: Outcome): Told {
+  if (!outcome.ok) return outcome;
+  return { ok: true, seq: outcome.entry.seq, replayed: outcome.replayed };
+}
+
 /**
  * One account by plain arithmetic and what its callers hear: a request's key acts once, and so does
  * a payment. Its `parts` are how much of which payment went back.
@@ -64,5 +69,6 @@ function keysOf(command: Command): string[] {
 /** What was asked for under a key, whoever asked. */
 function askedOf(command: Command): string | null {
   if (command.idempotencyKey === null) return null;
+  if (command.kind === 'settle_payment') return command.payment;
   return JSON.stringify({ ...command, idempotencyKey: null, grantKey: null, actor: null });
 }
