@@ -1,5 +1,6 @@
 import type {
   CaptureCommand,
+  Command,
   DebitCommand,
   Grant,
   GrantCommand,
@@ -142,4 +143,11 @@ export function reverse(
     ...NO_NOTE,
     ...more,
   };
+}
+
+/** Another request than this one, under the same keys. */
+export function differing(command: Command): Command {
+  if (!('grants' in command)) return { ...command, reason: 'another' } as Command;
+  const [first, ...rest] = command.grants;
+  return { ...command, grants: [{ ...first, reason: 'another' }, ...rest] };
 }

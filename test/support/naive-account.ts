@@ -1,4 +1,4 @@
-import type { Command } from '../../src/ledger/core/command.ts';
+import { type Command, MAX_BALANCE, type Refusal } from '../../src/ledger/core/command.ts';
 import type { Category } from '../../src/ledger/core/entry.ts';
 import type { Limits } from '../../src/ledger/core/limits.ts';
 
@@ -17,8 +17,10 @@ interface Part {
 }
 
 interface Hold {
+  readonly seq: number;
+  readonly id: string;
   readonly expiresAt: number;
-  parts: Part[];
+  readonly parts: Part[];
   end: 'hold_captured' | 'hold_released' | 'hold_expired' | null;
 }
 
@@ -43,14 +45,19 @@ export function createNaiveAccount(limits: Limits) {
   const holds = new Map<string, Hold>();
   const taken = new Map<number, { readonly parts: readonly Part[]; given: number }>();
   const payments = new Map<string, Granted[]>();
+  /** Which lot took what came in, by the entry that brought it; null when debt took it all. */
+  const brought = new Map<number, number | null>();
   let debt = 0;
   let seq = 0;
+  /** The latest time that was told of: clocks of several servers disagree, entries' times do not. */
+  let latest = 0;
 
   const free = () => lots.reduce((sum, lot) => sum + lot.free, 0);
   const reserved = (hold: Hold) => hold.parts.reduce((sum, { amount }) => sum + amount, 0);
   const openHolds = () => [...holds.values()].filter(({ end }) => end === null);
   const held = () => openHolds().reduce((sum, hold) => sum + reserved(hold), 0);
   const available = () => free() - debt;
+  const balance = () => free() + held() - debt;
   const find = (number: number) => lots.find((lot) => lot.seq === number);
 
   function openLots(): Lot[] {
@@ -89,15 +96,22 @@ export function createNaiveAccount(limits: Limits) {
     return amount - repaid;
   }
 
+  const joinable = (terms: Omit<Lot, 'seq' | 'free'>) =>
+    openLots().length < limits.openLots
+      ? null
+      : (openLots().findLast((lot) => same(lot, terms)) ?? null);
+
   /** Returns the lot that took it. */
-  function bring(amount: number, terms: Omit<Lot, 'seq' | 'free'>): number | null {
-    const full = openLots().length >= limits.openLots;
+  function bring(
+    amount: number,
+    terms: Omit<Lot, 'seq' | 'free'>,
+    joined = joinable(terms),
+  ): number | null {
     const rest = repay(amount);
-    if (rest === 0) return null;
-    const joined = full ? openLots().findLast((lot) => same(lot, terms)) : undefined;
     if (joined) joined.free += rest;
-    else lots.push({ seq, ...terms, free: rest });
-    return joined?.seq ?? seq;
+    else if (rest > 0) lots.push({ seq, ...terms, free: rest });
+    brought.set(seq, rest === 0 ? null : (joined?.seq ?? seq));
+    return brought.get(seq) ?? null;
   }
 
   function putBack(parts: readonly Part[]): void {
@@ -112,22 +126,50 @@ export function createNaiveAccount(limits: Limits) {
     for (const hold of openHolds()) {
       if (hold.expiresAt > now) continue;
       seq += 1;
+      latest = Math.max(now, latest);
       hold.end = 'hold_expired';
       putBack(hold.parts);
     }
     for (const lot of lots) {
       if (lot.free === 0 || lot.expiresAt === null || lot.expiresAt > now) continue;
       seq += 1;
+      latest = Math.max(now, latest);
       lot.free = 0;
     }
   }
 
+  function findShortage(required: number): Refusal | null {
+    if (available() >= required) return null;
+    return {
+      ...{ code: 'insufficient_credits', balance: balance(), available: available(), required },
+    };
+  }
+
   /** Null when it is carried out, or why not. */
-  function carryOut(command: Command, now: number, reversed: (payment: string) => number) {
+  function carryOut(
+    command: Command,
+    now: number,
+    reversed: (payment: string) => number,
+  ): Refusal | null {
+    const before = seq;
+    const time = Math.max(now, latest);
+    const refusal = decide(command, now, time, reversed);
+    if (seq > before) latest = time;
+    return refusal;
+  }
+
+  function decide(
+    command: Command,
+    now: number,
+    time: number,
+    reversed: (payment: string) => number,
+  ): Refusal | null {
     switch (command.kind) {
       case 'grant': {
         const isOver = command.grants.some(({ expiresAt }) => (expiresAt ?? Infinity) <= now);
-        if (isOver && command.grantKey === null) return 'expiry_passed';
+        if (isOver && command.grantKey === null) return { code: 'expiry_passed' };
+        const all = command.grants.reduce((sum, { amount }) => sum + amount, 0);
+        if (balance() + all > MAX_BALANCE) return { code: 'balance_limit' };
         const granted: Granted[] = [];
         const before = { lots: structuredClone(lots), debt, seq, open: openLots().length };
         for (const { category, priority, expiresAt, amount } of command.grants) {
@@ -142,34 +184,41 @@ export function createNaiveAccount(limits: Limits) {
         else if (open > limits.openLots && open > before.open) {
           ({ debt, seq } = before);
           lots.splice(0, lots.length, ...before.lots);
-          return 'too_many_lots';
+          for (const { seq: number } of granted) brought.delete(number);
+          return { code: 'too_many_lots', limit: limits.openLots };
         }
         return null;
       }
       case 'debit': {
-        if (available() < command.amount) return 'insufficient_credits';
+        const shortage = findShortage(command.amount);
+        if (shortage) return shortage;
         seq += 1;
         taken.set(seq, { parts: take(burnOrder(), command.amount), given: 0 });
         return null;
       }
       case 'hold': {
         const id = command.holdId ?? '';
-        if (holds.has(id)) return 'hold_exists';
-        if (available() < command.amount) return 'insufficient_credits';
-        if (openHolds().length >= limits.openHolds) return 'too_many_holds';
+        if (holds.has(id)) return { code: 'hold_exists' };
+        const shortage = findShortage(command.amount);
+        if (shortage) return shortage;
+        const limit = limits.openHolds;
+        if (openHolds().length >= limit) return { code: 'too_many_holds', limit };
         seq += 1;
         const parts = take(burnOrder(), command.amount);
-        holds.set(id, { expiresAt: now + command.seconds * 1_000, parts, end: null });
+        holds.set(id, { seq, id, expiresAt: time + command.seconds * 1_000, parts, end: null });
         return null;
       }
       case 'capture': {
         const hold = holds.get(command.holdId);
-        if (!hold) return 'hold_not_found';
-        if (hold.end) return hold.end;
+        if (!hold) return { code: 'hold_not_found' };
+        if (hold.end) return { code: hold.end };
         const amount = command.amount ?? reserved(hold);
         const beyond = amount - reserved(hold);
-        if (beyond > 0 && !command.beyond) return 'capture_exceeds_hold';
-        if (beyond > 0 && available() < beyond) return 'insufficient_credits';
+        if (beyond > 0 && !command.beyond) {
+          return { code: 'capture_exceeds_hold', held: reserved(hold), required: amount };
+        }
+        const shortage = beyond > 0 ? findShortage(beyond) : null;
+        if (shortage) return shortage;
         seq += 1;
         let left = amount;
         const spent: Part[] = [];
@@ -192,8 +241,8 @@ export function createNaiveAccount(limits: Limits) {
       }
       case 'release': {
         const hold = holds.get(command.holdId);
-        if (!hold) return 'hold_not_found';
-        if (hold.end) return hold.end;
+        if (!hold) return { code: 'hold_not_found' };
+        if (hold.end) return { code: hold.end };
         seq += 1;
         hold.end = 'hold_released';
         putBack(hold.parts);
@@ -204,16 +253,20 @@ export function createNaiveAccount(limits: Limits) {
       case 'settle_payment':
         return settle(payments.get(command.payment), reversed(command.payment));
       case 'post_due':
-        return 'nothing_else_asked';
+        return { code: 'nothing_else_asked' };
     }
   }
 
-  function giveBack(number: number, asked: number | null) {
+  function giveBack(number: number, asked: number | null): Refusal | null {
     const debit = taken.get(number);
-    if (!debit) return number > seq ? 'entry_not_found' : 'not_reversible';
+    if (!debit) return { code: number > seq ? 'entry_not_found' : 'not_reversible' };
     const all = debit.parts.reduce((sum, { amount }) => sum + amount, 0);
-    const amount = asked ?? all - debit.given;
-    if (amount > all - debit.given || debit.given === all) return 'reversal_exceeds_entry';
+    const reversible = all - debit.given;
+    const amount = asked ?? reversible;
+    if (amount > reversible || reversible === 0) {
+      return { code: 'reversal_exceeds_entry', reversible };
+    }
+    if (balance() + amount > MAX_BALANCE) return { code: 'balance_limit' };
     seq += 1;
     const stoodIn = new Map<number, number>();
     const credits = debit.parts
@@ -257,8 +310,8 @@ export function createNaiveAccount(limits: Limits) {
     return equal.toSorted((a, b) => b.seq - a.seq)[0] ?? null;
   }
 
-  function settle(granted: readonly Granted[] | undefined, part: number) {
-    if (!granted) return 'payment_not_granted';
+  function settle(granted: readonly Granted[] | undefined, part: number): Refusal | null {
+    if (!granted) return { code: 'payment_not_granted' };
     const all = granted.reduce((sum, { amount }) => sum + amount, 0);
     const targets = granted.map(({ amount }) => Math.floor(amount * part));
     const byRemainder = granted
@@ -269,6 +322,8 @@ export function createNaiveAccount(limits: Limits) {
       if (missing-- > 0) targets[i] = (targets[i] ?? 0) + 1;
     }
     const changes = granted.map((one, i) => ({ one, by: (targets[i] ?? 0) - one.clawedBack }));
+    const back = changes.reduce((sum, { by }) => sum - by, 0);
+    if (balance() + back > MAX_BALANCE) return { code: 'balance_limit' };
     for (const { one, by } of changes.filter((change) => change.by < 0)) move(one, by);
     for (const { one, by } of changes.filter((change) => change.by > 0)) move(one, by);
     return null;
@@ -305,13 +360,32 @@ export function createNaiveAccount(limits: Limits) {
   return {
     carryOut,
     postDue,
+    /** All that an account is, but for who owns it. */
     state: () => ({
-      ...{ seq, debt, held: held(), balance: free() + held() - debt },
+      ...{ seq, debt, held: held(), balance: balance() },
       lots: openLots()
-        .map(({ seq: number, category, free: left }) => ({ seq: number, category, free: left }))
+        .map((lot) => ({ ...lot }))
         .sort((a, b) => a.seq - b.seq),
+      holds: openHolds().map(({ end, parts, ...hold }) => ({ ...hold, parts: [...parts] })),
     }),
-    reversible: () => [...taken.keys()],
+    broughtTo: (number: number) => brought.get(number) ?? null,
+    /** What a caller could have been told so far, to ask for something that is there. */
+    known: () => ({
+      ...{ seq, available: available(), balance: balance() },
+      open: openHolds().map((hold) => ({ id: hold.id, held: reserved(hold) })),
+      over: [...holds.values()].filter(({ end }) => end !== null).map(({ id }) => id),
+      taken: [...taken].map(([number, { parts, given }]) => ({
+        seq: number,
+        left: parts.reduce((sum, { amount }) => sum + amount, 0) - given,
+      })),
+      payments: [...payments.keys()],
+    }),
+    /** When something will next happen by itself; null for never. */
+    nextDue(): number | null {
+      const losing = lots.filter((lot) => lot.free > 0).flatMap((lot) => lot.expiresAt ?? []);
+      const times = [...losing, ...openHolds().map(({ expiresAt }) => expiresAt)];
+      return times.length > 0 ? Math.min(...times) : null;
+    },
   };
 }
 
