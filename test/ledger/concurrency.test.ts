@@ -158,9 +158,9 @@ test('whatever several processes do at once, plain arithmetic agrees in the orde
   // What a process does first cannot be replayed, so there is nothing to shrink.
   await fc.assert(fc.asyncProperty(waves, live), { numRuns: 10, seed: SEED, endOnFailure: true });
   expect(processes.map((one) => one.lockViolations())).toEqual([0, 0, 0]);
-  expect(tally.commands()).toBeGreaterThan(1_500);
-  expect(tally.rarerThan(1, COMMON)).toEqual({});
-  expect(tally.rarerThan(10, DONE)).toEqual({});
+  expect(tally.commands(), `SEED=${SEED}`).toBeGreaterThan(1_500);
+  expect(tally.rarerThan(1, COMMON), `SEED=${SEED}`).toEqual({});
+  expect(tally.rarerThan(10, DONE), `SEED=${SEED}`).toEqual({});
 });
 
 /** Two processes settle it at once. */

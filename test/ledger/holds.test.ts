@@ -124,6 +124,14 @@ describe('a hold', () => {
     expect(await later.post(debit('gus', 10))).toMatchObject({ ok: true, entry: { balance: 0 } });
   });
 
+  test('that the system lets go by a request of its own was released, and has not expired', () => {
+    const life = createLife();
+    life.post(grant('u', 10));
+    life.post(hold('u', 'job', 7));
+    life.post(release('u', 'job', { actor: 'system', idempotencyKey: 'k' }));
+    expect(life.post(capture('u', 'job'))).toMatchObject({ refusal: { code: 'hold_released' } });
+  });
+
   test('keeps its part of a lot that expires meanwhile; released, it expires at once', () => {
     const life = createLife();
     const expiresAt = START + DAY;
