@@ -77,6 +77,7 @@ export async function assemble(
 ): Promise<Parts> {
   const log = withPlainErrors(output, isUnavailable);
   const { databaseUrl: url, auth, stripe } = config;
+  const { expiringWithin } = config.alertRules;
   const onError = ({ message: reason }: Error) =>
     log.warn({ reason }, 'an idle database connection broke');
   const pool = createPool({ url, size: 10, onError });
@@ -89,7 +90,7 @@ export async function assemble(
   });
   const feed = createFeed({ ledger: posting, log, ...live });
   const ledger = feed.watching(posting);
-  const sweep = createSweep({ pool, post: ledger.post, log });
+  const sweep = createSweep({ pool, post: ledger.post, expiringWithin, log });
   const targets = { allowsPrivate: config.allowsPrivateTargets };
   const alerts = createAlertWorker({ pool, targets, log });
   const client = createStripeClient(stripe);

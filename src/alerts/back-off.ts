@@ -1,6 +1,10 @@
 const [MINUTE, HOUR] = [60_000, 3_600_000];
 
-/** How long after each failed attempt the next one comes, in milliseconds: 2.8 days in all. */
+/**
+ * How long after each failed attempt the next one comes, in milliseconds: 4.8 days in all. An
+ * endpoint that takes nothing is disabled before the last one (`DISABLE_AFTER`), whatever the
+ * jitter: so that it still gets everything when it is enabled again.
+ */
 const PAUSES = [
   5_000,
   30_000,
@@ -10,6 +14,8 @@ const PAUSES = [
   3 * HOUR,
   6 * HOUR,
   9 * HOUR,
+  24 * HOUR,
+  24 * HOUR,
   24 * HOUR,
   24 * HOUR,
 ] as const;

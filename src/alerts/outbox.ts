@@ -5,6 +5,7 @@ import type { AlertType } from '../ledger/core/alert.ts';
 export interface Delivery {
   readonly endpointId: string;
   readonly position: number;
+  readonly userId: string;
   /** Which attempt of all it is; only the newest may write what became of it. */
   readonly attempts: number;
   /** Attempts since it was last made pending, this one included. */
@@ -33,8 +34,8 @@ export interface Outcome {
 
 /** How many deliveries of one endpoint a process has under way at once. */
 const HANDS = 8;
-/** How long an attempt may take before another process takes it for lost, in seconds. */
-const LEASE = 30;
+/** How long an attempt may take before another process takes it for lost. */
+const LEASE = "interval '30 seconds'";
 /** How many due deliveries of one endpoint are looked at in one go. */
 const LOOK_AT = 100;
 /** An endpoint is disabled after so many failures without a success between, over so many days. */
@@ -54,10 +55,10 @@ const LOCK_DUE = `
             FOR UPDATE SKIP LOCKED) due
    WHERE e.disabled_at IS NULL AND e.deleted_at IS NULL AND coalesce(busy.hands, 0) < ${HANDS}`;
 
-// Only the first pending delivery of an account is taken. The others are put off until it ends,
-// which makes the next one due; so a long backlog is not looked at again and again. Whether there is
-// one before is read after the lock, in a statement of its own: a predecessor that ends meanwhile
-// then either is seen to have ended, or waits for this lock and makes the row due again.
+// Only the first pending delivery of an account is taken. The others are put off until it is tried
+// again, and woken when it ends; so a long backlog is not looked at again and again. For an hour at
+// most, because whoever was to wake them may have been killed. Whether there is one before is read
+// after the lock, in a statement of its own.
 const CLAIM = `
   WITH judged AS (
     SELECT d.endpoint_id, d.position, room, head.next_attempt_at AS head_at,
@@ -74,16 +75,16 @@ const CLAIM = `
                           LIMIT 1) head ON true),
   taken AS (
     UPDATE alert_deliveries d
-       SET next_attempt_at = greatest(head_at, now() + interval '${LEASE} seconds'),
+       SET next_attempt_at = least(greatest(head_at, now() + ${LEASE}), now() + interval '1 hour'),
            attempts = attempts + is_head::int,
            retries = retries + is_head::int,
            attempted_at = CASE WHEN is_head THEN now() ELSE attempted_at END
       FROM judged
      WHERE d.endpoint_id = judged.endpoint_id AND d.position = judged.position
        AND (place <= room OR NOT is_head)
-    RETURNING d.endpoint_id, d.position, d.attempts, d.retries, is_head)
-  SELECT t.endpoint_id AS "endpointId", t.position, t.attempts, t.retries,
-         a.id AS "alertId", a.type, a.data,
+    RETURNING d.endpoint_id, d.position, d.user_id, d.attempts, d.retries, is_head)
+  SELECT t.endpoint_id AS "endpointId", t.position, t.user_id AS "userId", t.attempts,
+         t.retries, a.id AS "alertId", a.type, a.data,
          floor(extract(epoch FROM a.created_at) * 1000)::bigint AS "createdAt",
          e.url, e.secret,
          CASE WHEN e.previous_until > now() THEN e.previous_secret END AS "previousSecret"
@@ -124,24 +125,13 @@ export async function claim(
   }
 }
 
-// What ends makes the account's next one due.
 const SETTLE = `
   WITH ended AS (
     UPDATE alert_deliveries
        SET state = $4, status = $5, problem = $6,
            next_attempt_at = clock_timestamp() + $7 * interval '1 millisecond'
      WHERE endpoint_id = $1 AND position = $2 AND attempts = $3 AND state = 'pending'
-    RETURNING endpoint_id, user_id, position, state),
-  next AS (
-    UPDATE alert_deliveries d
-       SET next_attempt_at = clock_timestamp()
-      FROM ended
-     WHERE ended.state <> 'pending' AND d.endpoint_id = ended.endpoint_id
-       AND d.position = (SELECT min(position)
-                           FROM alert_deliveries after
-                          WHERE after.endpoint_id = ended.endpoint_id
-                            AND after.user_id = ended.user_id
-                            AND after.state = 'pending' AND after.position > ended.position)),
+    RETURNING endpoint_id, state),
   verdict AS (
     SELECT ended.endpoint_id, ended.state = 'delivered' AS ok,
            CASE WHEN ended.state = 'delivered' OR disabled_at IS NOT NULL THEN NULL
@@ -161,19 +151,34 @@ const SETTLE = `
    WHERE e.id = verdict.endpoint_id AND (NOT ok OR failures > 0)
   RETURNING verdict.reason`;
 
+// A statement of its own, once the end is committed: whoever put the next one off did not see that,
+// and what this one does not see was filed so late that it need not be woken. What is being sent is
+// known by its lease and left alone.
+const WAKE_NEXT = `
+  UPDATE alert_deliveries
+     SET next_attempt_at = clock_timestamp()
+   WHERE endpoint_id = $1
+     AND position = (SELECT min(position)
+                       FROM alert_deliveries
+                      WHERE endpoint_id = $1 AND user_id = $2 AND state = 'pending'
+                        AND position > $3)
+     AND next_attempt_at IS DISTINCT FROM attempted_at + ${LEASE}`;
+
 /**
- * Writes what became of an attempt, unless a later one was begun.
+ * Writes what became of an attempt, unless a later one was begun. What ends makes the account's next
+ * one due.
  * @returns why its endpoint was disabled by that; null when it was not
  */
 export async function settle(
   pool: Pool,
-  { endpointId, position, attempts }: Delivery,
+  { endpointId, position, userId, attempts }: Delivery,
   { state, status, problem, pause, gone }: Outcome,
 ): Promise<string | null> {
   const { rows } = await pool.query<{ reason: string | null }>(SETTLE, [
     ...[endpointId, position, attempts],
     ...[state, status, problem, pause, gone],
   ]);
+  if (state !== 'pending') await pool.query(WAKE_NEXT, [endpointId, userId, position]);
   return rows[0]?.reason ?? null;
 }
 

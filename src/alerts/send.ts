@@ -15,9 +15,11 @@ export type Sent =
   | { readonly status: number; readonly problem: null }
   | { readonly status: null; readonly problem: string };
 
-/** The most of an answer's body that is taken off the wire, in bytes; what it says is ignored. */
-const BODY_LIMIT = 64 * 1024;
-const HEADERS_LIMIT = 16 * 1024;
+/**
+ * The most of an answer's body that is taken off the wire, in bytes, and how long that may take, in
+ * milliseconds: the status has been told, and what else is said is ignored.
+ */
+const BODY = { bytes: 64 * 1024, within: 500 } as const;
 
 /**
  * Sends a message on a connection of its own to an address that was checked, and follows no
@@ -30,14 +32,21 @@ export async function send(
   signal: AbortSignal,
 ): Promise<Sent> {
   try {
-    const url = new URL(message.url);
-    const addresses = await orAborted(findAddresses(url, targets), signal);
-    const response = await answerOf(post(url, addresses, message, signal));
+    const response = await orAborted(ask(message, targets, signal), signal);
     await discardBody(response);
     return { status: response.statusCode ?? 0, problem: null };
   } catch (error) {
     return { status: null, problem: inWords(error, signal) };
   }
+}
+
+async function ask(
+  message: Message,
+  targets: TargetRules,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const url = new URL(message.url);
+  return answerOf(post(url, await findAddresses(url, targets), message, signal));
 }
 
 function post(
@@ -52,7 +61,6 @@ function post(
     headers: { ...headers, 'content-length': String(Buffer.byteLength(body)) },
     agent: false,
     lookup: alwaysTo(addresses),
-    maxHeaderSize: HEADERS_LIMIT,
     signal,
   }).end(body);
 }
@@ -70,13 +78,22 @@ function alwaysTo(addresses: readonly string[]): LookupFunction {
 
 function answerOf(request: ClientRequest): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  request.on('response', resolve).on('error', reject);
+  request
+    .on('response', resolve)
+    // Without a listener, Node destroys the request and tells nobody.
+    .on('upgrade', (response, socket) => {
+      socket.destroy();
+      resolve(response.destroy());
+    })
+    .on('error', reject)
+    .on('close', () => reject(new Error('it was closed without an answer')));
   return promise;
 }
 
-/** Lets the other side finish what it says, within bounds; the status has been told already. */
+/** Lets the other side finish what it says, within bounds. */
 async function discardBody(response: IncomingMessage): Promise<void> {
-  let left = BODY_LIMIT;
+  const tooLong = setTimeout(() => response.destroy(), BODY.within);
+  let left = BODY.bytes;
   try {
     for await (const chunk of response) {
       left -= chunk.length;
@@ -85,11 +102,13 @@ async function discardBody(response: IncomingMessage): Promise<void> {
   } catch {
     // It broke off, or took too long.
   }
+  clearTimeout(tooLong);
 }
 
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
+  if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort));
 }

@@ -65,13 +65,19 @@ function checkAddresses(addresses: readonly string[], allowsPrivate: boolean): v
   }
 }
 
+/** All of IPv6 that IANA has given out as global unicast so far. */
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
+
 /**
  * Whether an address is of the open internet. Everything with a meaning of its own is not: loopback,
  * private, link-local, carrier NAT, multicast, reserved, and whatever holds an IPv4 address that
  * somebody on the way might unpack (IANA's special-purpose registries, by ipaddr.js).
  */
 export function isPublic(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+  if (!ipaddr.isValid(address)) return false;
+  const found = ipaddr.process(address);
+  if (found instanceof ipaddr.IPv6 && !found.match(GLOBAL_UNICAST)) return false;
+  return found.range() === 'unicast';
 }
 
 /**

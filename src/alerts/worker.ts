@@ -30,7 +30,7 @@ const PAUSE = 1_000;
 /** When a shutdown cuts what is under way, and when it waits no longer, in milliseconds. */
 const CUT_AFTER = 2_000;
 const STOP_WITHIN = 3_000;
-/** How long after old alerts were removed it is done again, in milliseconds. */
+/** How often old alerts are removed, in milliseconds. */
 const TIDY_EVERY = 3_600_000;
 
 /** Several processes share the work: what one has claimed, another takes up only after its lease. */
@@ -38,10 +38,9 @@ export function createAlertWorker({ pool, targets, log }: AlertWorkerOptions): A
   const stopping = new AbortController();
   const cutting = new AbortController();
   const hands = new Map<Promise<void>, string>();
-  let running: Promise<void> | null = null;
+  let running: Promise<unknown> | null = null;
   let away = false;
   let ended = 0;
-  let tidyAt = 0;
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -106,7 +105,6 @@ export function createAlertWorker({ pool, targets, log }: AlertWorkerOptions): A
     while (!stopping.signal.aborted) {
       try {
         await run();
-        await tidy();
         away = false;
       } catch (error) {
         // Once in an outage, not every time it is tried again.
@@ -117,20 +115,26 @@ export function createAlertWorker({ pool, targets, log }: AlertWorkerOptions): A
     }
   }
 
+  /** Has a turn of its own: with a slow receiver deliveries may never come to an end. */
   async function tidy(): Promise<void> {
-    if (Date.now() < tidyAt) return;
-    tidyAt = Date.now() + TIDY_EVERY;
-    await removeOldAlerts(pool, stopping.signal);
+    while (!stopping.signal.aborted) {
+      try {
+        await removeOldAlerts(pool, stopping.signal);
+      } catch (error) {
+        log.warn({ err: error }, 'old alerts cannot be removed');
+      }
+      await pause(TIDY_EVERY);
+    }
   }
 
-  async function pause(): Promise<void> {
-    await sleep(PAUSE, null, { signal: stopping.signal }).catch(() => null);
+  async function pause(milliseconds = PAUSE): Promise<void> {
+    await sleep(milliseconds, null, { signal: stopping.signal }).catch(() => null);
   }
 
   return {
     run,
     start() {
-      running ??= repeat();
+      running ??= Promise.all([repeat(), tidy()]);
     },
     async stop() {
       stopping.abort();

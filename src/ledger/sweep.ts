@@ -2,10 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type pg from 'pg';
 import type { Ledger } from './ledger.ts';
+import { moveEarlier, noteWindow } from './sweep-schedule.ts';
 
 export interface SweepOptions {
   readonly pool: pg.Pool;
   readonly post: Ledger['post'];
+  /** See `AlertRules`; the ledger's. */
+  readonly expiringWithin: number;
   readonly log: Pick<FastifyBaseLogger, 'warn'>;
   /** See `LedgerOptions`. */
   readonly clockOffset?: number;
@@ -46,21 +49,31 @@ const BACK_OFF_ACCOUNTS = `
  * and the alerts of idle accounts. Several servers may sweep at once: what one has posted is not due
  * for the other any more.
  */
-export function createSweep({ pool, post, log, clockOffset = 0 }: SweepOptions): Sweep {
+export function createSweep({
+  pool,
+  post,
+  expiringWithin,
+  log,
+  clockOffset = 0,
+}: SweepOptions): Sweep {
   const stopping = new AbortController();
   const failures = new Map<string, number>();
   let running: Promise<void> | null = null;
   let away = false;
+  let noted = false;
 
   async function run(): Promise<number> {
+    if (!noted) await noteWindow(pool, expiringWithin, clockOffset);
+    noted = true;
     let swept = 0;
     for (;;) {
+      const moving = await moveEarlier(pool, clockOffset);
       const { rows } = await pool.query<{ user_id: string }>(FIND_DUE, [clockOffset]);
       const failed: string[] = [];
       await Promise.all(rows.map(({ user_id: userId }) => sweepOne(userId, failed)));
       await backOff(failed);
       swept += rows.length;
-      if (rows.length < BATCH || stopping.signal.aborted) return swept;
+      if ((rows.length < BATCH && !moving) || stopping.signal.aborted) return swept;
     }
   }
 

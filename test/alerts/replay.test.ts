@@ -102,3 +102,14 @@ test('alerts are removed when they are old, with their deliveries', async () => 
   await worker.run();
   expect(receiver.received.map(({ data }) => data['amount'])).toEqual([3]);
 });
+
+test('old alerts are removed while deliveries are under way, too', async () => {
+  await makeEndpoint();
+  receiver.answer(() => null);
+  for (const userId of ['hal', 'ida']) await ledger.post(grant(userId, 1));
+  await database.sql(
+    `UPDATE alerts SET created_at = now() - interval '91 days' WHERE user_id = 'ida'`,
+  );
+  worker.start();
+  await expect.poll(async () => (await deliveries()).map((one) => one.user_id)).toEqual(['hal']);
+});

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { replay } from '../../src/alerts/deliveries.ts';
 import { debit, grant } from '../support/commands.ts';
 import { type Received, serveWithWebhooks } from '../support/webhook-receiver.ts';
 import {
@@ -17,6 +18,15 @@ import {
 useAlerts();
 
 const pending = async () => (await deliveries()).filter(({ state }) => state === 'pending').length;
+
+/** Whether somebody waits for a lock in this database. */
+async function isWaitedFor(): Promise<boolean> {
+  const waiting = await database.sql(
+    `SELECT FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return waiting.length > 0;
+}
 
 /** The ids in their order, by who they are for. */
 function byQueue(items: readonly { readonly queue: string; readonly id: string }[]) {
@@ -110,6 +120,42 @@ test('a server that is stopped gives back what it has under way, and that counts
     'SELECT state, retries, next_attempt_at <= now() AS due, problem FROM alert_deliveries',
   );
   expect(row).toEqual({ state: 'pending', retries: 0, due: true, problem: null });
+});
+
+test('an alert that is filed while its predecessor ends is not held up', async () => {
+  await makeEndpoint();
+  await ledger.post(grant('gus', 1));
+  // Something to forgive, so that the end of the first one waits for the endpoint's row.
+  await database.sql('UPDATE webhook_endpoints SET failures = 1, failing_since = now()');
+  const other = await database.pool.connect();
+  await other.query('BEGIN');
+  await other.query('UPDATE webhook_endpoints SET failures = failures');
+  const running = worker.run();
+  await expect.poll(isWaitedFor).toBe(true);
+  await ledger.post(grant('gus', 2));
+  // Finds the first one pending still.
+  await anotherWorker().run();
+  await other.query('COMMIT');
+  other.release();
+  await running;
+  expect(receiver.received.map(({ data }) => data['amount'])).toEqual([1, 2]);
+});
+
+test('the end of one leaves alone what is under way already', async () => {
+  const { id } = await makeEndpoint();
+  await ledger.post(grant('hal', 1));
+  await worker.run();
+  const [first] = await database.sql<{ id: string }>('SELECT id FROM alerts');
+  receiver.answer(({ data }) => (data['amount'] === 2 ? null : 200));
+  await ledger.post(grant('hal', 2));
+  const running = worker.run();
+  await expect.poll(() => receiver.received.length).toBe(2);
+  // Comes before the one that is under way, and ends first.
+  await replay(database.pool, id, { alerts: [first?.id ?? ''] });
+  await anotherWorker().run();
+  expect(receiver.received.map(({ data }) => data['amount'])).toEqual([1, 2, 1]);
+  await worker.stop();
+  await running;
 });
 
 test('an attempt that ends after another one was begun writes nothing', async () => {

@@ -11,6 +11,9 @@ describe('an address that the internet does not reach', () => {
     ...['224.0.0.1', '239.255.255.255', '240.0.0.1', '255.255.255.255'],
     ...['::', '::1', '::ffff:127.0.0.1', '::ffff:10.0.0.1', '::ffff:a9fe:a9fe', '::127.0.0.1'],
     ...['64:ff9b::7f00:1', '64:ff9b:1::a00:1', '100::1', '2001::1', '2001:db8::1', '2002:7f00:1::'],
+    // As the URL parser writes an IPv4 address in the old, compatible form.
+    ...['::7f00:1', '::a9fe:a9fe', '::a00:1', '::808:808'],
+    ...['100:0:0:1::1', '1fff::1', '4000::1', '5f00::1', '3fff::1', '2001:10::1', '2001:20::1'],
     ...['fc00::1', 'fd00:ec2::254', 'fe80::1', 'fe80::1%eth0', 'fec0::1', 'ff02::1'],
     ...['', 'localhost'],
   ])('is refused: %s', (address) => {
@@ -19,7 +22,7 @@ describe('an address that the internet does not reach', () => {
 
   test.each([
     ...['1.1.1.1', '8.8.8.8', '100.63.255.255', '172.32.0.1', '192.169.0.1', '223.255.255.254'],
-    ...['2606:4700::1111', '2a00:1450:4001::1', '::ffff:8.8.8.8'],
+    ...['2001:4860:4860::8888', '2606:4700::1111', '2a00:1450:4001::1', '::ffff:8.8.8.8'],
   ])('is none of these: %s', (address) => {
     expect(isPublic(address)).toBe(true);
   });
@@ -47,6 +50,7 @@ describe('the URL of an endpoint', () => {
       'https://0x7f.1',
       'https://017700000001',
     ],
+    ...['https://[::127.0.0.1]', 'https://[::169.254.169.254]'],
     ...['https://[::ffff:10.0.0.1]', 'https://169.254.169.254/latest', 'https://10.1:8443'],
   ])('is refused: %s', (text) => {
     expect(() => checkUrl(text, strict)).toThrow();

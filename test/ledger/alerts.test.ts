@@ -52,7 +52,9 @@ const typesOf = async (userId: string) =>
 
 async function sweep(clockOffset: number): Promise<void> {
   const { post } = later(clockOffset);
-  await createSweep({ pool: database.pool, post, log: { warn: () => {} }, clockOffset }).run();
+  const { expiringWithin } = alertRules;
+  const log = { warn: () => {} };
+  await createSweep({ pool: database.pool, post, expiringWithin, log, clockOffset }).run();
 }
 
 test('a grant is told with what the account has after it, and nothing that can be erased', async () => {

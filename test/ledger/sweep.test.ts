@@ -26,7 +26,7 @@ afterAll(async () => {
 const warnings: unknown[] = [];
 const log = { warn: (fields: unknown) => void warnings.push(fields) };
 const sweepWith = (post: Ledger['post']) =>
-  createSweep({ pool: database.pool, post, log, clockOffset });
+  createSweep({ pool: database.pool, post, expiringWithin: 0, log, clockOffset });
 
 async function dueOf(userId: string): Promise<Date | null> {
   const [row] = await database.sql<{ next_due_at: Date | null }>(
