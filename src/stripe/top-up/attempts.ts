@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
-import { IS_LOW, SPENT_THIS_MONTH } from './settings.ts';
+import { IS_GRANTED, IS_LOW, IS_UNUSED, SPENT_THIS_MONTH } from './conditions.ts';
 
 /** One attempt at a top-up; what it was begun with never changes. */
 export interface Attempt {
@@ -34,15 +34,12 @@ const COLUMNS = `id, user_id AS "userId", price, version, quantity, amount, curr
                  payment_method AS "paymentMethod", invoice,
                  (SELECT s.enabled FROM auto_top_ups s WHERE s.user_id = a.user_id) AS wanted`;
 
-/** The attempts `a` whose credits are in the ledger. */
-const IS_GRANTED = 'EXISTS (SELECT FROM credit_ledger l WHERE l.grant_key = a.invoice)';
-
 export function createTopUpAttempts(pool: Pool) {
   /**
-   * Begins an attempt, if one is wanted: switched on, too few credits, nothing in flight, no
-   * back-off and below the cap. The lock on the user's settings comes first, and each statement
-   * after it sees what earlier attempts have left: so an attempt whose credits are there is over,
-   * and its credits count.
+   * Begins an attempt, if one is wanted: switched on, too few credits, some of them used since the
+   * last one, nothing in flight, no back-off and below the cap. The lock on the user's settings
+   * comes first, and each statement after it sees what earlier attempts have left: so an attempt
+   * whose credits are there is over, and its credits count.
    */
   async function begin(userId: string, version: number): Promise<Attempt | null> {
     const client = await pool.connect();
@@ -144,7 +141,8 @@ async function beginLocked(
             now(), now() + interval '${LEASE} seconds'
        FROM auto_top_ups s
       WHERE user_id = $1 AND enabled AND (retry_at IS NULL OR retry_at <= now())
-        AND ${IS_LOW} AND ${SPENT_THIS_MONTH} + amount <= monthly_cap
+        AND ${IS_LOW} AND NOT ${IS_UNUSED}
+        AND ${SPENT_THIS_MONTH} + amount <= monthly_cap
          ON CONFLICT (user_id) WHERE ended_at IS NULL DO NOTHING
   RETURNING ${COLUMNS}`,
     [userId, randomUUID(), version],

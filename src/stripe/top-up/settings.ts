@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { IS_GRANTED, IS_LOW, SPENT_THIS_MONTH } from './conditions.ts';
 
 /** What a user wants to be bought by itself. Amounts are in the currency's smallest unit. */
 export interface Wish {
@@ -37,21 +38,6 @@ export interface Watched {
 /** The SQL of auto_top_ups. */
 export type TopUpSettings = ReturnType<typeof createTopUpSettings>;
 
-/** What the attempts of this month have charged or may still charge; `s` is the user's row. */
-export const SPENT_THIS_MONTH = `
-  (SELECT coalesce(sum(a.amount), 0)::bigint
-     FROM auto_top_up_attempts a
-    WHERE a.user_id = s.user_id AND a.currency = s.currency AND a.state <> 'failed'
-      AND a.started_at >= date_trunc('month', now(), 'UTC'))`;
-
-/** What is posted of the user's available credits. Below 0 is debt, which only its owner may pay. */
-export const IS_LOW = `
-  coalesce((SELECT l.balance - l.held
-              FROM credit_ledger l
-             WHERE l.user_id = s.user_id
-             ORDER BY l.seq DESC
-             LIMIT 1), 0) BETWEEN 0 AND s.threshold - 1`;
-
 export function createTopUpSettings(pool: Pool) {
   /**
    * Switches it on. A back-off after a failure outlives it while the card is the same, or whoever
@@ -87,8 +73,7 @@ export function createTopUpSettings(pool: Pool) {
               ${SPENT_THIS_MONTH} AS "spentThisMonth",
               EXISTS (SELECT FROM auto_top_up_attempts a
                        WHERE a.user_id = s.user_id AND a.ended_at IS NULL
-                         AND NOT EXISTS (SELECT FROM credit_ledger l
-                                          WHERE l.grant_key = a.invoice)) AS "inProgress"
+                         AND NOT ${IS_GRANTED}) AS "inProgress"
          FROM auto_top_ups s
         WHERE user_id = $1`,
       [userId],

@@ -198,6 +198,7 @@ test('a card is saved on a page of Stripe’s, which opens it', async () => {
 
 test.each([
   ['a cap that allows none', { monthly_cap: 499 }, 400, 'invalid_request'],
+  ['a threshold above what one gives', { threshold: 501 }, 400, 'invalid_request'],
   ['a threshold of 0', { threshold: 0 }, 400, 'invalid_request'],
   ['a price that recurs', { price: 'price_monthly' }, 422, 'price_not_for_sale'],
   ['a price that gives nothing', { price: 'price_fee' }, 422, 'price_not_for_sale'],

@@ -1,0 +1,35 @@
+/** What the SQL of a top-up asks for: `s` is the user's row of auto_top_ups, `a` an attempt. */
+
+/** Whether an attempt's credits are in the ledger. */
+export const IS_GRANTED = 'EXISTS (SELECT FROM credit_ledger l WHERE l.grant_key = a.invoice)';
+
+/** What the attempts of this month have charged or may still charge. */
+export const SPENT_THIS_MONTH = `
+  (SELECT coalesce(sum(a.amount), 0)::bigint
+     FROM auto_top_up_attempts a
+    WHERE a.user_id = s.user_id AND a.currency = s.currency AND a.state <> 'failed'
+      AND a.started_at >= date_trunc('month', now(), 'UTC'))`;
+
+/** What is posted of the user's available credits. Below 0 is debt, which only its owner may pay. */
+export const IS_LOW = `
+  coalesce((SELECT l.balance - l.held
+              FROM credit_ledger l
+             WHERE l.user_id = s.user_id
+             ORDER BY l.seq DESC
+             LIMIT 1), 0) BETWEEN 0 AND s.threshold - 1`;
+
+/**
+ * Whether nothing was spent or reserved since the last top-up came. Are there few credits all the
+ * same, since they expired, paid debt or were fewer than the threshold, then another one would be
+ * no end of it.
+ */
+export const IS_UNUSED = `
+  EXISTS (SELECT FROM credit_ledger g
+           WHERE g.grant_key = (SELECT a.invoice
+                                  FROM auto_top_up_attempts a
+                                 WHERE a.user_id = s.user_id AND a.state <> 'failed'
+                                 ORDER BY a.started_at DESC
+                                 LIMIT 1)
+             AND NOT EXISTS (SELECT FROM credit_ledger l
+                              WHERE l.user_id = g.user_id AND l.seq > g.seq
+                                AND l.kind IN ('debit', 'capture', 'hold')))`;

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { CREDITS } from '../../support/shop.ts';
+import { publishPrices } from '../../support/stripe.ts';
+import {
+  deliverAll,
+  hold,
+  paidInvoicesOf,
+  put,
+  saveCard,
+  shop,
+  spend,
+  useShop,
+  WISH,
+} from './harness.ts';
+
+useShop();
+
+/** A server looks until it finds nothing more to do, told all that Stripe tells meanwhile. */
+async function lookAgain(server = shop): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    await server.sweepTopUps();
+    await deliverAll();
+  }
+}
+
+test('a top-up that leaves too few credits is the last one until some are used', async () => {
+  await shop.give('ada', 600);
+  await saveCard('ada');
+  await put('ada', { ...WISH, threshold: 500, monthly_cap: 10_000 });
+  // One top-up does not reach the threshold any more.
+  await publishPrices(shop.database, new Map([...CREDITS, [WISH.price, 20]]));
+  const other = await shop.another();
+  const key = await shop.makeKey('admin');
+  await spend('ada', 500, other);
+  const uses: readonly (() => Promise<unknown>)[] = [
+    () => hold('ada', 'h1', 5, other),
+    () => other.call('POST', '/api/v1/users/ada/holds/h1/capture', { key, body: { units: 2 } }),
+    () => spend('ada', 1, other),
+  ];
+  for (const [i, use] of uses.entries()) {
+    await lookAgain(other);
+    expect(await paidInvoicesOf('ada')).toHaveLength(i + 1);
+    await use();
+  }
+  await lookAgain(other);
+  expect(await paidInvoicesOf('ada')).toHaveLength(4);
+  expect(await shop.balanceOf('ada')).toBe(100 + 4 * 20 - 3);
+  await publishPrices(shop.database, CREDITS);
+  await other.close();
+});
+
+test('a top-up that a refund has swallowed is not repeated before some are used', async () => {
+  const session = await shop.opened('bob', { price: WISH.price });
+  const { object } = shop.fake.paySession(session);
+  await deliverAll();
+  await spend('bob', 450);
+  await saveCard('bob');
+  await put('bob');
+  await expect.poll(() => paidInvoicesOf('bob')).toHaveLength(1);
+  shop.fake.refundPayment(String(object['payment_intent']));
+  await lookAgain();
+  expect(await shop.balanceOf('bob')).toBe(50);
+  await put('bob');
+  await lookAgain();
+  expect(await paidInvoicesOf('bob')).toHaveLength(1);
+  await spend('bob', 1);
+  await lookAgain();
+  expect(await paidInvoicesOf('bob')).toHaveLength(2);
+});
