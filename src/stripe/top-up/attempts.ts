@@ -76,18 +76,18 @@ export function createTopUpAttempts(pool: Pool) {
     await pool.query('UPDATE auto_top_up_attempts SET invoice = $2 WHERE id = $1', [id, invoice]);
   }
 
-  /** The money has come; the credits come with Stripe's event. */
-  async function charged(id: string): Promise<void> {
+  /** The money was taken `at` that time, or just now; the credits come with Stripe's event. */
+  async function charged(id: string, at: Date | null): Promise<void> {
     await pool.query(
       `WITH charged AS (
-         UPDATE auto_top_up_attempts SET state = 'charged'
+         UPDATE auto_top_up_attempts SET state = 'charged', charged_at = coalesce($2, now())
           WHERE id = $1 AND state = 'open'
       RETURNING user_id
        )
        UPDATE auto_top_ups s SET failures = 0, retry_at = NULL
          FROM charged
         WHERE s.user_id = charged.user_id`,
-      [id],
+      [id, at],
     );
   }
 
@@ -121,7 +121,8 @@ async function beginLocked(
 ): Promise<Attempt | null> {
   await client.query('SELECT FROM auto_top_ups WHERE user_id = $1 FOR UPDATE', [userId]);
   await client.query(
-    `UPDATE auto_top_up_attempts a SET state = 'granted', ended_at = now()
+    `UPDATE auto_top_up_attempts a
+        SET state = 'granted', charged_at = coalesce(charged_at, now()), ended_at = now()
       WHERE user_id = $1 AND ended_at IS NULL AND ${IS_GRANTED}`,
     [userId],
   );

@@ -3,12 +3,13 @@
 /** Whether an attempt's credits are in the ledger. */
 export const IS_GRANTED = 'EXISTS (SELECT FROM credit_ledger l WHERE l.grant_key = a.invoice)';
 
-/** What the attempts of this month have charged or may still charge. */
+/** What attempts have charged this month, and what the open one may still charge. */
 export const SPENT_THIS_MONTH = `
   (SELECT coalesce(sum(a.amount), 0)::bigint
      FROM auto_top_up_attempts a
     WHERE a.user_id = s.user_id AND a.currency = s.currency AND a.state <> 'failed'
-      AND a.started_at >= date_trunc('month', now(), 'UTC'))`;
+      AND (a.state = 'open'
+           OR coalesce(a.charged_at, a.started_at) >= date_trunc('month', now(), 'UTC')))`;
 
 /** What is posted of the user's available credits. Below 0 is debt, which only its owner may pay. */
 export const IS_LOW = `

@@ -64,7 +64,7 @@ test('the monthly cap ends it, until the month does', async () => {
   expect(await paidInvoicesOf('cyd')).toHaveLength(3);
   expect((await get('cyd')).body.data).toMatchObject({ enabled: true, spent_this_month: 1_500 });
   await shop.database.sql(
-    `UPDATE auto_top_up_attempts SET started_at = date_trunc('month', now(), 'UTC') - interval '1 s'
+    `UPDATE auto_top_up_attempts SET charged_at = date_trunc('month', now(), 'UTC') - interval '1 s'
       WHERE user_id = 'cyd'`,
   );
   await shop.sweepTopUps();

@@ -2,8 +2,11 @@ import { expect, test } from 'vitest';
 import { CREDITS } from '../../support/shop.ts';
 import { publishPrices } from '../../support/stripe.ts';
 import {
+  afterLease,
   deliverAll,
+  get,
   hold,
+  optIn,
   paidInvoicesOf,
   put,
   saveCard,
@@ -14,6 +17,9 @@ import {
 } from './harness.ts';
 
 useShop();
+
+/** In SQL: its last second. */
+const LAST_MONTH = `date_trunc('month', now(), 'UTC') - interval '1 s'`;
 
 /** A server looks until it finds nothing more to do, told all that Stripe tells meanwhile. */
 async function lookAgain(server = shop): Promise<void> {
@@ -66,4 +72,45 @@ test('a top-up that a refund has swallowed is not repeated before some are used'
   await spend('bob', 1);
   await lookAgain();
   expect(await paidInvoicesOf('bob')).toHaveLength(2);
+});
+
+test('the cap counts what was charged this month, whenever it was begun', async () => {
+  await optIn('cyd', { ...WISH, monthly_cap: 500 });
+  shop.fake.setFault({ kind: 'error', status: 500 });
+  await spend('cyd', 100);
+  await shop.sweepTopUps();
+  shop.fake.setFault(null);
+  await shop.database.sql(
+    `UPDATE auto_top_up_attempts SET started_at = ${LAST_MONTH} WHERE user_id = 'cyd'`,
+  );
+  expect((await get('cyd')).body.data.spent_this_month).toBe(500);
+  await afterLease('cyd');
+  await lookAgain();
+  await spend('cyd', 500);
+  await lookAgain();
+  expect(await paidInvoicesOf('cyd')).toHaveLength(1);
+  expect((await get('cyd')).body.data.spent_this_month).toBe(500);
+});
+
+test('a charge is of the month in which Stripe made it, whenever that is learned', async () => {
+  await optIn('dan', { ...WISH, monthly_cap: 500 });
+  await spend('dan', 100);
+  await shop.sweepTopUps();
+  const [invoice] = await paidInvoicesOf('dan');
+  const [{ at } = { at: 0 }] = await shop.database.sql<{ at: number }>(
+    `SELECT extract(epoch FROM ${LAST_MONTH})::int AS at`,
+  );
+  if (invoice) shop.fake.store.save({ ...invoice, paidAt: at });
+  // Its server was killed before it had the answer.
+  await shop.database.sql(
+    `UPDATE auto_top_up_attempts SET state = 'open', charged_at = NULL WHERE user_id = 'dan'`,
+  );
+  await afterLease('dan');
+  await lookAgain();
+  expect((await get('dan')).body.data.spent_this_month).toBe(0);
+  // As a release that did not write it down.
+  await shop.database.sql(
+    `UPDATE auto_top_up_attempts SET charged_at = NULL WHERE user_id = 'dan'`,
+  );
+  expect((await get('dan')).body.data.spent_this_month).toBe(500);
 });
