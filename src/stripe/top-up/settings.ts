@@ -40,8 +40,8 @@ export type TopUpSettings = ReturnType<typeof createTopUpSettings>;
 
 export function createTopUpSettings(pool: Pool) {
   /**
-   * Switches it on. A back-off after a failure outlives it while the card is the same, or whoever
-   * saves again and again would have the card charged again and again.
+   * Switches it on. Failures and their back-off outlive that, and its having been off, while the
+   * card is the same, or whoever saves again and again would have it charged again and again.
    */
   async function save(wish: Wish): Promise<void> {
     await pool.query(
@@ -54,7 +54,7 @@ export function createTopUpSettings(pool: Pool) {
               amount = excluded.amount, currency = excluded.currency,
               customer = excluded.customer, payment_method = excluded.payment_method,
               enabled = true, enabled_at = excluded.enabled_at, stopped_reason = NULL,
-              failures = CASE WHEN s.enabled AND s.payment_method = excluded.payment_method
+              failures = CASE WHEN s.payment_method = excluded.payment_method
                               THEN s.failures ELSE 0 END,
               retry_at = CASE WHEN s.payment_method = excluded.payment_method
                               THEN s.retry_at END`,

@@ -2,13 +2,16 @@ import { expect, test } from 'vitest';
 import { CREDITS } from '../../support/shop.ts';
 import { publishPrices } from '../../support/stripe.ts';
 import {
+  afterBackOff,
   afterLease,
+  attemptsOf,
   deliverAll,
   get,
   hold,
   optIn,
   paidInvoicesOf,
   put,
+  remove,
   saveCard,
   shop,
   spend,
@@ -113,4 +116,25 @@ test('a charge is of the month in which Stripe made it, whenever that is learned
     `UPDATE auto_top_up_attempts SET charged_at = NULL WHERE user_id = 'dan'`,
   );
   expect((await get('dan')).body.data.spent_this_month).toBe(500);
+});
+
+test('a declined card is not tried more often by who switches it off and on', async () => {
+  await shop.give('eve', 50);
+  await saveCard('eve', 'card_declined');
+  for (let i = 0; i < 5; i++) {
+    await put('eve');
+    await shop.sweepTopUps();
+    await afterBackOff('eve');
+    await remove('eve');
+  }
+  expect(await attemptsOf('eve')).toHaveLength(5);
+  await put('eve');
+  await shop.sweepTopUps();
+  expect((await get('eve')).body.data).toMatchObject({
+    ...{ enabled: false, stopped_reason: 'card_declined', retry_at: expect.any(String) },
+  });
+  await remove('eve');
+  await put('eve');
+  await shop.sweepTopUps();
+  expect(await attemptsOf('eve')).toHaveLength(6);
 });
