@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Pool, PoolClient } from 'pg';
-import { IS_GRANTED, IS_LOW, IS_UNUSED, SPENT_THIS_MONTH } from './conditions.ts';
+import type { Pool } from 'pg';
+import { IS_LOW, IS_REVERSED, IS_UNUSED, SPENT_THIS_MONTH } from './conditions.ts';
+import { settled } from './settle.ts';
 
 /** One attempt at a top-up; what it was begun with never changes. */
 export interface Attempt {
@@ -37,23 +38,14 @@ const COLUMNS = `id, user_id AS "userId", price, version, quantity, amount, curr
 export function createTopUpAttempts(pool: Pool) {
   /**
    * Begins an attempt, if one is wanted: switched on, too few credits, some of them used since the
-   * last one, nothing in flight, no back-off and below the cap. The lock on the user's settings
-   * comes first, and each statement after it sees what earlier attempts have left: so an attempt
-   * whose credits are there is over, and its credits count.
+   * last one, nothing in flight, no back-off and below the cap. An attempt whose credits are there
+   * is over before that, and its credits count.
    */
-  async function begin(userId: string, version: number): Promise<Attempt | null> {
-    const client = await pool.connect();
-    try {
-      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-      const attempt = await beginLocked(client, userId, version);
-      await client.query('COMMIT');
-      client.release();
-      return attempt;
-    } catch (error) {
-      // Closing the connection rolls back, whatever state it is in.
-      client.release(true);
-      throw error;
-    }
+  function begin(userId: string, version: number): Promise<Attempt | null> {
+    return settled(pool, userId, async (client) => {
+      const { rows } = await client.query<Attempt>(BEGIN, [userId, randomUUID(), version]);
+      return rows[0] ?? null;
+    });
   }
 
   /** Takes up an open attempt whose server has not finished it; null when another one has. */
@@ -114,39 +106,15 @@ export function createTopUpAttempts(pool: Pool) {
   return { begin, takeUp, nameInvoice, charged, failed };
 }
 
-async function beginLocked(
-  client: PoolClient,
-  userId: string,
-  version: number,
-): Promise<Attempt | null> {
-  await client.query('SELECT FROM auto_top_ups WHERE user_id = $1 FOR UPDATE', [userId]);
-  await client.query(
-    `UPDATE auto_top_up_attempts a
-        SET state = 'granted', charged_at = coalesce(charged_at, now()), ended_at = now()
-      WHERE user_id = $1 AND ended_at IS NULL AND ${IS_GRANTED}`,
-    [userId],
-  );
-  // Money went back: to charge the card again for what that took would be no end of it.
-  await client.query(
-    `UPDATE auto_top_ups s SET enabled = false, stopped_reason = 'payment_reversed'
-      WHERE user_id = $1 AND enabled
-        AND EXISTS (SELECT FROM credit_ledger l
-                     WHERE l.user_id = s.user_id AND l.reverses_seq IS NOT NULL
-                       AND l.kind = 'clawback' AND l.created_at >= s.enabled_at)`,
-    [userId],
-  );
-  const { rows } = await client.query<Attempt>(
-    `INSERT INTO auto_top_up_attempts AS a (id, user_id, price, version, quantity, amount, currency,
-                                       customer, payment_method, state, started_at, leased_until)
-     SELECT $2, user_id, price, $3, quantity, amount, currency, customer, payment_method, 'open',
-            now(), now() + interval '${LEASE} seconds'
-       FROM auto_top_ups s
-      WHERE user_id = $1 AND enabled AND (retry_at IS NULL OR retry_at <= now())
-        AND ${IS_LOW} AND NOT ${IS_UNUSED}
-        AND ${SPENT_THIS_MONTH} + amount <= monthly_cap
-         ON CONFLICT (user_id) WHERE ended_at IS NULL DO NOTHING
-  RETURNING ${COLUMNS}`,
-    [userId, randomUUID(), version],
-  );
-  return rows[0] ?? null;
-}
+/** In one statement: a claw-back that has just made the credits few is seen with them. */
+const BEGIN = `
+  INSERT INTO auto_top_up_attempts AS a (id, user_id, price, version, quantity, amount, currency,
+                                         customer, payment_method, state, started_at, leased_until)
+  SELECT $2, user_id, price, $3, quantity, amount, currency, customer, payment_method, 'open',
+         now(), now() + interval '${LEASE} seconds'
+    FROM auto_top_ups s
+   WHERE user_id = $1 AND enabled AND (retry_at IS NULL OR retry_at <= now())
+     AND ${IS_LOW} AND NOT ${IS_UNUSED} AND NOT ${IS_REVERSED}
+     AND ${SPENT_THIS_MONTH} + amount <= monthly_cap
+      ON CONFLICT (user_id) WHERE ended_at IS NULL DO NOTHING
+  RETURNING ${COLUMNS}`;

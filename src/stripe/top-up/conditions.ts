@@ -3,6 +3,24 @@
 /** Whether an attempt's credits are in the ledger. */
 export const IS_GRANTED = 'EXISTS (SELECT FROM credit_ledger l WHERE l.grant_key = a.invoice)';
 
+/** Why an attempt's payment gives no credits: an operator left it so, or no event of it does; or null. */
+export const WHY_LEFT = `
+  coalesce((SELECT f.note
+              FROM stripe_findings f
+             WHERE f.object = a.invoice AND f.kind = 'paid-but-not-granted'
+               AND f.accepted_at IS NOT NULL AND NOT f.changed),
+           (SELECT max(e.reason)
+              FROM stripe_events e
+             WHERE e.object_id = a.invoice AND e.type = 'invoice.paid'
+            HAVING bool_and(e.state = 'ignored')))`;
+
+/** Whether credits of any payment were taken back since the user has last opted in. */
+export const IS_REVERSED = `
+  EXISTS (SELECT FROM credit_ledger l
+           WHERE l.user_id = s.user_id AND l.reverses_seq IS NOT NULL AND l.kind = 'clawback'
+             AND CASE WHEN s.seen_seq IS NULL THEN l.created_at >= s.enabled_at
+                      ELSE l.seq > s.seen_seq END)`;
+
 /** What attempts have charged this month, and what the open one may still charge. */
 export const SPENT_THIS_MONTH = `
   (SELECT coalesce(sum(a.amount), 0)::bigint

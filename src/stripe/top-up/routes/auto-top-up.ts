@@ -95,7 +95,9 @@ export const autoTopUpRoutes =
           description:
             'Charges the newest saved card whenever fewer than `threshold` credits are ' +
             'available, also right away, unless nothing was spent or reserved since the last ' +
-            'top-up. Replaces what was said before.',
+            'top-up. Replaces what was said before. Were credits taken back since the last answer ' +
+            'said that it is on, it is off now, with `stopped_reason` payment_reversed, until it ' +
+            'is said once more.',
           tags: TAGS,
           querystring: NoQuery,
           body: Body,
