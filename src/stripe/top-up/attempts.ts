@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Pool, PoolClient } from 'pg';
-import { IS_LOW, SPENT_THIS_MONTH } from './settings.ts';
+import type { Pool } from 'pg';
+import { IS_LOW, IS_REVERSED, IS_UNUSED, SPENT_THIS_MONTH } from './conditions.ts';
+import { settled } from './settle.ts';
 
 /** One attempt at a top-up; what it was begun with never changes. */
 export interface Attempt {
@@ -34,29 +35,17 @@ const COLUMNS = `id, user_id AS "userId", price, version, quantity, amount, curr
                  payment_method AS "paymentMethod", invoice,
                  (SELECT s.enabled FROM auto_top_ups s WHERE s.user_id = a.user_id) AS wanted`;
 
-/** The attempts `a` whose credits are in the ledger. */
-const IS_GRANTED = 'EXISTS (SELECT FROM credit_ledger l WHERE l.grant_key = a.invoice)';
-
 export function createTopUpAttempts(pool: Pool) {
   /**
-   * Begins an attempt, if one is wanted: switched on, too few credits, nothing in flight, no
-   * back-off and below the cap. The lock on the user's settings comes first, and each statement
-   * after it sees what earlier attempts have left: so an attempt whose credits are there is over,
-   * and its credits count.
+   * Begins an attempt, if one is wanted: switched on, too few credits, some of them used since the
+   * last one, nothing in flight, no back-off and below the cap. An attempt whose credits are there
+   * is over before that, and its credits count.
    */
-  async function begin(userId: string, version: number): Promise<Attempt | null> {
-    const client = await pool.connect();
-    try {
-      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-      const attempt = await beginLocked(client, userId, version);
-      await client.query('COMMIT');
-      client.release();
-      return attempt;
-    } catch (error) {
-      // Closing the connection rolls back, whatever state it is in.
-      client.release(true);
-      throw error;
-    }
+  function begin(userId: string, version: number): Promise<Attempt | null> {
+    return settled(pool, userId, async (client) => {
+      const { rows } = await client.query<Attempt>(BEGIN, [userId, randomUUID(), version]);
+      return rows[0] ?? null;
+    });
   }
 
   /** Takes up an open attempt whose server has not finished it; null when another one has. */
@@ -79,18 +68,18 @@ export function createTopUpAttempts(pool: Pool) {
     await pool.query('UPDATE auto_top_up_attempts SET invoice = $2 WHERE id = $1', [id, invoice]);
   }
 
-  /** The money has come; the credits come with Stripe's event. */
-  async function charged(id: string): Promise<void> {
+  /** The money was taken `at` that time, or just now; the credits come with Stripe's event. */
+  async function charged(id: string, at: Date | null): Promise<void> {
     await pool.query(
       `WITH charged AS (
-         UPDATE auto_top_up_attempts SET state = 'charged'
+         UPDATE auto_top_up_attempts SET state = 'charged', charged_at = coalesce($2, now())
           WHERE id = $1 AND state = 'open'
       RETURNING user_id
        )
        UPDATE auto_top_ups s SET failures = 0, retry_at = NULL
          FROM charged
         WHERE s.user_id = charged.user_id`,
-      [id],
+      [id, at],
     );
   }
 
@@ -117,37 +106,15 @@ export function createTopUpAttempts(pool: Pool) {
   return { begin, takeUp, nameInvoice, charged, failed };
 }
 
-async function beginLocked(
-  client: PoolClient,
-  userId: string,
-  version: number,
-): Promise<Attempt | null> {
-  await client.query('SELECT FROM auto_top_ups WHERE user_id = $1 FOR UPDATE', [userId]);
-  await client.query(
-    `UPDATE auto_top_up_attempts a SET state = 'granted', ended_at = now()
-      WHERE user_id = $1 AND ended_at IS NULL AND ${IS_GRANTED}`,
-    [userId],
-  );
-  // Money went back: to charge the card again for what that took would be no end of it.
-  await client.query(
-    `UPDATE auto_top_ups s SET enabled = false, stopped_reason = 'payment_reversed'
-      WHERE user_id = $1 AND enabled
-        AND EXISTS (SELECT FROM credit_ledger l
-                     WHERE l.user_id = s.user_id AND l.reverses_seq IS NOT NULL
-                       AND l.kind = 'clawback' AND l.created_at >= s.enabled_at)`,
-    [userId],
-  );
-  const { rows } = await client.query<Attempt>(
-    `INSERT INTO auto_top_up_attempts AS a (id, user_id, price, version, quantity, amount, currency,
-                                       customer, payment_method, state, started_at, leased_until)
-     SELECT $2, user_id, price, $3, quantity, amount, currency, customer, payment_method, 'open',
-            now(), now() + interval '${LEASE} seconds'
-       FROM auto_top_ups s
-      WHERE user_id = $1 AND enabled AND (retry_at IS NULL OR retry_at <= now())
-        AND ${IS_LOW} AND ${SPENT_THIS_MONTH} + amount <= monthly_cap
-         ON CONFLICT (user_id) WHERE ended_at IS NULL DO NOTHING
-  RETURNING ${COLUMNS}`,
-    [userId, randomUUID(), version],
-  );
-  return rows[0] ?? null;
-}
+/** In one statement: a claw-back that has just made the credits few is seen with them. */
+const BEGIN = `
+  INSERT INTO auto_top_up_attempts AS a (id, user_id, price, version, quantity, amount, currency,
+                                         customer, payment_method, state, started_at, leased_until)
+  SELECT $2, user_id, price, $3, quantity, amount, currency, customer, payment_method, 'open',
+         now(), now() + interval '${LEASE} seconds'
+    FROM auto_top_ups s
+   WHERE user_id = $1 AND enabled AND (retry_at IS NULL OR retry_at <= now())
+     AND ${IS_LOW} AND NOT ${IS_UNUSED} AND NOT ${IS_REVERSED}
+     AND ${SPENT_THIS_MONTH} + amount <= monthly_cap
+      ON CONFLICT (user_id) WHERE ended_at IS NULL DO NOTHING
+  RETURNING ${COLUMNS}`;

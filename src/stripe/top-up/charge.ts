@@ -11,7 +11,7 @@ export interface ChargeOptions {
 
 /** What became of an attempt's payment; unknown while Stripe does not answer. */
 export type Charged =
-  | { readonly kind: 'charged' }
+  | { readonly kind: 'charged'; readonly at: Date | null }
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string };
 
@@ -38,7 +38,7 @@ export function createCharge({ api, intents, attempts }: ChargeOptions) {
     const opened = await api.ask((client) => open(client, attempt, invoice));
     if (opened.kind !== 'answer') return whyNot(opened);
     const { status, total } = opened.value;
-    if (status === 'paid') return { kind: 'charged' };
+    if (status === 'paid') return chargedBy(opened.value);
     if (status !== 'open') return { kind: 'failed', reason: `invoice_${status}` };
     // The user agreed to this amount, without a tax that the account adds by itself; and what a
     // coupon makes free gives no credits.
@@ -53,7 +53,7 @@ export function createCharge({ api, intents, attempts }: ChargeOptions) {
     if (paid.kind === 'unusable') return giveUp(attempt, invoice.id, reasonOf(paid));
     if (paid.kind === 'unreachable') return whyNot(paid);
     return paid.value.status === 'paid'
-      ? { kind: 'charged' }
+      ? chargedBy(paid.value)
       : { kind: 'unknown', reason: 'the payment is still under way' };
   };
 
@@ -90,6 +90,11 @@ export function createCharge({ api, intents, attempts }: ChargeOptions) {
 
 /** What is left is a draft, which nobody can pay. */
 const SWITCHED_OFF = { kind: 'failed', reason: 'switched_off' } as const;
+
+/** By Stripe's clock, also when it is learned in the month after. */
+function chargedBy({ status_transitions: { paid_at: at } }: Stripe.Invoice): Charged {
+  return { kind: 'charged', at: at === null ? null : new Date(at * 1_000) };
+}
 
 /** With its line, and finalized. */
 async function open(

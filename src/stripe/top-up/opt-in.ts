@@ -22,8 +22,9 @@ type Said = Pick<Wish, 'userId' | 'price' | 'quantity' | 'threshold' | 'monthlyC
 export type OptIn = (said: Said) => Promise<void>;
 
 /**
- * The price must be for sale, paid once, and give credits; the cap must allow one top-up. The card
- * that pays is the user's newest saved one, and stays the same until the user says so again.
+ * The price must be for sale, paid once, and give credits; one top-up must bring as many as the
+ * threshold, and the cap must allow one. The card that pays is the user's newest saved one, and
+ * stays the same until the user says so again.
  * @throws PurserError `price_not_for_sale`, `checkout_refused`, `invalid_request`,
  *   `no_payment_method`, `stripe_unavailable` …
  */
@@ -31,16 +32,23 @@ export function createOptIn(options: OptInOptions): OptIn {
   const { api, catalogue, prices, customers, settings } = options;
 
   return async (said) => {
-    const { price, quantity, monthlyCap, userId } = said;
+    const { price, quantity, threshold, monthlyCap, userId } = said;
     const terms = (await catalogue.find([price])).get(price);
     const fact = answerOf(await prices.find([price])).get(price);
     if (!terms?.forSale || terms.credits === 0 || !fact) throw notForSale(price);
     if (fact.interval !== null || fact.amount === null || fact.amount === 0) {
       throw notForSale(price, 'A top-up needs a price that is paid once, of a fixed amount.');
     }
-    if (terms.credits * quantity > MAX_AMOUNT) {
+    const credits = terms.credits * quantity;
+    if (credits > MAX_AMOUNT) {
       throw new PurserError('checkout_refused', {
         message: `One purchase gives at most ${MAX_AMOUNT} credits.`,
+      });
+    }
+    if (threshold > credits) {
+      throw new PurserError('invalid_request', {
+        message: `The field \`threshold\` must be at most what one top-up gives, ${credits} credits.`,
+        fields: { field: 'threshold' },
       });
     }
     const amount = fact.amount * quantity;

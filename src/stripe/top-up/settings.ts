@@ -1,4 +1,6 @@
 import type { Pool } from 'pg';
+import { IS_LOW, IS_REVERSED, SPENT_THIS_MONTH } from './conditions.ts';
+import { settled } from './settle.ts';
 
 /** What a user wants to be bought by itself. Amounts are in the currency's smallest unit. */
 export interface Wish {
@@ -20,7 +22,7 @@ export interface Wish {
 /** A user's wish, and how it has gone. */
 export interface Settings extends Omit<Wish, 'userId' | 'customer' | 'paymentMethod'> {
   readonly enabled: boolean;
-  /** Why Purser switched it off: a code of Stripe's, or `payment_reversed`. */
+  /** Why Purser switched it off, such as `payment_reversed` or a code of Stripe's. */
   readonly stoppedReason: string | null;
   readonly retryAt: Date | null;
   readonly spentThisMonth: number;
@@ -37,38 +39,28 @@ export interface Watched {
 /** The SQL of auto_top_ups. */
 export type TopUpSettings = ReturnType<typeof createTopUpSettings>;
 
-/** What the attempts of this month have charged or may still charge; `s` is the user's row. */
-export const SPENT_THIS_MONTH = `
-  (SELECT coalesce(sum(a.amount), 0)::bigint
-     FROM auto_top_up_attempts a
-    WHERE a.user_id = s.user_id AND a.currency = s.currency AND a.state <> 'failed'
-      AND a.started_at >= date_trunc('month', now(), 'UTC'))`;
-
-/** What is posted of the user's available credits. Below 0 is debt, which only its owner may pay. */
-export const IS_LOW = `
-  coalesce((SELECT l.balance - l.held
-              FROM credit_ledger l
-             WHERE l.user_id = s.user_id
-             ORDER BY l.seq DESC
-             LIMIT 1), 0) BETWEEN 0 AND s.threshold - 1`;
-
 export function createTopUpSettings(pool: Pool) {
   /**
-   * Switches it on. A back-off after a failure outlives it while the card is the same, or whoever
-   * saves again and again would have the card charged again and again.
+   * Switches it on. Failures and their back-off outlive that, and its having been off, while the
+   * card is the same, or whoever saves again and again would have it charged again and again. A
+   * claw-back that nobody was told of yet wins: it is off, and on when the user says it once more.
    */
   async function save(wish: Wish): Promise<void> {
     await pool.query(
       `INSERT INTO auto_top_ups AS s (user_id, price, quantity, threshold, monthly_cap, amount,
-                                      currency, customer, payment_method, enabled, enabled_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, clock_timestamp())
+                                      currency, customer, payment_method, enabled, enabled_at,
+                                      seen_seq)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, clock_timestamp(),
+               coalesce((SELECT max(l.seq) FROM credit_ledger l WHERE l.user_id = $1), 0))
            ON CONFLICT (user_id) DO UPDATE
           SET price = excluded.price, quantity = excluded.quantity,
               threshold = excluded.threshold, monthly_cap = excluded.monthly_cap,
               amount = excluded.amount, currency = excluded.currency,
               customer = excluded.customer, payment_method = excluded.payment_method,
-              enabled = true, enabled_at = excluded.enabled_at, stopped_reason = NULL,
-              failures = CASE WHEN s.enabled AND s.payment_method = excluded.payment_method
+              enabled = NOT (s.enabled AND ${IS_REVERSED}),
+              stopped_reason = CASE WHEN s.enabled AND ${IS_REVERSED} THEN 'payment_reversed' END,
+              enabled_at = excluded.enabled_at, seen_seq = excluded.seen_seq,
+              failures = CASE WHEN s.payment_method = excluded.payment_method
                               THEN s.failures ELSE 0 END,
               retry_at = CASE WHEN s.payment_method = excluded.payment_method
                               THEN s.retry_at END`,
@@ -79,21 +71,21 @@ export function createTopUpSettings(pool: Pool) {
     );
   }
 
-  /** Null for a user who never opted in. */
-  async function find(userId: string): Promise<Settings | null> {
-    const { rows } = await pool.query<Settings>(
-      `SELECT enabled, price, quantity, threshold, monthly_cap AS "monthlyCap", amount, currency,
-              stopped_reason AS "stoppedReason", retry_at AS "retryAt",
-              ${SPENT_THIS_MONTH} AS "spentThisMonth",
-              EXISTS (SELECT FROM auto_top_up_attempts a
-                       WHERE a.user_id = s.user_id AND a.ended_at IS NULL
-                         AND NOT EXISTS (SELECT FROM credit_ledger l
-                                          WHERE l.grant_key = a.invoice)) AS "inProgress"
-         FROM auto_top_ups s
-        WHERE user_id = $1`,
-      [userId],
-    );
-    return rows[0] ?? null;
+  /** As it is by now. Null for a user who never opted in. */
+  function find(userId: string): Promise<Settings | null> {
+    return settled(pool, userId, async (client) => {
+      const { rows } = await client.query<Settings>(
+        `SELECT enabled, price, quantity, threshold, monthly_cap AS "monthlyCap", amount, currency,
+                stopped_reason AS "stoppedReason", retry_at AS "retryAt",
+                ${SPENT_THIS_MONTH} AS "spentThisMonth",
+                EXISTS (SELECT FROM auto_top_up_attempts a
+                         WHERE a.user_id = s.user_id AND a.ended_at IS NULL) AS "inProgress"
+           FROM auto_top_ups s
+          WHERE user_id = $1`,
+        [userId],
+      );
+      return rows[0] ?? null;
+    });
   }
 
   /** @param reason null when the user wants it */

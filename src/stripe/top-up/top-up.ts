@@ -101,7 +101,7 @@ export function createTopUp(options: TopUpOptions): TopUp {
     const fields = { attempt: id, user: userId };
     switch (charged.kind) {
       case 'charged':
-        await attempts.charged(id);
+        await attempts.charged(id, charged.at);
         return log.info(fields, 'an auto top-up was charged');
       case 'failed':
         await attempts.failed(id, charged.reason);

@@ -80,7 +80,7 @@ test('the monthly cap ends it, until the month does', async () => {
   expect(await paidInvoicesOf('cyd')).toHaveLength(3);
   expect((await get('cyd')).body.data).toMatchObject({ enabled: true, spent_this_month: 1_500 });
   await shop.database.sql(
-    `UPDATE auto_top_up_attempts SET started_at = date_trunc('month', now(), 'UTC') - interval '1 s'
+    `UPDATE auto_top_up_attempts SET charged_at = date_trunc('month', now(), 'UTC') - interval '1 s'
       WHERE user_id = 'cyd'`,
   );
   await shop.sweepTopUps();
@@ -131,12 +131,52 @@ test('a refund stops it, so that the card is not charged for what the refund too
   shop.fake.refundPayment(String(invoice?.charge));
   await deliverAll();
   expect(await shop.balanceOf('eve')).toBe(50);
+  const off = { enabled: false, stopped_reason: 'payment_reversed' };
+  // Also for who says it again before anybody told of the refund.
+  expect((await put('eve')).body.data).toMatchObject(off);
+  await spend('eve', 1);
   await shop.sweepTopUps();
   expect(await paidInvoicesOf('eve')).toHaveLength(1);
-  expect((await get('eve')).body.data).toMatchObject({
-    enabled: false,
-    stopped_reason: 'payment_reversed',
-  });
+  expect((await get('eve')).body.data).toMatchObject(off);
+  expect((await put('eve')).body.data.enabled).toBe(true);
+  await expect.poll(() => paidInvoicesOf('eve')).toHaveLength(2);
+  await deliverAll();
+});
+
+test.each(['get', 'sweep'])('a refund of any purchase is told by the next %s', async (look) => {
+  const user = `ian-${look}`;
+  const session = await shop.opened(user, { price: WISH.price });
+  const { object } = shop.fake.paySession(session);
+  await deliverAll();
+  await optIn(user);
+  await spend(user, 90);
+  shop.fake.refundPayment(String(object['payment_intent']));
+  await deliverAll();
+  if (look === 'sweep') await shop.sweepTopUps();
+  const { enabled, stopped_reason } = (await get(user)).body.data;
+  expect([enabled, stopped_reason]).toEqual([false, 'payment_reversed']);
+  expect(await attemptsOf(user)).toEqual([]);
+  // It was told, so that the user knows what to say again.
+  expect((await put(user)).body.data.enabled).toBe(true);
+  await expect.poll(() => paidInvoicesOf(user)).toHaveLength(1);
+  await deliverAll();
+});
+
+test('a refund of before the user opted in stops nothing', async () => {
+  const session = await shop.opened('kay', { price: WISH.price });
+  const { object } = shop.fake.paySession(session);
+  await deliverAll();
+  shop.fake.refundPayment(String(object['payment_intent']));
+  await deliverAll();
+  await optIn('kay');
+  // As a release that did not write down what it had seen.
+  for (const then of ['1 = 1', 'seen_seq IS NULL']) {
+    await spend('kay', (await shop.balanceOf('kay')) - 50);
+    await shop.sweepTopUps();
+    await deliverAll();
+    expect(await shop.balanceOf('kay'), then).toBe(550);
+    await shop.database.sql("UPDATE auto_top_ups SET seen_seq = NULL WHERE user_id = 'kay'");
+  }
 });
 
 test('who owes credits is not topped up', async () => {
@@ -214,6 +254,7 @@ test('a card is saved on a page of Stripe’s, which opens it', async () => {
 
 test.each([
   ['a cap that allows none', { monthly_cap: 499 }, 400, 'invalid_request'],
+  ['a threshold above what one gives', { threshold: 501 }, 400, 'invalid_request'],
   ['a threshold of 0', { threshold: 0 }, 400, 'invalid_request'],
   ['a price that recurs', { price: 'price_monthly' }, 422, 'price_not_for_sale'],
   ['a price that gives nothing', { price: 'price_fee' }, 422, 'price_not_for_sale'],

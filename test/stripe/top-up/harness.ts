@@ -62,6 +62,20 @@ export async function spend(user: string, delta: number, server: Shop = shop): P
   expect(status).toBe(200);
 }
 
+/** Reserves credits, as a service does. */
+export async function hold(
+  user: string,
+  id: string,
+  units: number,
+  server: Shop = shop,
+): Promise<void> {
+  const { status, text } = await server.call('POST', `/api/v1/users/${user}/holds`, {
+    key: await shop.makeKey('admin'),
+    body: { id, units, expires_in: 600 },
+  });
+  expect(status, text).toBe(200);
+}
+
 /** What Stripe has charged the user for, in order. */
 export async function paidInvoicesOf(user: string) {
   const customer = await customerOf(user);

@@ -21,7 +21,7 @@ const Price = Type.String({ minLength: 1, maxLength: 255, pattern: READABLE });
 const Threshold = Type.Integer({
   minimum: 1,
   maximum: MAX_AMOUNT,
-  description: 'Fewer available credits than this are topped up.',
+  description: 'Fewer available credits than this are topped up; at most what one top-up gives.',
 });
 const MonthlyCap = Type.Integer({
   minimum: 1,
@@ -125,7 +125,10 @@ export const optInRoute =
           summary: 'Have credits bought by themselves',
           description:
             'Charges the newest saved card whenever fewer than `threshold` credits are ' +
-            'available, also right away. Replaces what was said before.',
+            'available, also right away, unless nothing was spent or reserved since the last ' +
+            'top-up. Replaces what was said before. Were credits taken back since the last answer ' +
+            'said that it is on, it is off now, with `stopped_reason` payment_reversed, until it ' +
+            'is said once more.',
           tags: ['Shop'],
           querystring: NoQuery,
           body: Body,

@@ -1,0 +1,58 @@
+import type { Pool, PoolClient } from 'pg';
+import { IS_GRANTED, IS_REVERSED, WHY_LEFT } from './conditions.ts';
+
+/**
+ * Does it in a transaction that holds the lock of a user's settings, after it has been written down
+ * what became of their payments. Each statement of `act` sees what has ended.
+ */
+export async function settled<T>(
+  pool: Pool,
+  userId: string,
+  act: (client: PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+    await client.query('SELECT FROM auto_top_ups WHERE user_id = $1 FOR UPDATE', [userId]);
+    await settle(client, userId);
+    const done = await act(client);
+    await client.query('COMMIT');
+    client.release();
+    return done;
+  } catch (error) {
+    // Closing the connection rolls back, whatever state it is in.
+    client.release(true);
+    throw error;
+  }
+}
+
+/**
+ * An attempt is over whose credits came, or whose payment shall give none. The latter and a
+ * claw-back switch it off: to charge the card again, for as little or for what was taken, would be
+ * no end of it.
+ */
+async function settle(client: PoolClient, userId: string): Promise<void> {
+  await client.query(
+    `UPDATE auto_top_up_attempts a
+        SET state = 'granted', charged_at = coalesce(charged_at, now()), ended_at = now()
+      WHERE user_id = $1 AND ended_at IS NULL AND ${IS_GRANTED}`,
+    [userId],
+  );
+  await client.query(
+    `WITH ended AS (
+       UPDATE auto_top_up_attempts a
+          SET state = 'not_granted', reason = ${WHY_LEFT}, ended_at = now()
+        WHERE user_id = $1 AND state = 'charged' AND ${WHY_LEFT} IS NOT NULL
+    RETURNING user_id
+     )
+     UPDATE auto_top_ups s SET enabled = false, stopped_reason = 'not_granted'
+       FROM ended
+      WHERE s.user_id = ended.user_id AND s.enabled`,
+    [userId],
+  );
+  await client.query(
+    `UPDATE auto_top_ups s SET enabled = false, stopped_reason = 'payment_reversed'
+      WHERE user_id = $1 AND enabled AND ${IS_REVERSED}`,
+    [userId],
+  );
+}
