@@ -169,7 +169,7 @@ test('plain arithmetic agrees on every balance, lot, hold and refusal, whatever 
   const tally = createTally();
   fc.assert(
     fc.property(lived, (one) => void live(one, tally)),
-    { numRuns: 2_200, ...RUN },
+    { numRuns: 2_600, ...RUN },
   );
   expect(tally.commands(), `SEED=${SEED}`).toBeGreaterThan(100_000);
   expect(tally.rarerThan(5, OUTCOMES), `SEED=${SEED}`).toEqual({});
