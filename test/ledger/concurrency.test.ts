@@ -27,7 +27,7 @@ const DONE = OUTCOMES.filter((what) => what.endsWith('done'));
 const RARE = new Set([
   ...['grant: balance_limit', 'reverse: balance_limit'],
   ...['capture: insufficient_credits', 'capture: capture_exceeds_hold'],
-  ...['hold', 'capture', 'release'].flatMap((kind) => [
+  ...['hold', 'capture', 'release', 'reverse'].flatMap((kind) => [
     `${kind}: replayed`,
     `${kind}: idempotency_conflict`,
   ]),
@@ -156,9 +156,9 @@ test('whatever several processes do at once, plain arithmetic agrees in the orde
   }
 
   // What a process does first cannot be replayed, so there is nothing to shrink.
-  await fc.assert(fc.asyncProperty(waves, live), { numRuns: 10, seed: SEED, endOnFailure: true });
+  await fc.assert(fc.asyncProperty(waves, live), { numRuns: 8, seed: SEED, endOnFailure: true });
   expect(processes.map((one) => one.lockViolations())).toEqual([0, 0, 0]);
-  expect(tally.commands(), `SEED=${SEED}`).toBeGreaterThan(1_500);
+  expect(tally.commands(), `SEED=${SEED}`).toBeGreaterThan(1_200);
   expect(tally.rarerThan(1, COMMON), `SEED=${SEED}`).toEqual({});
   expect(tally.rarerThan(10, DONE), `SEED=${SEED}`).toEqual({});
 });

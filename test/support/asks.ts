@@ -197,9 +197,8 @@ export function commandOf(ask: Ask, known: Known, asked: Asked): Command {
     }
     case 'release':
       return release(userId, nameOf(ask.name, known, number), {
-        ...{ ...common.caller, ...common.note },
-        // By the system it would be one that has expired, to those who verify.
-        ...(ask.caller.actor === 'system' && { actor: 'key:test' }),
+        ...common.caller,
+        ...common.note,
       });
     case 'reverse':
       return reverseOf(ask, known, userId, { ...common.caller, ...common.note });
