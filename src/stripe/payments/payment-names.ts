@@ -5,7 +5,7 @@ import { coalesce } from '../../db/coalesce.ts';
 /** The names of one payment, to be claimed for its grant key. */
 interface Naming {
   readonly key: string;
-  /** The key among them, each once. */
+  /** The key among them, each once; a charge right after the payment intent that made it. */
   readonly names: readonly string[];
 }
 
@@ -29,6 +29,7 @@ export function createPaymentNames(pool: Pool, session: BatchSession) {
    * first, fails or never returns: the ledger takes a grant key once. It comes before the grant,
    * because a check alone would let the session and the invoice of one payment both pass at the
    * same moment. Two invoices are never one payment: a payment intent that paid both is the first's.
+   * @param aliases a charge right after the payment intent that made it, if one did
    * @see https://docs.stripe.com/api/invoice-payment/object#invoice_payment_object-amount_paid
    */
   async function claim(key: string, aliases: readonly string[]): Promise<Claimed> {
@@ -130,9 +131,10 @@ async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<Claimed
   const client = await pool.connect();
   try {
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-    const owners = await takeNames(client, key, names);
+    const held = await takeNames(client, key, names);
+    const owners = [...new Set(held.filter(({ taken }) => !taken).map(({ payment }) => payment))];
     const [other = null] = owners.filter((owner) => areTwoInvoices(key, owner));
-    if (other !== null) await leaveNames(client, other, { key, names });
+    if (other !== null) await leaveNames(client, key, names, held);
     const joined = owners.filter((owner) => !areTwoInvoices(key, owner));
     const claimed = { key: await join(client, key, joined), other };
     await client.query('COMMIT');
@@ -148,33 +150,63 @@ async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<Claimed
 const areTwoInvoices = (...keys: readonly [string, string]) =>
   keys[0] !== keys[1] && keys.every((key) => key.startsWith('in_'));
 
-/** Leaves a payment intent, and the charge that came with it, to the invoice that it paid before. */
-async function leaveNames(client: PoolClient, other: string, { key, names }: Naming) {
+/** A name, and the payment that it stands for. */
+interface Held {
+  readonly alias: string;
+  readonly payment: string;
+  /** Whether it was free, and stands for it since now. */
+  readonly taken: boolean;
+}
+
+/**
+ * Leaves to another invoice the charges of a payment intent that paid it before. All other names are
+ * those of other payments, and stay whose they are.
+ */
+async function leaveNames(
+  client: PoolClient,
+  key: string,
+  names: readonly string[],
+  held: readonly Held[],
+) {
+  const owners = new Map(held.map((name) => [name.alias, name]));
+  const charges = names.flatMap((alias, i) => {
+    const intent = owners.get(intentOf(alias, names[i - 1]) ?? '');
+    const isLeft = owners.get(alias)?.taken && intent && areTwoInvoices(key, intent.payment);
+    return isLeft ? [{ alias, payment: intent.payment }] : [];
+  });
   // An earlier release joined two invoices: the name of this one is its own again.
+  const isJoined = areTwoInvoices(key, owners.get(key)?.payment ?? key);
+  const left = isJoined ? [...charges, { alias: key, payment: key }] : charges;
   await client.query(
-    `UPDATE stripe_payment_aliases
-        SET payment = CASE WHEN alias = $3 THEN $3 ELSE $2 END
-      WHERE alias = ANY($1::text[]) AND payment IN ($2, $3)`,
-    [names, other, key],
+    `UPDATE stripe_payment_aliases a
+        SET payment = l.payment
+       FROM unnest($1::text[], $2::text[]) AS l (alias, payment)
+      WHERE a.alias = l.alias`,
+    [left.map(({ alias }) => alias), left.map(({ payment }) => payment)],
   );
 }
 
-/** Takes the names that are free for `key`; returns the keys that owned the others before. */
+/** The payment intent that made a charge, which is named right after it. */
+function intentOf(alias: string, before: string | undefined): string | null {
+  return !/^(pi|in|cs)_/.test(alias) && before?.startsWith('pi_') ? before : null;
+}
+
+/** Takes the names that are free for `key`; returns whose each of them is now. */
 async function takeNames(
   client: PoolClient,
   key: string,
   names: readonly string[],
-): Promise<readonly string[]> {
+): Promise<readonly Held[]> {
   // DO UPDATE, not DO NOTHING: it waits for a concurrent claim and returns whose it became; xmax
   // is 0 in a row that was inserted. Sorted, so that two claims of the same names cannot deadlock.
-  const { rows } = await client.query<{ payment: string; taken: boolean }>(
+  const { rows } = await client.query<Held>(
     `INSERT INTO stripe_payment_aliases (alias, payment)
      SELECT alias, $2 FROM unnest($1::text[]) AS a (alias) ORDER BY alias COLLATE "C"
          ON CONFLICT (alias) DO UPDATE SET alias = excluded.alias
-  RETURNING payment, xmax = 0 AS taken`,
+  RETURNING alias, payment, xmax = 0 AS taken`,
     [names, key],
   );
-  return [...new Set(rows.filter(({ taken }) => !taken).map(({ payment }) => payment))];
+  return rows;
 }
 
 /**

@@ -16,6 +16,8 @@ export interface KnownPayment {
   /** The grant key: `cs_…` or `in_…`. */
   readonly payment: string;
   readonly record: PaymentOutcome | null;
+  /** What was paid, in the currency's smallest unit; null when it is not recorded. */
+  readonly paid: number | null;
   /** What of its cost was not paid, in the currency's smallest unit; null when that is not known. */
   readonly unpaid: number | null;
 }
@@ -52,25 +54,26 @@ export function createPaymentRecords(pool: Pool, session: BatchSession) {
       user_id: string | null;
       outcome: PaymentOutcome['outcome'] | null;
       reason: string | null;
+      paid: number | null;
       unpaid: number | null;
     }
     const { rows } = await pool.query<Row>(
       `SELECT DISTINCT a.payment, p.user_id, p.outcome, p.reason,
-              p.amount_total - p.amount_paid AS unpaid
+              p.amount_paid AS paid, p.amount_total - p.amount_paid AS unpaid
          FROM stripe_payment_aliases a
          LEFT JOIN stripe_payments p USING (payment)
         WHERE a.alias = ANY($1::text[])
         ORDER BY a.payment`,
       [names],
     );
-    return rows.map(({ payment, outcome, user_id: userId, reason, unpaid }) => {
+    return rows.map(({ payment, outcome, user_id: userId, reason, ...money }) => {
       if (outcome === 'granted' && userId !== null) {
-        return { payment, unpaid, record: { outcome, userId } };
+        return { payment, ...money, record: { outcome, userId } };
       }
       if (outcome === 'nothing') {
-        return { payment, unpaid, record: { outcome, reason: reason ?? '' } };
+        return { payment, ...money, record: { outcome, reason: reason ?? '' } };
       }
-      return { payment, unpaid, record: null };
+      return { payment, ...money, record: null };
     });
   }
 

@@ -10,7 +10,9 @@ import type { PaymentNames } from '../payments/payment-names.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import type { Told } from '../shapes/event.ts';
 import { isObject, type Json } from '../shapes/json.ts';
+import { isCapturedInPart } from '../shapes/release.ts';
 import {
+  type RefundedCharge,
   type Reversal,
   readCreditNote,
   readDisputeNow,
@@ -57,14 +59,21 @@ export function createTakeBack(options: TakeBackOptions) {
 
   async function reverse(event: Told, said: readonly Reversal[]): Promise<Verdict> {
     const told: Reversal[] = [];
+    const waits: Verdict[] = [];
     for (const one of said) {
-      const known = await tellRelease(one);
-      if ('state' in known) return known;
-      const { undecided } = await reversals.file(known, event.id === null ? null : event.created);
-      const verdict = undecided ? await askAboutDispute(one.id) : null;
-      if (verdict) return verdict;
-      told.push(known);
+      // What may be a release is filed as the refund that it is told to be: its grant, if it comes
+      // before Stripe's answer, must not give what has gone back.
+      const { reversal, wait } = await tellRelease(one);
+      const { undecided } = await reversals.file(
+        reversal,
+        event.id === null ? null : event.created,
+      );
+      const verdict = wait ?? (undecided ? await askAboutDispute(one.id) : null);
+      if (verdict) waits.push(verdict);
+      told.push(reversal);
     }
+    const [wait] = waits;
+    if (wait) return wait;
     const reversal = told.find(({ isRelease }) => !isRelease);
     if (!reversal) return giveBack(event, told);
     if (told.every(({ live }) => live === null)) {
@@ -96,15 +105,13 @@ export function createTakeBack(options: TakeBackOptions) {
   }
 
   /** Of a charge.refunded event: the charge's refunds, listed when the payload lacks them. */
-  async function reverseCharge(
-    event: Told,
-    { id, refunds }: { readonly id: string; readonly refunds: readonly Json[] | null },
-  ): Promise<Verdict> {
+  async function reverseCharge(event: Told, { id, refunds }: RefundedCharge): Promise<Verdict> {
     const listed = refunds ?? (await listRefunds(id));
     if ('state' in listed) return listed;
     const told: Reversal[] = [];
     for (const refund of listed) {
-      const read = readRefund(refund, 'refund.updated');
+      const charge = isCapturedInPart(event.object) ? id : event.object;
+      const read = readRefund({ ...refund, charge }, 'refund.updated');
       if (!read.ok) return parked(read.problem);
       if (read.value !== null) told.push(read.value);
     }
@@ -146,7 +153,9 @@ export function createTakeBack(options: TakeBackOptions) {
     if ('state' in looked) return { kind: 'verdict', verdict: looked };
     // Learns the names that were not known yet, and joins what turns out to be one payment.
     const { key } = await paymentNames.claim(looked.key, names);
-    const [payment = { payment: key, record: null, unpaid: null }] = await records.find([key]);
+    const [payment = { payment: key, record: null, paid: null, unpaid: null }] = await records.find(
+      [key],
+    );
     return { kind: 'payment', payment };
   }
 

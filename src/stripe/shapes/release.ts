@@ -31,6 +31,11 @@ export function isRelease(refund: Json): boolean | null {
   return at(refund, 'status') === 'succeeded' ? true : null;
 }
 
+/** Whether only a balance transaction can tell the releases of a charge from its refunds. */
+export function isCapturedInPart(charge: Json): boolean {
+  return at(charge, 'captured') !== false && uncapturedOf(charge) !== 0;
+}
+
 /** In the currency's smallest unit; nothing where the charge does not say. */
 function uncapturedOf(charge: unknown): number {
   const [amount, captured] = ['amount', 'amount_captured'].map((field) =>

@@ -178,10 +178,14 @@ function refundedBy(
   return outOfBand === null ? null : [[refund, Math.max(0, given - outOfBand)]];
 }
 
+export interface RefundedCharge {
+  readonly id: string;
+  /** Null when the payload does not hold all of them. */
+  readonly refunds: readonly Json[] | null;
+}
+
 /** The charge of a charge.refunded event, and its refunds when the payload holds all of them. */
-export function readRefundedCharge(
-  charge: Json,
-): Read<{ readonly id: string; readonly refunds: readonly Json[] | null }> {
+export function readRefundedCharge(charge: Json): Read<RefundedCharge> {
   const id = idOf(charge);
   if (id === null) return unusable('the charge has no usable id');
   const refunds = at(charge, 'refunds', 'data');

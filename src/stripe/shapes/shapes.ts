@@ -45,7 +45,10 @@ export interface Invoice {
   readonly user: UserClaim;
   /** The purchase intent with which its subscription began. */
   readonly intent: string | null;
-  /** The payment's other names, pi_ and ch_: from basil on only when `payments` is expanded. */
+  /**
+   * The payment's other names, each pi_ before its ch_: from basil on only when `payments` is
+   * expanded.
+   */
   readonly aliases: readonly string[];
   /** Null when it cannot be told. */
   readonly money: Paid | null;
@@ -209,7 +212,9 @@ function paymentsOf(invoice: Json): unknown[] {
   const payments = at(invoice, 'payments', 'data');
   if (!Array.isArray(payments)) return [];
   const paid = payments.filter((one) => at(one, 'status') === 'paid');
-  return paid.flatMap((one) => [
+  const isOfNone = (one: unknown) => at(one, 'payment', 'payment_intent') == null;
+  // A charge without a payment intent comes first: what follows an intent is that intent's.
+  return [...paid.filter(isOfNone), ...paid.filter((one) => !isOfNone(one))].flatMap((one) => [
     at(one, 'payment', 'payment_intent'),
     at(one, 'payment', 'charge'),
   ]);

@@ -122,3 +122,88 @@ test('it has paid the one whose invoice payment is not canceled', async () => {
   for (const event of events) await stage.deliver(event);
   expect(await stage.leftOfGrants('ilja')).toEqual([500, 1000]);
 });
+
+/** An invoice that Stripe says was paid by these. */
+interface Tale {
+  readonly invoice: number;
+  /** Numbers of payment intents, the first with its charge in the older shape. */
+  readonly intents: readonly number[];
+  readonly shape: 'older' | 'expanded';
+  /** Whether a charge that no payment intent made is among them. */
+  readonly direct: boolean;
+}
+
+const paidInvoices = fc.array(
+  fc.record<Tale>({
+    invoice: fc.nat(3),
+    intents: fc.uniqueArray(fc.nat(3), { minLength: 1, maxLength: 3 }),
+    shape: fc.constantFrom('older', 'expanded'),
+    direct: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 8 },
+);
+
+test('a name never moves away from the invoice that it paid first, whatever else is told', async () => {
+  let run = 0;
+  await fc.assert(
+    fc.asyncProperty(paidInvoices, async (tales) => {
+      run += 1;
+      const { fake } = stage;
+      const about = { userId: `ida-${run}`, subscription: `sub_ida_${run}` };
+      const lines = [{ price: 'price_plan', unitAmount: 1000 }];
+      const invoices = Array.from({ length: 4 }, () => fake.payInvoice({ ...about, lines }));
+      const owners = new Map<string, string>();
+      const own = (name: string, owner: string) => owners.set(name, owners.get(name) ?? owner);
+      for (const [n, { invoice, intents, shape, direct }] of tales.entries()) {
+        const paid = invoices[invoice];
+        if (!paid) throw new Error(`there is no invoice ${invoice}`);
+        const key = paid.data.object.id;
+        const [first = '', ...more] = intents.map((i) => `pi_${run}_${i}`);
+        const charge = first.replace('pi_', 'ch_');
+        const single = `ch_${run}_of_${invoice}`;
+        const payments = [
+          ...[first, ...more].map((id) => ({ type: 'payment_intent', payment_intent: id })),
+          ...(direct ? [{ type: 'charge', charge: single }] : []),
+        ].map((payment) => ({ status: 'paid', payment }));
+        const object = {
+          ...paid.data.object,
+          ...(shape === 'older' && { payment_intent: first, charge }),
+          ...(shape === 'expanded' && { payments: { object: 'list', data: payments } }),
+        };
+        await stage.deliver({ ...paid, id: `${paid.id}_${n}`, data: { object } } as typeof paid);
+        own(key, key);
+        for (const intent of shape === 'older' ? [first] : [first, ...more]) own(intent, key);
+        if (shape === 'older') own(charge, owners.get(first) ?? key);
+        if (shape === 'expanded' && direct) own(single, key);
+      }
+      const rows = await stage.db.sql<{ alias: string; payment: string }>(
+        'SELECT alias, payment FROM stripe_payment_aliases WHERE alias = ANY($1::text[])',
+        [[...owners.keys()]],
+      );
+      expect(new Map(rows.map(({ alias, payment }) => [alias, payment]))).toEqual(owners);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a refund takes the credits of the invoice that its own payment intent paid', async () => {
+  const { fake } = stage;
+  const about = { userId: 'ike', customer: 'cus_ike' };
+  const pay = (subscription: string) => {
+    const lines = [{ price: 'price_plan', unitAmount: 1000 }];
+    return fake.payInvoice({ ...about, subscription, lines });
+  };
+  const [first, second] = [pay('sub_ike_1'), pay('sub_ike_2')];
+  const intentOf = ({ data }: typeof first) =>
+    String(fake.store.need('invoice', data.object.id).paymentIntent);
+  const payments = [first, second].map((paid) => ({
+    status: 'paid',
+    payment: { type: 'payment_intent', payment_intent: intentOf(paid) },
+  }));
+  const named = fake.events().filter(({ type }) => type === 'invoice_payment.paid');
+  for (const event of [first, second, ...named.slice(-2)]) await stage.deliver({ ...event });
+  const object = { ...second.data.object, payments: { object: 'list', data: payments } };
+  await stage.deliver({ ...second, id: `${second.id}_again`, data: { object } } as typeof second);
+  for (const event of fake.refundPayment(intentOf(second)).events) await stage.deliver(event);
+  expect(await stage.leftOfGrants('ike')).toEqual([1000, 0]);
+});

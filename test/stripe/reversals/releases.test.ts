@@ -94,6 +94,16 @@ describe('what was not captured', () => {
     expect(await stage.balanceOf(userId)).toBe(333);
   });
 
+  test('takes nothing for what was told before it was known for a release', async () => {
+    const { userId, events } = await capturePartAndGrant(400, 'acacia');
+    const released = first({ events });
+    expect(await stage.deliver({ ...released })).toBe('ignored');
+    stage.fake.store.forget(released.data.object.id);
+    const older = { ...without(released, 'pending'), created: released.created - 1 };
+    expect(await stage.deliver(older)).toBe('done');
+    expect(await stage.balanceOf(userId)).toBe(400);
+  });
+
   /** It took credits, since Stripe did not say then what it is. */
   async function mistake() {
     const payment = await capturePartAndGrant(400, 'acacia');
@@ -157,13 +167,13 @@ describe('a real refund', () => {
   });
 
   test('of as much as was not captured waits until its money tells what it is', async () => {
-    const { userId, intent } = await capturePartAndGrant(500, 'current');
+    const { userId, id, intent } = await capturePartAndGrant(500, 'current');
     const { object, events } = stage.fake.refundPayment(intent, { amount: 500, status: 'pending' });
     const refunded = first({ events });
     expect(await stage.deliver({ ...refunded })).toBe('parked');
     expect(await stage.balanceOf(userId)).toBe(500);
     expect((await reconcileOn(stage)).findings).toContainEqual(
-      expect.objectContaining({ kind: 'refund-missing', object: object.id, user: userId }),
+      expect.objectContaining({ kind: 'clawed-back-differs', object: id, user: userId }),
     );
     stage.fake.settleRefund(object.id, 'succeeded');
     await until(async () => (await stage.stored(refunded))?.state === 'done');
@@ -180,6 +190,70 @@ describe('a real refund', () => {
     stage.fake.store.save(record);
     expect(await stage.deliver({ ...refunded, id: fresh('evt') })).toBe('done');
     expect(await stage.balanceOf(userId)).toBe(0);
+  });
+
+  test('is on file before Stripe is asked: its grant that comes meanwhile gives what is left', async () => {
+    const { userId, id, intent } = authorize();
+    stage.fake.capturePayment(intent);
+    const refunded = first(stage.fake.refundPayment(intent, { amount: 400 }));
+    stage.fake.setFault({ kind: 'error', status: 500, path: '/v1/refunds' });
+    expect(await stage.deliver({ ...refunded })).toBe('parked');
+    expect((await stage.stored(refunded))?.waits_for).toContain('stripe_api');
+    await stage.sync(userId, id);
+    expect(await stage.balanceOf(userId)).toBe(600);
+    stage.fake.setFault(null);
+    await until(async () => (await stage.stored(refunded))?.state === 'done');
+    expect(await stage.balanceOf(userId)).toBe(600);
+  });
+
+  test('on file beside another that Stripe must tell of takes its credits, too', async () => {
+    const { userId, id, intent } = authorize();
+    stage.fake.capturePayment(intent, 400, 'acacia');
+    const { events } = stage.fake.refundPayment(intent, { amount: 200 });
+    stage.fake.setFault({ kind: 'error', status: 500, path: '/v1/refunds/' });
+    const charged = stage.fake.inShape(first({ events }, 'charge.refunded'), 'acacia');
+    expect(await stage.deliver({ ...charged })).toBe('parked');
+    await stage.sync(userId, id);
+    expect(await stage.balanceOf(userId)).toBe(0);
+    stage.fake.setFault(null);
+    await until(async () => (await stage.stored(charged))?.state === 'done');
+    expect(await stage.balanceOf(userId)).toBe(200);
+  });
+
+  /** A release of Purser recorded the payments so that did not know what they had cost. */
+  const forgetTotals = () => stage.db.sql('UPDATE stripe_payments SET amount_total = NULL');
+
+  test.each([
+    ['of all that was paid', 1000, 'refund.created'],
+    ['of a part, told by its charge,', 400, 'charge.refunded'],
+  ])('%s asks Stripe nothing, though its payment has no total', async (_, amount, type) => {
+    const { userId, intent } = await pay();
+    await forgetTotals();
+    const { object: refund, events } = stage.fake.refundPayment(intent, { amount });
+    const refunded = first({ events }, type);
+    const refunds = { object: 'list', data: [refund], has_more: false };
+    const object = { ...refunded.data.object, refunds };
+    const before = stage.fake.requests();
+    expect(await stage.deliver({ ...refunded, data: { object } })).toBe('done');
+    expect(stage.fake.requests()).toBe(before);
+    expect(await stage.balanceOf(userId)).toBe(1000 - amount);
+  });
+
+  test('of an invoice, which is paid in full, asks Stripe nothing', async () => {
+    const about = { userId: fresh('user'), customer: fresh('cus'), subscription: fresh('sub') };
+    const paid = stage.fake.payInvoice({ ...about, lines: [{ price: 'price_pack' }] });
+    const { paymentIntent } = stage.fake.store.need('invoice', paid.data.object.id);
+    const [told] = stage.fake.events().filter(({ type, data }) => {
+      return type === 'invoice_payment.paid' && data.object['invoice'] === paid.data.object.id;
+    });
+    if (!told) throw new Error('nothing tells how the invoice was paid');
+    for (const event of [paid, told]) await stage.deliver({ ...event });
+    await forgetTotals();
+    const refunded = first(stage.fake.refundPayment(String(paymentIntent), { amount: 400 }));
+    const before = stage.fake.requests();
+    expect(await stage.deliver({ ...refunded })).toBe('done');
+    expect(stage.fake.requests()).toBe(before);
+    expect(await stage.balanceOf(about.userId)).toBe(600);
   });
 
   test('of a payment that is on record asks Stripe nothing', async () => {
