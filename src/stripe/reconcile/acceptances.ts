@@ -132,7 +132,14 @@ export async function listAccepted(pool: Pool): Promise<readonly AcceptedFinding
     `SELECT kind, accepted_code AS code, object, user_id AS user, accepted_amount AS amount,
             currency, accepted_credits AS credits, dated_at AS when,
             coalesce(accepted_why, why) AS why,
-            accepted_at AS "acceptedAt", note, CASE WHEN changed THEN why END AS changed
+            accepted_at AS "acceptedAt", note,
+            CASE WHEN kind = 'paid-but-not-granted'
+                      AND EXISTS (SELECT
+                                    FROM stripe_payment_aliases
+                                    JOIN stripe_payments p USING (payment)
+                                   WHERE alias = object AND p.outcome = 'granted')
+                 THEN 'it was granted all the same'
+                 WHEN changed THEN why END AS changed
        FROM stripe_findings
       WHERE accepted_at IS NOT NULL
       ORDER BY accepted_at, object, kind`,
@@ -151,9 +158,9 @@ export async function acceptanceOf(
   { object, kind, code, amount, credits }: Finding,
 ): Promise<'none' | 'accepted' | 'changed'> {
   const { rows } = await pool.query<{ same: boolean }>(
-    `SELECT (NOT changed AND $3 = 'unanswered')
-            OR ((amount, credits) IS NOT DISTINCT FROM ($4::bigint, $5::bigint)
-                AND (code = $3 OR (NOT changed AND code = ''))) AS same
+    `SELECT CASE WHEN $3 = 'unanswered' THEN NOT changed
+                 ELSE (amount, credits) IS NOT DISTINCT FROM ($4::bigint, $5::bigint)
+                      AND (code = $3 OR (NOT changed AND code = '')) END AS same
        FROM (SELECT accepted_amount, accepted_credits, coalesce(accepted_code, ''), changed
                FROM stripe_findings
               WHERE object = $1 AND kind = $2 AND accepted_at IS NOT NULL)
@@ -175,16 +182,25 @@ export async function isAccepted(pool: Pool, { object, kind }: FindingKey): Prom
   return rowCount === 1;
 }
 
-/** Leaves what is accepted as it is: the code is noted, and events that came since are ignored. */
+/**
+ * Leaves what is accepted as it is: it had its turn, its code is noted, and events that came since
+ * are ignored.
+ */
 export async function leave(pool: Pool, { object, kind, code }: Finding): Promise<void> {
   await pool.query(
     `WITH accepted AS (
        SELECT kind, note FROM stripe_findings WHERE object = $1 AND kind = $2
-     ), coded AS (
+     ), looked AS (
        UPDATE stripe_findings
-          SET code = $3, accepted_code = $3
-        WHERE object = $1 AND kind = $2 AND coalesce(accepted_code, '') = ''
-          AND $3 <> 'unanswered'
+          SET looked_at = now(), changed = false,
+              code = CASE WHEN is_new THEN $3 ELSE coalesce(accepted_code, '') END,
+              accepted_code = CASE WHEN is_new THEN $3 ELSE accepted_code END,
+              amount = accepted_amount, credits = accepted_credits,
+              why = coalesce(accepted_why, why)
+         FROM (SELECT coalesce(accepted_code, '') = '' AND $3 <> 'unanswered'
+                 FROM stripe_findings
+                WHERE object = $1 AND kind = $2) AS said (is_new)
+        WHERE object = $1 AND kind = $2
      )
      UPDATE stripe_events AS e
         SET ${ignoredWith('accepted.note')}

@@ -54,13 +54,17 @@ async function findGone({ evidence }: Run, unended: Unended, why: string): Promi
 }
 
 /**
- * Looks again at what runs before could not repair, wherever the cursor is by now.
+ * Looks again at what runs before could not repair, wherever the cursor is by now; and at what was
+ * accepted though nobody had seen it, since that is an acceptance only as long as Stripe does not
+ * answer.
  * @throws Incomplete when there is more of it than a run looks at; the rest is the next one's
  */
 export async function compareLeft(run: Run): Promise<void> {
   const { inTurn } = run;
   const left = await run.followUps.open(inTurn + 1);
-  for (const finding of left.slice(0, inTurn)) {
+  const turn = left.slice(0, inTurn);
+  turn.push(...(await run.followUps.acceptedUnseen(inTurn - turn.length)));
+  for (const finding of turn) {
     if (run.hasFound(finding)) continue;
     const isSeen = await lookAt(run, {
       about: finding,

@@ -32,6 +32,19 @@ export function createFollowUps(pool: Pool) {
     return rows;
   }
 
+  /** Findings that were accepted while Stripe had no answer; in the same order. */
+  async function acceptedUnseen(limit: number): Promise<readonly Finding[]> {
+    const { rows } = await pool.query<Finding>(
+      `SELECT ${FINDING}
+         FROM stripe_findings
+        WHERE NOT ${IS_OPEN} AND code = 'unanswered'
+        ORDER BY looked_at, object
+        LIMIT $1`,
+      [limit],
+    );
+    return rows;
+  }
+
   /** Remembers what could not be repaired. */
   async function keep(handled: Handled): Promise<void> {
     const { kind, code, object, user, amount, currency, credits, when, why, done } = handled;
@@ -60,11 +73,16 @@ export function createFollowUps(pool: Pool) {
     );
   }
 
-  /** Forgets what is in order, or is again what was accepted. */
+  /**
+   * Forgets what is in order, also where it was accepted unseen; of what else was accepted, that it
+   * had changed.
+   */
   async function drop({ object, kind }: FindingKey): Promise<void> {
     const about = [object, kind];
     await pool.query(
-      'DELETE FROM stripe_findings WHERE object = $1 AND kind = $2 AND accepted_at IS NULL',
+      `DELETE FROM stripe_findings
+        WHERE object = $1 AND kind = $2
+          AND (accepted_at IS NULL OR accepted_code = 'unanswered')`,
       about,
     );
     await pool.query(
@@ -124,7 +142,7 @@ export function createFollowUps(pool: Pool) {
   }
 
   return {
-    ...{ open, keep, noteUnseen, drop },
+    ...{ open, acceptedUnseen, keep, noteUnseen, drop },
     acceptanceOf: (finding: Finding) => acceptanceOf(pool, finding),
     isAccepted: (key: FindingKey) => isAccepted(pool, key),
     leave: (finding: Finding) => leave(pool, finding),

@@ -26,12 +26,12 @@ export async function lookAt(run: Run, { about, look, noteUnseen }: Sight): Prom
   } catch (error) {
     if (!(error instanceof Incomplete)) throw error;
     if (run.apply) await noteUnseen(error.message);
+    if (await run.followUps.isAccepted(about)) return false;
     if (run.processing.api.awayUntil() !== null) throw error;
     if (run.problems.size >= MAX_UNSEEN) {
       throw new Incomplete(`more than ${MAX_UNSEEN} objects could not be looked at`);
     }
-    const isAccepted = await run.followUps.isAccepted(about);
-    if (!isAccepted) run.problems.add(`${about.object}: ${error.message}`);
+    run.problems.add(`${about.object}: ${error.message}`);
     return false;
   }
 }

@@ -55,7 +55,7 @@ export interface Run
   readonly paid: Set<string>;
   /** The ids of the refunds, disputes and credit notes that were compared. */
   readonly compared: Set<string>;
-  /** Whether this run has found it to be off. */
+  /** Whether this run has found it to be off, accepted or not. */
   readonly hasFound: (finding: FindingKey) => boolean;
   /** Looks into a suspicion, and repairs what is off when the run may. */
   readonly suspect: (suspect: Suspect) => Promise<void>;
@@ -75,6 +75,7 @@ export function createRun(options: RunOptions): Run {
   const { followUps, log, apply, onProgress } = options;
   const listed: { readonly suspect: Suspect; readonly handled: Handled }[] = [];
   const found = new Set<string>();
+  const accepted = new Set<string>();
   const beyond = { found: 0, repaired: 0 };
   const counts: Counts = {
     events: 0,
@@ -97,6 +98,7 @@ export function createRun(options: RunOptions): Run {
     const finding = await one.describe();
     const acceptance = await followUps.acceptanceOf(finding);
     if (acceptance === 'accepted') {
+      accepted.add(nameOf(finding));
       if (apply) await followUps.leave(finding);
       return;
     }
@@ -148,11 +150,16 @@ export function createRun(options: RunOptions): Run {
     return { findings, found: all, repaired, left: all - repaired };
   }
 
+  function hasFound(finding: FindingKey): boolean {
+    const name = nameOf(finding);
+    return found.has(name) || accepted.has(name);
+  }
+
   return {
     ...options,
     ...{ counts, problems: new Set<string>() },
     ...{ paid: new Set<string>(), compared: new Set<string>() },
-    ...{ step, suspect, conclude, hasFound: (finding) => found.has(nameOf(finding)) },
+    ...{ step, suspect, conclude, hasFound },
   };
 }
 

@@ -1,9 +1,16 @@
 import { expect, test } from 'vitest';
-import { acceptFinding, markOf } from '../../../src/stripe/reconcile/acceptances.ts';
+import {
+  acceptFinding,
+  listAccepted,
+  markOf,
+  unacceptFindings,
+} from '../../../src/stripe/reconcile/acceptances.ts';
+import { isInOrder } from '../../../src/stripe/reconcile/report.ts';
 import {
   buyLongAgo,
   buyPack,
   forgetEvents,
+  passBy,
   reconcileOn,
   stage,
   useReconcileStage,
@@ -23,6 +30,16 @@ async function acceptWhatIsLeft() {
   const { object } = finding;
   const accepted = await acceptFinding(stage.db.pool, { object, mark: markOf(finding), note });
   expect(accepted).toMatchObject({ ok: true });
+}
+
+/** Accepts the one thing that is left about an object. */
+async function acceptLeft(object: string) {
+  const shown = await acceptFinding(stage.db.pool, { object, mark: null, note });
+  const [finding] = shown.ok ? [] : shown.left;
+  if (!finding) throw new Error('nothing is left');
+  const accepted = await acceptFinding(stage.db.pool, { object, mark: markOf(finding), note });
+  expect(accepted).toMatchObject({ ok: true });
+  return finding;
 }
 
 test('what was accepted stays so when its event comes after all, which is then ignored', async () => {
@@ -71,13 +88,80 @@ test.each(Object.entries(unseen))(
     forgetEvents(stage);
     stage.fake.setFault({ kind: 'error', status: 500, path });
     expect((await apply()).problems).toHaveLength(1);
-    const shown = await acceptFinding(stage.db.pool, { object, mark: null, note });
-    const [finding] = shown.ok ? [] : shown.left;
-    expect(finding).toMatchObject({ code: 'unanswered', object });
-    const mark = finding ? markOf(finding) : null;
-    expect(await acceptFinding(stage.db.pool, { object, mark, note })).toMatchObject({ ok: true });
+    expect(await acceptLeft(object)).toMatchObject({ code: 'unanswered', object });
     for (const run of [{ apply: false }, { apply: true }]) {
       expect(await reconcileOn(stage, run)).toMatchObject({ found: 0, problems: [] });
     }
   },
 );
+
+const answersLater = {
+  async 'a session without credits'() {
+    const { session } = buyPack(stage);
+    forgetEvents(stage);
+    const path = `/v1/checkout/sessions/${session}/line_items`;
+    return { object: session, path, credits: 100, change: () => {} };
+  },
+  async 'a manual invoice without credits'() {
+    await publishPrices(stage.db, new Map([['by_hand', { credits: 10, manual: 'grant' }]]));
+    const { id } = writeInvoice(stage, 'by_hand', 12);
+    forgetEvents(stage);
+    return { object: id, path: `/v1/invoices/${id}/lines`, credits: 120, change: () => {} };
+  },
+  async 'a session that granted'() {
+    const { session, setPaid } = await buyLongAgo(stage);
+    forgetEvents(stage);
+    const change = () => setPaid(false);
+    return { object: session, path: `/v1/checkout/sessions/${session}`, credits: -100, change };
+  },
+};
+
+test.each(Object.entries(answersLater))(
+  '%s that was accepted unseen is told as soon as Stripe answers',
+  async (_, make) => {
+    const { object, path, credits, change } = await make();
+    stage.fake.setFault({ kind: 'error', status: 500, path });
+    await apply();
+    await acceptLeft(object);
+    for (const run of [{ apply: true }, { apply: false }, { apply: true }]) {
+      expect(await reconcileOn(stage, run)).toMatchObject({ found: 0, problems: [] });
+    }
+    stage.fake.setFault(null);
+    change();
+    await passBy(stage);
+    const done = 'nothing: it has changed since it was accepted';
+    expect(await reconcileOn(stage)).toMatchObject({ findings: [{ object, credits }] });
+    for (const _ of ['once', 'and again']) {
+      expect(await apply()).toMatchObject({ findings: [{ object, credits, done }], left: 1 });
+    }
+    stage.fake.setFault({ kind: 'error', status: 500, path });
+    expect(isInOrder(await apply())).toBe(false);
+    stage.fake.setFault(null);
+    const [changed] = await listAccepted(stage.db.pool);
+    expect(changed).toMatchObject({ object, changed: expect.any(String) });
+    await unacceptFindings(stage.db.pool, object);
+    expect(await apply()).toMatchObject({ found: 1, repaired: credits > 0 ? 1 : 0 });
+  },
+);
+
+test('what was accepted unseen is forgotten when Stripe says that it is in order', async () => {
+  const { session } = await buyLongAgo(stage);
+  forgetEvents(stage);
+  stage.fake.setFault({ kind: 'error', status: 500, path: `/v1/checkout/sessions/${session}` });
+  await apply();
+  await acceptLeft(session);
+  stage.fake.setFault(null);
+  expect(await apply()).toMatchObject({ found: 0, problems: [] });
+  expect(await listAccepted(stage.db.pool)).toEqual([]);
+});
+
+test('objects that were accepted unseen make no run incomplete, however many', async () => {
+  const ids = Array.from({ length: 4 }, () => writeInvoice(stage, 'consulting', 12).id);
+  forgetEvents(stage);
+  stage.fake.setFault({ kind: 'error', status: 500, path: '/v1/invoices/' });
+  await apply();
+  await reconcileOn(await stage.restart(), { apply: true });
+  for (const id of ids) await acceptLeft(id);
+  const other = await stage.restart();
+  expect(await reconcileOn(other, { apply: true })).toMatchObject({ found: 0, problems: [] });
+});
