@@ -11,8 +11,6 @@ import {
   TEXT_PATTERNS,
 } from '../operation.ts';
 
-const SEQ = '^[1-9][0-9]{0,14}$';
-
 /** `READABLE`, and more than white space. */
 const NOT_BLANK = READABLE.replace('^', '^(?=[\\s\\S]*\\S)');
 
@@ -22,7 +20,6 @@ const METADATA_NAME = '^[A-Za-z][A-Za-z0-9_.:-]{0,39}$';
 /** What is wrong with a text that a pattern does not match, to be read after the field's name. */
 export const PATTERNS: Readonly<Record<string, string>> = {
   ...TEXT_PATTERNS,
-  [SEQ]: 'must be the next_cursor of the page before',
   [NOT_BLANK]: 'must be a readable text: not blank, without control characters',
   [METADATA_NAME]:
     'must have names of up to 40 letters, digits and _ . : - that begin with a letter',
@@ -33,11 +30,6 @@ export const Amount = Type.Integer({
   minimum: 1,
   maximum: MAX_AMOUNT,
   description: 'Whole credits.',
-});
-
-export const Cursor = Type.String({
-  pattern: SEQ,
-  description: 'The next_cursor of the page before.',
 });
 
 const reason = {
