@@ -17,6 +17,7 @@ const ERRORS = {
   hold_not_found: [404, 'This account has no such hold.'],
   entry_not_found: [404, 'This account has no such entry.'],
   endpoint_not_found: [404, 'There is no such webhook endpoint.'],
+  alert_not_found: [404, 'There is no such alert, or none any more.'],
   method_not_allowed: [
     405,
     'This address does not answer to that method; Allow names those it does.',

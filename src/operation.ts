@@ -17,6 +17,7 @@ export const USER_ID = '^(?!\\s)[^\\p{Cc}\\p{Cs}]*(?<!\\s)$';
 /** The same for what has a place in an address, where clients take `.` and `..` for steps. */
 export const ID_IN_PATH = USER_ID.replace('^', '^(?!\\.{1,2}$)');
 export const PRINTABLE_ASCII = '^[\\x20-\\x7E]+$';
+const POSITION = '^[1-9][0-9]{0,14}$';
 
 /** What is wrong with a text that a pattern does not match, to be read after the field's name. */
 export const TEXT_PATTERNS: Readonly<Record<string, string>> = {
@@ -24,6 +25,7 @@ export const TEXT_PATTERNS: Readonly<Record<string, string>> = {
   [ID_IN_PATH]:
     'must not be . or .., nor hold control characters, edge spaces or halves of surrogate pairs',
   [PRINTABLE_ASCII]: 'must hold only printable ASCII characters',
+  [POSITION]: 'must be the next_cursor of the page before',
 };
 
 /** The path of what is about one user. */
@@ -35,6 +37,14 @@ export const UserPath = Type.Object({
     description: 'The user’s id as session tokens say it, percent-encoded.',
   }),
 });
+
+/** Where a list goes on. */
+export const Cursor = Type.String({
+  pattern: POSITION,
+  description: 'The next_cursor of the page before.',
+});
+/** Null at the end of a list. */
+export const NextCursor = Type.Union([Type.String(), Type.Null()]);
 
 /** For routes without query parameters: one that is sent was meant for something. */
 export const NoQuery = Type.Object({}, { additionalProperties: false });

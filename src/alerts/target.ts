@@ -1,5 +1,5 @@
-import { Resolver } from 'node:dns/promises';
 import ipaddr from 'ipaddr.js';
+import { resolveName } from './resolve-name.ts';
 
 /** Finds a name's addresses. Throws when there are none. */
 type Resolve = (hostname: string) => Promise<readonly string[]>;
@@ -78,20 +78,4 @@ export function isPublic(address: string): boolean {
   const found = ipaddr.process(address);
   if (found instanceof ipaddr.IPv6 && !found.match(GLOBAL_UNICAST)) return false;
   return found.range() === 'unicast';
-}
-
-/**
- * Asks DNS, not `getaddrinfo`: that takes one of the few threads which also open session tokens, for
- * as long as a name server keeps silent. RFC 6761 says what localhost means.
- */
-async function resolveName(hostname: string): Promise<readonly string[]> {
-  if (/(^|\.)localhost\.?$/.test(hostname)) return ['127.0.0.1', '::1'];
-  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
-  const [four, six] = await Promise.allSettled([
-    resolver.resolve4(hostname),
-    resolver.resolve6(hostname),
-  ]);
-  const found = [four, six].flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
-  if (found.length === 0 && four.status === 'rejected') throw four.reason;
-  return found;
 }

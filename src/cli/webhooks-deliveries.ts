@@ -1,11 +1,6 @@
-import {
-  DELIVERY_STATES,
-  type ListedDelivery,
-  listDeliveries,
-  MOST_REPLAYED,
-  type Replay,
-  replay,
-} from '../alerts/deliveries.ts';
+import type { Pool } from 'pg';
+import { DELIVERY_STATES, type ListedDelivery, listDeliveries } from '../alerts/deliveries.ts';
+import { type Replay, type Replayed, replay } from '../alerts/replay.ts';
 import { type Command, UsageError } from './command.ts';
 import { asJson } from './json.ts';
 import { readLimit } from './limit.ts';
@@ -43,7 +38,9 @@ export const deliveriesCommand: Command = {
       userId: options['user'],
       limit: readLimit(options['limit']),
     };
-    const found = await withPool(options, (pool) => listDeliveries(pool, filter), QUERY_TIMEOUT);
+    const page = await withPool(options, (pool) => listDeliveries(pool, filter), QUERY_TIMEOUT);
+    if (page === null) throw unknownEndpoint(endpointId);
+    const found = page.deliveries;
     const now = Date.now();
     if (flags.has('json')) console.log(JSON.stringify(found.map(asJson), null, 2));
     else if (found.length === 0) console.log('No delivery matches.');
@@ -69,16 +66,36 @@ export const replayCommand: Command = {
   operands: { name: 'endpoint and alerts', least: 1, most: 1 + NAMED },
   async run({ options, flags, operands: [endpoint = '', ...alerts] }) {
     const which = readReplay(alerts, options['since'], flags.has('failed'));
-    const count = await withPool(options, (pool) => replay(pool, endpoint, which), QUERY_TIMEOUT);
-    if (count === null) throw new Error(`There is no endpoint ${printable(endpoint)}.`);
-    console.log(
-      `${count === 1 ? '1 alert is' : `${count} alerts are`} due at ${printable(endpoint)}.`,
+    const { due, disabled } = await withPool(
+      options,
+      (pool) => replayAll(pool, endpoint, which),
+      QUERY_TIMEOUT,
     );
-    if (count === MOST_REPLAYED)
-      console.log('There may be more; say it again when they are delivered.');
+    const at = printable(endpoint);
+    console.log(`${due === 1 ? '1 alert is' : `${due} alerts are`} due at ${at}.`);
+    if (disabled) console.log('It is disabled: nothing is sent until it is enabled.');
     return 0;
   },
 };
+
+/** As many replays as it takes. */
+async function replayAll(
+  pool: Pool,
+  endpoint: string,
+  which: Replay,
+): Promise<Omit<Replayed, 'next'>> {
+  for (let due = 0, after = 0; ; ) {
+    const done = await replay(pool, endpoint, which, after);
+    if (done === null) throw unknownEndpoint(endpoint);
+    due += done.due;
+    if (done.next === null) return { due, disabled: done.disabled };
+    after = done.next;
+  }
+}
+
+export function unknownEndpoint(id: string): Error {
+  return new Error(`There is no endpoint ${printable(id)}.`);
+}
 
 function readReplay(alerts: readonly string[], since: string | undefined, failed: boolean): Replay {
   const ways = [alerts.length > 0, since !== undefined, failed].filter(Boolean).length;

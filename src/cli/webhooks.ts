@@ -17,9 +17,9 @@ import { readEnvironment, readVariables } from '../config/variables.ts';
 import { ALERT_TYPES, type AlertType } from '../ledger/core/alert.ts';
 import { type Command, type CommandGroup, UsageError } from './command.ts';
 import { asJson } from './json.ts';
-import { formatTable, printable } from './table.ts';
+import { formatTable } from './table.ts';
 import { inWords, utc } from './times.ts';
-import { deliveriesCommand, replayCommand } from './webhooks-deliveries.ts';
+import { deliveriesCommand, replayCommand, unknownEndpoint } from './webhooks-deliveries.ts';
 import { withPool } from './with-pool.ts';
 
 /** What every command about one endpoint takes. */
@@ -86,7 +86,7 @@ const disableCommand: Command = {
   operands: ENDPOINT,
   run: ({ options, operands: [id = ''] }) =>
     withPool(options, async (pool) => {
-      if (!(await disableEndpoint(pool, id))) throw unknown(id);
+      if (!(await disableEndpoint(pool, id))) throw unknownEndpoint(id);
       console.log(`${id} is disabled; what happens meanwhile waits.`);
       return 0;
     }),
@@ -104,7 +104,7 @@ const enableCommand: Command = {
   operands: ENDPOINT,
   run: ({ options, operands: [id = ''] }) =>
     withPool(options, async (pool) => {
-      if (!(await enableEndpoint(pool, id))) throw unknown(id);
+      if (!(await enableEndpoint(pool, id))) throw unknownEndpoint(id);
       console.log(`${id} is enabled.`);
       return 0;
     }),
@@ -121,7 +121,7 @@ const deleteCommand: Command = {
   operands: ENDPOINT,
   run: ({ options, operands: [id = ''] }) =>
     withPool(options, async (pool) => {
-      if (!(await deleteEndpoint(pool, id))) throw unknown(id);
+      if (!(await deleteEndpoint(pool, id))) throw unknownEndpoint(id);
       console.log(`${id} is deleted.`);
       return 0;
     }),
@@ -140,10 +140,9 @@ const rotateCommand: Command = {
   async run({ options, operands: [id = ''] }) {
     const overlap = readOverlap(options['overlap']);
     const secret = await withPool(options, (pool) => rotateSecret(pool, id, overlap));
-    if (secret === null) throw unknown(id);
-    console.error(
-      `The old secret of ${id} signs too for ${overlap} h. The new one, shown only now:`,
-    );
+    if (secret === null) throw unknownEndpoint(id);
+    const old = overlap === 0 ? 'signs no more' : `signs too for ${overlap} h`;
+    console.error(`The old secret of ${id} ${old}. The new one, shown only now:`);
     console.log(secret);
     return 0;
   },
@@ -162,10 +161,6 @@ export const webhooksCommands: CommandGroup = {
     replay: replayCommand,
   },
 };
-
-function unknown(id: string): Error {
-  return new Error(`There is no endpoint ${printable(id)}.`);
-}
 
 function readUrl(text = ''): string {
   const variables = readVariables(readEnvironment());

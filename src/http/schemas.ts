@@ -12,8 +12,6 @@ import {
 } from '../operation.ts';
 import { OPERATION_QUANTITY } from '../price-list.ts';
 
-const SEQ = '^[1-9][0-9]{0,14}$';
-
 /**
  * `READABLE`, and something to be seen: a letter, number, punctuation mark or symbol, but for those
  * that are drawn as nothing, such as the blank of Braille and the fillers of Hangul.
@@ -29,7 +27,6 @@ const METADATA_NAME = '^[A-Za-z][A-Za-z0-9_.:-]{0,39}$';
 /** What is wrong with a text that a pattern does not match, to be read after the field's name. */
 export const PATTERNS: Readonly<Record<string, string>> = {
   ...TEXT_PATTERNS,
-  [SEQ]: 'must be the next_cursor of the page before',
   [OPERATION_QUANTITY]:
     'must be from "0.000000001" to "999999999999.999999999", with at most 9 decimals',
   [NOT_BLANK]: 'must be a readable text: not blank, without control characters',
@@ -42,11 +39,6 @@ export const Amount = Type.Integer({
   minimum: 1,
   maximum: MAX_AMOUNT,
   description: 'Whole credits.',
-});
-
-export const Cursor = Type.String({
-  pattern: SEQ,
-  description: 'The next_cursor of the page before.',
 });
 
 const reason = {

@@ -71,10 +71,11 @@ test('alerts are delivered again: named ones, all since a moment, those that wer
   await deliver();
   const alert = receiver.received[0]?.id;
   const replay = (body: object) => ask('POST', `/${id}/replay`, body);
-  expect((await replay({ alerts: [alert] })).body).toEqual({ data: { due: 1 } });
+  const due = (count: number) => ({ data: { due: count, disabled: false }, next_cursor: null });
+  expect((await replay({ alerts: [alert] })).body).toEqual(due(1));
   await deliver();
-  expect((await replay({ failed: true })).body).toEqual({ data: { due: 0 } });
-  expect((await replay({ since: '2999-01-01T00:00:00Z' })).body).toEqual({ data: { due: 0 } });
+  expect((await replay({ failed: true })).body).toEqual(due(0));
+  expect((await replay({ since: '2999-01-01T00:00:00Z' })).body).toEqual(due(0));
   expect(receiver.received.map((one) => one.id)).toEqual([alert, alert]);
   for (const body of [
     {},
@@ -82,9 +83,32 @@ test('alerts are delivered again: named ones, all since a moment, those that wer
     { failed: true, alerts: [alert] },
     { failed: false },
     { alerts: ['x'] },
+    { failed: true, cursor: 'x' },
   ]) {
     expect((await replay(body)).body.error).toMatchObject({ code: 'invalid_request' });
   }
+  const nobodys = '00000000-0000-4000-8000-000000000000';
+  expect(await replay({ alerts: [alert, nobodys] })).toMatchObject({
+    status: 404,
+    body: { error: { code: 'alert_not_found', alert: nobodys } },
+  });
+  await ask('POST', `/${id}/disable`);
+  expect((await replay({ alerts: [alert] })).body.data).toEqual({ due: 1, disabled: true });
+});
+
+test('deliveries are listed page by page', async () => {
+  const { id } = await made();
+  for (const n of [1, 2, 3]) await api.give('cid', n);
+  const seen: string[] = [];
+  let page = await ask('GET', `/${id}/deliveries?limit=2`);
+  for (;;) {
+    seen.push(...page.body.data.map((one: { alert: string }) => one.alert));
+    if (page.body.next_cursor === null) break;
+    page = await ask('GET', `/${id}/deliveries?limit=2&cursor=${page.body.next_cursor}`);
+  }
+  const all = (await ask('GET', `/${id}/deliveries`)).body.data;
+  expect(seen).toEqual(all.map((one: { alert: string }) => one.alert));
+  expect(new Set(seen).size).toBe(3);
 });
 
 test('an endpoint is disabled, enabled and deleted', async () => {
@@ -108,6 +132,7 @@ describe('what is refused', () => {
     ['POST', '/enable'],
     ['POST', '/rotate-secret'],
     ['POST', '/replay'],
+    ['GET', '/deliveries'],
     ['DELETE', ''],
   ])('%s of an endpoint that is not there%s', async (method, path) => {
     const body = { '/rotate-secret': {}, '/replay': { failed: true } }[path];

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { pauseAfter } from '../../src/alerts/back-off.ts';
-import { enableEndpoint, listEndpoints } from '../../src/alerts/endpoints.ts';
+import { disableEndpoint, enableEndpoint, listEndpoints } from '../../src/alerts/endpoints.ts';
 import { grant } from '../support/commands.ts';
 import {
   database,
   deliveries,
   ledger,
   letTimePass,
+  logged,
   makeEndpoint,
   receiver,
   useAlerts,
@@ -45,6 +46,80 @@ test('in a long outage nothing is given up before the endpoint is disabled; enab
   await enableEndpoint(database.pool, id);
   await worker.run();
   expect(receiver.received.map(({ data }) => data['amount'])).toEqual([1, 2, 3]);
+});
+
+/** The endpoint as after so many failures in so many hours. */
+const afterFailures = (failures: number, hours: number) =>
+  database.sql(
+    `UPDATE webhook_endpoints
+        SET failures = $1, failing_since = now() - $2 * interval '1 hour'`,
+    [failures, hours],
+  );
+const endpoint = async () => (await listEndpoints(database.pool))[0];
+
+test('it takes ten failures to be disabled, however long ago the first was', async () => {
+  await makeEndpoint();
+  receiver.answer(() => 500);
+  await ledger.post(grant('bob', 1));
+  await afterFailures(8, 1_000);
+  await worker.run();
+  expect(await endpoint()).toMatchObject({ failures: 9, disabledReason: null });
+  await letTimePass();
+  await worker.run();
+  expect(await endpoint()).toMatchObject({
+    failures: 10,
+    disabledReason: 'nothing was delivered for 3 days',
+  });
+});
+
+test('an endpoint that is enabled again starts anew: its failures before are forgotten', async () => {
+  const { id } = await makeEndpoint();
+  receiver.answer(() => 500);
+  await ledger.post(grant('cid', 1));
+  await afterFailures(30, 100);
+  await enableEndpoint(database.pool, id);
+  expect(await endpoint()).toMatchObject({ failures: 0, failingSince: null });
+  await worker.run();
+  expect(await endpoint()).toMatchObject({ failures: 1, disabledReason: null });
+});
+
+test('the first reason for which an endpoint was disabled stays', async () => {
+  const { id } = await makeEndpoint();
+  let answer = (): void => {};
+  receiver.answer((_, response) => {
+    answer = () => response.writeHead(410).end();
+    return null;
+  });
+  await ledger.post(grant('dan', 1));
+  const running = worker.run();
+  await expect.poll(() => receiver.received.length).toBe(1);
+  await disableEndpoint(database.pool, id);
+  answer();
+  await running;
+  expect(await endpoint()).toMatchObject({ disabledReason: 'it was disabled by hand' });
+  expect(logged.map(({ what }) => what)).toEqual(['a webhook was not delivered']);
+});
+
+test('a process sends eight to an endpoint at once, and what others get does not wait', async () => {
+  await makeEndpoint();
+  for (let i = 0; i < 20; i += 1) await ledger.post(grant(`eve-${i}`, 1));
+  const under: (() => void)[] = [];
+  receiver.answer(({ path }, response) => {
+    if (path.endsWith('?other')) return 204;
+    under.push(() => response.writeHead(204).end());
+    return null;
+  });
+  const running = worker.run();
+  await expect.poll(() => under.length).toBe(8);
+  await makeEndpoint(null, '?other');
+  await ledger.post(grant('fay', 1));
+  const arrived = () => receiver.received.some(({ path }) => path.endsWith('?other'));
+  await expect.poll(arrived, { timeout: 5_000 }).toBe(true);
+  expect(under).toHaveLength(8);
+  receiver.answer(() => 204);
+  for (const end of under) end();
+  await running;
+  expect(receiver.received).toHaveLength(22);
 });
 
 test('pauses differ by a fifth, so that what failed together does not come together', () => {

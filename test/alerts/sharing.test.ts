@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { replay } from '../../src/alerts/deliveries.ts';
+import { replay } from '../../src/alerts/replay.ts';
 import { debit, grant } from '../support/commands.ts';
 import { type Received, serveWithWebhooks } from '../support/webhook-receiver.ts';
 import {

@@ -56,15 +56,42 @@ test('an endpoint is made, listed, told, rotated, disabled, enabled and deleted'
   await expect.poll(() => receiver.received.length, soon).toBe(2);
   expect(await said('disable', id)).toMatch(/is disabled; what happens meanwhile waits/);
   expect(await said('list')).toMatch(/disabled: it was disabled by hand +0 /);
-  expect(await said('replay', id, first.id)).toBe(`1 alert is due at ${id}.\n`);
+  expect(await said('replay', id, first.id)).toBe(
+    `1 alert is due at ${id}.\nIt is disabled: nothing is sent until it is enabled.\n`,
+  );
+  const nobodys = '00000000-0000-4000-8000-000000000000';
+  expect(await webhooks('replay', id, first.id, nobodys)).toMatchObject({
+    code: 1,
+    stderr: `purser: There is no alert ${nobodys}, or none any more.\n`,
+  });
   expect(await list()).toMatchObject([{ pending: 1 }]);
   expect(await said('enable', id)).toBe(`${id} is enabled.\n`);
   await expect.poll(() => receiver.received.length, soon).toBe(3);
   expect(new Set(receiver.received.map((one) => one.id)).size).toBe(1);
   expect(await server.stop()).toMatchObject({ code: 0 });
 
+  const leaked = await webhooks('rotate', id, '--overlap', '0');
+  expect(leaked.stderr).toBe(
+    `The old secret of ${id} signs no more. The new one, shown only now:\n`,
+  );
   expect(await said('delete', id)).toBe(`${id} is deleted.\n`);
   expect(await list()).toEqual([]);
+});
+
+test('a replay makes everything due, however much it is', async () => {
+  const { stderr } = await webhooks('create', '--url', 'https://app.example.com/hook');
+  const id = stderr.split(' ')[0] ?? '';
+  await database.sql(
+    `INSERT INTO alerts (user_id, seq, type, data, created_at)
+     SELECT 'user-' || n, 1, 'credits.granted', '{}', '2026-01-01' FROM generate_series(1, 20001) n`,
+  );
+  await database.sql(
+    `INSERT INTO alert_deliveries (endpoint_id, position, user_id, state, next_attempt_at)
+     SELECT $1, position, user_id, 'failed', NULL FROM alerts WHERE created_at = '2026-01-01'`,
+    [id],
+  );
+  expect(await said('replay', id, '--failed')).toBe(`20001 alerts are due at ${id}.\n`);
+  await webhooks('delete', id);
 });
 
 describe('a wrong use', () => {
@@ -89,7 +116,7 @@ describe('a wrong use', () => {
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(what) });
   });
 
-  test.each(['disable', 'enable', 'delete', 'rotate', 'replay'])(
+  test.each(['disable', 'enable', 'delete', 'rotate', 'deliveries', 'replay'])(
     '%s of no endpoint exits with 1',
     async (what) => {
       const more = what === 'replay' ? ['--failed'] : [];

@@ -1,10 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Pool } from 'pg';
 import { Type } from 'typebox';
-import { Envelope } from '../../envelope.ts';
-import { guardedErrors, UserPath } from '../../operation.ts';
+import { Cursor, error, guardedErrors, NextCursor, UserPath } from '../../operation.ts';
 import { DELIVERY_STATES, listDeliveries } from '../deliveries.ts';
-import { described, EndpointPath, forAdmins, iso, isoOrNull, ONE_ENDPOINT } from './shared.ts';
+import {
+  cursorOf,
+  described,
+  EndpointPath,
+  forAdmins,
+  foundOr404,
+  iso,
+  isoOrNull,
+  ONE_ENDPOINT,
+} from './shared.ts';
 
 /** How many deliveries are listed when the caller does not say. */
 const LISTED = 20;
@@ -29,12 +37,13 @@ export const listDeliveriesRoute =
               state: Type.Optional(Type.Enum(DELIVERY_STATES)),
               user_id: Type.Optional(UserPath.properties.user_id),
               limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: LISTED })),
+              cursor: Type.Optional(Cursor),
             },
             { additionalProperties: false },
           ),
           response: {
-            200: Envelope(
-              Type.Array(
+            200: Type.Object({
+              data: Type.Array(
                 Type.Object({
                   alert: Type.String({ description: 'Its id, which is its webhook-id.' }),
                   type: Type.String(),
@@ -50,18 +59,23 @@ export const listDeliveriesRoute =
                   next_attempt_at: MomentOrNull,
                 }),
               ),
-            ),
+              next_cursor: NextCursor,
+            }),
             ...guardedErrors,
+            404: error('There never was such an endpoint.'),
           },
         },
       },
       async ({
         params: { endpoint_id: endpointId },
-        query: { state, user_id: userId, limit = LISTED },
+        query: { state, user_id: userId, limit = LISTED, cursor },
       }) => {
-        const found = await listDeliveries(pool, { endpointId, state, userId, limit });
+        const before = cursor === undefined ? null : Number(cursor);
+        const filter = { endpointId, state, userId, limit, before };
+        const { deliveries, next } = foundOr404(await listDeliveries(pool, filter));
         return {
-          data: found.map(
+          next_cursor: cursorOf(next),
+          data: deliveries.map(
             ({ userId: user_id, createdAt, attemptedAt, nextAttemptAt, ...rest }) => ({
               ...rest,
               user_id,

@@ -60,6 +60,8 @@ export function toShown(endpoint: Endpoint): Static<typeof ShownEndpoint> {
 export const iso = (moment: number) => new Date(moment).toISOString();
 export const isoOrNull = (moment: number | null) => (moment === null ? null : iso(moment));
 
+export const cursorOf = (next: number | null) => (next === null ? null : String(next));
+
 /** @throws 404 `endpoint_not_found` for null and false */
 export function foundOr404<T>(found: T | null | false): T {
   if (found === null || found === false) throw new PurserError('endpoint_not_found');

@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Door } from '../../door.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { guardedErrors } from '../../operation.ts';
+import { Cursor, guardedErrors, NextCursor } from '../../operation.ts';
 import { filterFields, toFilter } from '../entry-filter.ts';
-import { Cursor, StatementEntry, toStatementEntry } from '../schemas.ts';
+import { StatementEntry, toStatementEntry } from '../schemas.ts';
 
 /** How many entries a page has when the caller does not say. */
 const PAGE = 20;
@@ -42,7 +42,7 @@ export const listEntriesRoute =
           response: {
             200: Type.Object({
               data: Type.Array(StatementEntry),
-              next_cursor: Type.Union([Type.String(), Type.Null()]),
+              next_cursor: NextCursor,
             }),
             ...guardedErrors,
           },
