@@ -9,6 +9,7 @@ import { reconcileCommand } from './reconcile.ts';
 import { serveCommand } from './serve.ts';
 import { simulateCommand } from './simulate.ts';
 import { tokenCommand } from './token.ts';
+import { topUpsCommands } from './top-ups.ts';
 import { usersCommands } from './users.ts';
 import { verifyCommand } from './verify.ts';
 import { webhooksCommands } from './webhooks.ts';
@@ -20,6 +21,7 @@ const COMMANDS: Readonly<Record<string, Command | CommandGroup>> = {
   events: eventsCommands,
   keys: keysCommands,
   users: usersCommands,
+  'top-ups': topUpsCommands,
   webhooks: webhooksCommands,
   reconcile: reconcileCommand,
   prices: pricesCommand,

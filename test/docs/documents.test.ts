@@ -52,7 +52,7 @@ describe.each(DOCUMENTS)('%s', (name) => {
   test('names only npm scripts and purser commands that exist', () => {
     const { scripts } = JSON.parse(read('package.json'));
     expect(all(text, /npm run ([\w:-]+)/g).filter((script) => !(script in scripts))).toEqual([]);
-    expect(all(text, /npx purser (\w+)/g).filter((one) => !commands.includes(one))).toEqual([]);
+    expect(all(text, /npx purser ([\w-]+)/g).filter((one) => !commands.includes(one))).toEqual([]);
   });
 });
 
@@ -84,12 +84,12 @@ async function cliCommands(): Promise<string[]> {
   const { stdout } = await promisify(execFile)(process.execPath, ['src/cli/purser.ts', '--help'], {
     cwd: ROOT,
   });
-  return all(stdout, /^ {2}(\w+) +\w/gm);
+  return all(stdout, /^ {2}([\w-]+) +\w/gm);
 }
 
 describe('the README tells all of', () => {
   test('the commands', () => {
-    expect(all(section('Commands'), /^\| `npx purser (\w+)`/gm)).toEqual(commands);
+    expect(all(section('Commands'), /^\| `npx purser ([\w-]+)`/gm)).toEqual(commands);
   });
 
   test('the variables that the configuration reads, as .env.example does', () => {

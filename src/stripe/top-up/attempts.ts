@@ -83,19 +83,22 @@ export function createTopUpAttempts(pool: Pool) {
     );
   }
 
-  /** No money has come. After a number of failures in a row it is switched off. */
+  /**
+   * No money has come. After a number of failures in a row it is switched off, and at once for what
+   * only the user can mend: Stripe no longer has the customer, the card or the price.
+   */
   async function failed(id: string, reason: string): Promise<void> {
     await pool.query(
       `WITH failed AS (
          UPDATE auto_top_up_attempts SET state = 'failed', reason = $2, ended_at = now()
           WHERE id = $1 AND state = 'open'
-      RETURNING user_id
+      RETURNING user_id, $2 = 'resource_missing' AS is_last
        )
        UPDATE auto_top_ups s
           SET failures = failures + 1,
               retry_at = now() + ($3::int[])[least(failures + 1, $4)] * interval '1 second',
-              enabled = enabled AND failures + 1 < $4,
-              stopped_reason = CASE WHEN enabled AND failures + 1 >= $4
+              enabled = enabled AND NOT (is_last OR failures + 1 >= $4),
+              stopped_reason = CASE WHEN enabled AND (is_last OR failures + 1 >= $4)
                                     THEN $2 ELSE stopped_reason END
          FROM failed
         WHERE s.user_id = failed.user_id`,

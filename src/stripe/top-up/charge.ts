@@ -62,14 +62,14 @@ export function createCharge({ api, intents, attempts }: ChargeOptions) {
     return api.ask((client) =>
       invoice !== null
         ? client.invoices.retrieve(invoice)
-        : client.invoices.create(
+        : // What else waits to be invoiced to the customer stays out of it, as it does unless asked.
+          client.invoices.create(
             {
               customer,
               currency,
               collection_method: 'charge_automatically',
               // Stripe neither finalizes nor retries it by itself: each step is ours.
               auto_advance: false,
-              pending_invoice_items_behavior: 'exclude',
               metadata: { user_id: userId, auto_top_up: id },
             },
             keyOf(attempt, 'invoice'),

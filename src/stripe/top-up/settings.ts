@@ -62,7 +62,7 @@ export function createTopUpSettings(pool: Pool) {
               enabled_at = excluded.enabled_at, seen_seq = excluded.seen_seq,
               failures = CASE WHEN s.payment_method = excluded.payment_method
                               THEN s.failures ELSE 0 END,
-              retry_at = CASE WHEN s.payment_method = excluded.payment_method
+              retry_at = CASE WHEN s.payment_method = excluded.payment_method AND s.failures > 0
                               THEN s.retry_at END`,
       [
         ...[wish.userId, wish.price, wish.quantity, wish.threshold, wish.monthlyCap],
@@ -88,13 +88,21 @@ export function createTopUpSettings(pool: Pool) {
     });
   }
 
-  /** @param reason null when the user wants it */
-  async function switchOff(userId: string, reason: string | null): Promise<void> {
+  async function switchOff(userId: string): Promise<void> {
     await pool.query(
-      `UPDATE auto_top_ups SET enabled = false, stopped_reason = $2
-        WHERE user_id = $1 AND (enabled OR $2::text IS NULL)`,
-      [userId, reason],
+      'UPDATE auto_top_ups SET enabled = false, stopped_reason = NULL WHERE user_id = $1',
+      [userId],
     );
+  }
+
+  /** Tries nothing for an hour. @returns whether nothing has paused it before */
+  async function pause(userId: string): Promise<boolean> {
+    const { rowCount } = await pool.query(
+      `UPDATE auto_top_ups SET retry_at = now() + interval '1 hour'
+        WHERE user_id = $1 AND enabled AND (retry_at IS NULL OR retry_at <= now())`,
+      [userId],
+    );
+    return rowCount === 1;
   }
 
   /** A page of those who opted in, in the order of their ids, after `after`. */
@@ -111,5 +119,5 @@ export function createTopUpSettings(pool: Pool) {
     return rows;
   }
 
-  return { save, find, switchOff, watched };
+  return { save, find, switchOff, pause, watched };
 }

@@ -89,8 +89,15 @@ export function createTopUp(options: TopUpOptions): TopUp {
     if (!wish?.enabled) return;
     if (thresholds.size < WATCHED) thresholds.set(userId, wish.threshold);
     const terms = (await catalogue.find([wish.price])).get(wish.price);
-    if (!terms?.forSale || terms.credits === 0)
-      return settings.switchOff(userId, 'price_not_for_sale');
+    if (!terms?.forSale || terms.credits === 0) {
+      if (await settings.pause(userId)) {
+        log.warn(
+          { user: userId, price: wish.price },
+          'the price of an auto top-up is not for sale',
+        );
+      }
+      return;
+    }
     const attempt = await attempts.begin(userId, terms.version);
     if (attempt !== null) await carryOut(attempt);
   }

@@ -202,17 +202,43 @@ test('who switches it off is charged no more, and may look at what was', async (
   expect(await attemptsOf('gus')).toEqual([]);
 });
 
-test('a price that is for sale no more stops it before anything is charged', async () => {
+test('while a price is not for sale nothing is charged, and later it is', async () => {
   await optIn('jan', { ...WISH, price: 'price_pro', monthly_cap: 10_000 });
   await publishPrices(shop.database, new Map([...CREDITS, ['price_pro', 0]]));
   // A server that remembers no terms.
   const other = await shop.another();
   await spend('jan', 100, other);
-  await other.sweepTopUps();
+  for (let i = 0; i < 3; i++) await other.sweepTopUps();
+  expect(other.log.filter((line) => line.includes('is not for sale'))).toHaveLength(1);
+  const { data } = (await get('jan')).body;
+  expect(data).toMatchObject({ enabled: true, stopped_reason: null, retry_at: expect.any(String) });
   await publishPrices(shop.database, CREDITS);
   await other.close();
+  await shop.sweepTopUps();
   expect(await attemptsOf('jan')).toEqual([]);
-  expect((await get('jan')).body.data.stopped_reason).toBe('price_not_for_sale');
+  await afterBackOff('jan');
+  await shop.sweepTopUps();
+  await deliverAll();
+  expect(await shop.balanceOf('jan')).toBe(2_050);
+  // Another price need not wait for it.
+  await shop.database.sql(
+    `UPDATE auto_top_ups SET retry_at = now() + interval '1 hour' WHERE user_id = 'jan'`,
+  );
+  expect((await put('jan')).body.data.retry_at).toBeNull();
+});
+
+test('a customer whom Stripe has deleted stops it at once', async () => {
+  await optIn('mia');
+  const [{ customer } = { customer: '' }] = await shop.database.sql<{ customer: string }>(
+    "SELECT customer FROM auto_top_ups WHERE user_id = 'mia'",
+  );
+  shop.fake.deleteCustomer(customer);
+  await spend('mia', 100);
+  await shop.sweepTopUps();
+  const reason = 'resource_missing';
+  expect(await attemptsOf('mia')).toEqual([{ state: 'failed', reason }]);
+  expect((await get('mia')).body.data).toMatchObject({ enabled: false, stopped_reason: reason });
+  await deliverAll();
 });
 
 test('an invoice of somebody else’s making that names a top-up is none', async () => {

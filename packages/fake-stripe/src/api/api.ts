@@ -45,7 +45,7 @@ const ROUTES: Routes = {
 
 /** Stripe's API, as far as a shop for credits uses it; it takes keys of its own mode only. */
 export function createApi({ world, viewIn, accountShape }: ApiOptions) {
-  const idempotency = createIdempotency();
+  const idempotency = createIdempotency(world.now);
 
   function carryOut(request: ApiRequest): ApiAnswer {
     const { method, url, body, stripeVersion } = request;

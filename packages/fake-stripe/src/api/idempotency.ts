@@ -17,17 +17,28 @@ export interface Idempotency {
   readonly once: (key: string | undefined, what: string, act: () => ApiAnswer) => ApiAnswer;
 }
 
-/** As many keys as are remembered; Stripe remembers them for at least 24 hours. */
+/** As many keys as are remembered, and for how many seconds. */
 const KEYS = 100_000;
+const KEPT = 86_400;
 
-/** @see https://docs.stripe.com/api/idempotent_requests */
-export function createIdempotency(): Idempotency {
-  const known = new Map<string, { readonly what: string; readonly answer: ApiAnswer }>();
+interface Answered {
+  readonly what: string;
+  readonly answer: ApiAnswer;
+  readonly at: number;
+}
+
+/**
+ * @param now in seconds since 1970
+ * @see https://docs.stripe.com/api/idempotent_requests
+ */
+export function createIdempotency(now: () => number): Idempotency {
+  const known = new Map<string, Answered>();
   return {
     once(key, what, act) {
       if (!key) return act();
       if (key.length > 255) throw new Refusal('An Idempotency-Key has up to 255 characters.');
-      const before = known.get(key);
+      const last = known.get(key);
+      const before = last && now() - last.at < KEPT ? last : undefined;
       if (before && before.what !== what) {
         throw new Refusal(
           'Keys for idempotent requests can only be used with the same parameters they were ' +
@@ -37,7 +48,7 @@ export function createIdempotency(): Idempotency {
       }
       if (before) return { ...before.answer, headers: { 'idempotent-replayed': 'true' } };
       const answer = act();
-      known.set(key, { what, answer });
+      known.set(key, { what, answer, at: now() });
       const [oldest] = known.keys();
       if (known.size > KEYS && oldest !== undefined) known.delete(oldest);
       return answer;

@@ -55,13 +55,18 @@ const State = Type.Object({
   currency: orNull(Type.String()),
   spent_this_month: orNull(Type.Integer({ description: 'Of the monthly cap, so far.' })),
   in_progress: Type.Boolean({ description: 'One is under way; no other begins before it ends.' }),
-  retry_at: orNull({ ...Time, description: 'After a failure nothing is tried before.' }),
+  retry_at: orNull({
+    ...Time,
+    description: 'Nothing is tried before: after a failure, or while the price is not for sale.',
+  }),
   stopped_reason: orNull(
     Type.String({
       description:
-        'Why Purser switched it off: payment_reversed after a refund or dispute, ' +
-        'price_not_for_sale, or Stripe’s code after the third failure in a row, such as ' +
-        'card_declined or authentication_required.',
+        'Why Purser switched it off: payment_reversed after a refund or dispute; not_granted when ' +
+        'its payment shall give no credits; resource_missing when Stripe no longer has the ' +
+        'customer, the card or the price; after the third failure in a row the code of the last ' +
+        'one: Stripe’s, such as card_declined or authentication_required, or amount_changed when ' +
+        'the invoice would have cost something else, or invoice_void when somebody voided it.',
     }),
   ),
 });
@@ -107,7 +112,7 @@ export const autoTopUpRoutes =
         },
       },
       async ({ account: { userId } }) => {
-        await settings.switchOff(userId, null);
+        await settings.switchOff(userId);
         return { data: toState(await settings.find(userId)) };
       },
     );
