@@ -72,6 +72,25 @@ export async function listEndpoints(pool: Pool): Promise<readonly Endpoint[]> {
 }
 
 /**
+ * Changes where alerts go, also those that wait, or which are wanted from now on; what is left out
+ * stays.
+ * @returns whether there is such an endpoint
+ */
+export function updateEndpoint(
+  pool: Pool,
+  id: string,
+  { url, types }: Partial<NewEndpoint>,
+): Promise<boolean> {
+  return change(
+    pool,
+    `UPDATE webhook_endpoints
+        SET url = coalesce($2, url), types = CASE WHEN $3 THEN $4 ELSE types END
+      WHERE id = $1 AND deleted_at IS NULL`,
+    [id, url, types !== undefined, types],
+  );
+}
+
+/**
  * Stops deliveries; what happens meanwhile is filed and waits.
  * @returns whether there is such an endpoint
  */

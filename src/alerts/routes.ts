@@ -6,6 +6,7 @@ import { listDeliveriesRoute } from './routes/list-deliveries.ts';
 import { listEndpointsRoute } from './routes/list-endpoints.ts';
 import { replayAlertsRoute } from './routes/replay-alerts.ts';
 import { rotateSecretRoute } from './routes/rotate-secret.ts';
+import { updateEndpointRoute } from './routes/update-endpoint.ts';
 import type { TargetRules } from './target.ts';
 
 /** The routes with which admins manage webhook endpoints; they belong behind the guard. */
@@ -14,6 +15,7 @@ export const webhookRoutes =
   async (app) => {
     await app.register(listEndpointsRoute(pool));
     await app.register(createEndpointRoute(pool, targets));
+    await app.register(updateEndpointRoute(pool, targets));
     await app.register(changeEndpointRoutes(pool));
     await app.register(rotateSecretRoute(pool));
     await app.register(listDeliveriesRoute(pool));

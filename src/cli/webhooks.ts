@@ -8,6 +8,7 @@ import {
   MOST_ENDPOINTS,
   OVERLAP,
   rotateSecret,
+  updateEndpoint,
 } from '../alerts/endpoints.ts';
 import { checkUrl, RefusedTarget } from '../alerts/target.ts';
 import { readsPrivateTargets } from '../config/alerts.ts';
@@ -50,6 +51,38 @@ const createCommand: Command = {
     const what = wanted.types === null ? 'every alert' : wanted.types.join(', ');
     console.error(`${made.id} gets ${what} at ${wanted.url}. Its secret, shown only now:`);
     console.log(made.secret);
+    return 0;
+  },
+};
+
+const updateCommand: Command = {
+  summary: 'change where an endpoint is, or which alerts it gets',
+  help: [
+    'Usage: purser webhooks update <endpoint> [--url <url>] [--event <type>]… [--all-events]',
+    '                              [--folder <path>]',
+    '',
+    'Changes the URL, to which also goes what waits already, or which alerts are filed from now on.',
+    'What is not named stays; the secret does, too.',
+  ].join('\n'),
+  options: ['url', 'folder'],
+  lists: ['event'],
+  flags: ['all-events'],
+  operands: ENDPOINT,
+  async run({ options, lists, flags, operands: [id = ''] }) {
+    const [url, types] = [options['url'], readTypes(lists['event'])];
+    const all = flags.has('all-events');
+    if (all && types) throw new UsageError('Say --event or --all-events.');
+    if (url === undefined && !types && !all) {
+      throw new UsageError('Say --url, --event or --all-events.');
+    }
+    const wanted = {
+      ...(url !== undefined && { url: readUrl(url) }),
+      ...((types || all) && { types }),
+    };
+    if (!(await withPool(options, (pool) => updateEndpoint(pool, id, wanted)))) {
+      throw unknownEndpoint(id);
+    }
+    console.log(`${id} is changed.`);
     return 0;
   },
 };
@@ -152,6 +185,7 @@ export const webhooksCommands: CommandGroup = {
   summary: 'tell your servers of alerts: endpoints, their secrets, what was delivered',
   commands: {
     create: createCommand,
+    update: updateCommand,
     list: listCommand,
     disable: disableCommand,
     enable: enableCommand,

@@ -111,6 +111,29 @@ test('deliveries are listed page by page', async () => {
   expect(new Set(seen).size).toBe(3);
 });
 
+test('an endpoint gets another URL and other alerts, and keeps its secret', async () => {
+  const receiver = await startWebhookReceiver();
+  onTestFinished(() => receiver.close());
+  const { id, secret } = await made('http://127.0.0.1:1/', ['credits.low']);
+  const types = ['credits.granted'];
+  expect((await ask('PATCH', `/${id}`, { types })).body.data).toMatchObject({
+    ...{ id, url: 'http://127.0.0.1:1/', types },
+  });
+  await api.give('dan', 5);
+  expect((await ask('PATCH', `/${id}`, { url: receiver.url })).body.data).toMatchObject({
+    ...{ id, url: receiver.url, types, pending: 1 },
+  });
+  expect((await ask('PATCH', `/${id}`, { types: null })).body.data).toMatchObject({ types: null });
+  await deliver();
+  expect(receiver.received.map((one) => isGenuine(one, secret))).toEqual([true]);
+  for (const body of [{}, { url: 'ftp://app.example.com' }, { types: [] }, { secret: 'mine' }]) {
+    expect(await ask('PATCH', `/${id}`, body)).toMatchObject({
+      status: 400,
+      body: { error: { code: 'invalid_request' } },
+    });
+  }
+});
+
 test('an endpoint is disabled, enabled and deleted', async () => {
   const { id } = await made();
   const states = [
@@ -134,8 +157,13 @@ describe('what is refused', () => {
     ['POST', '/replay'],
     ['GET', '/deliveries'],
     ['DELETE', ''],
+    ['PATCH', ''],
   ])('%s of an endpoint that is not there%s', async (method, path) => {
-    const body = { '/rotate-secret': {}, '/replay': { failed: true } }[path];
+    const body = {
+      '/rotate-secret': {},
+      '/replay': { failed: true },
+      ...(method === 'PATCH' && { '': { types: null } }),
+    }[path];
     expect(await ask(method, `/we_nobody${path}`, body)).toMatchObject({
       status: 404,
       body: { error: { code: 'endpoint_not_found' } },

@@ -70,6 +70,11 @@ test('an endpoint is made, listed, told, rotated, disabled, enabled and deleted'
   expect(new Set(receiver.received.map((one) => one.id)).size).toBe(1);
   expect(await server.stop()).toMatchObject({ code: 0 });
 
+  const url = 'https://app.example.com/other';
+  expect(await said('update', id, '--url', url, '--all-events')).toBe(`${id} is changed.\n`);
+  expect(await list()).toMatchObject([{ url, types: null }]);
+  await said('update', id, '--event', 'credits.low');
+  expect(await list()).toMatchObject([{ url, types: ['credits.low'] }]);
   const leaked = await webhooks('rotate', id, '--overlap', '0');
   expect(leaked.stderr).toBe(
     `The old secret of ${id} signs no more. The new one, shown only now:\n`,
@@ -102,6 +107,8 @@ describe('a wrong use', () => {
       'create --url https://app.example.com --event credits.gone',
       /--event is one of credits\.granted/,
     ],
+    ['update we_x', /Say --url, --event or --all-events/],
+    ['update we_x --event credits.low --all-events', /Say --event or --all-events/],
     ['list --all', /--all/],
     ['disable', /Name 1 endpoint/],
     ['rotate we_x --overlap 721', /--overlap is a whole number of hours from 0 to 720/],

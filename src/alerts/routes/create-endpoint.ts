@@ -5,8 +5,8 @@ import { Envelope } from '../../envelope.ts';
 import { PurserError } from '../../errors.ts';
 import { bodyErrors, error, NoQuery } from '../../operation.ts';
 import { createEndpoint, MOST_ENDPOINTS } from '../endpoints.ts';
-import { checkUrl, RefusedTarget, type TargetRules } from '../target.ts';
-import { AlertTypes, described, ENDPOINTS, forAdmins } from './shared.ts';
+import type { TargetRules } from '../target.ts';
+import { AlertTypes, checkedUrl, described, ENDPOINTS, forAdmins, TargetUrl } from './shared.ts';
 
 /** POST /api/v1/webhook-endpoints: makes an endpoint, and tells its secret this once. */
 export const createEndpointRoute =
@@ -26,12 +26,7 @@ export const createEndpointRoute =
           querystring: NoQuery,
           body: Type.Object(
             {
-              url: Type.String({
-                minLength: 1,
-                maxLength: 2_048,
-                description:
-                  'https, at an address on the internet, unless private ones are allowed.',
-              }),
+              url: TargetUrl,
               types: Type.Optional(AlertTypes),
             },
             { additionalProperties: false },
@@ -51,21 +46,11 @@ export const createEndpointRoute =
         },
       },
       async ({ body }) => {
-        const url = checked(body.url);
+        const url = checkedUrl(body.url, targets);
         const types = body.types ? [...new Set(body.types)] : null;
         const made = await createEndpoint(pool, { url, types });
         if (!made) throw new PurserError('too_many_endpoints');
         return { data: { ...made, url, types } };
       },
     );
-
-    function checked(url: string): string {
-      try {
-        return checkUrl(url, targets);
-      } catch (cause) {
-        if (!(cause instanceof RefusedTarget)) throw cause;
-        const message = `The field \`url\` is refused: ${cause.message}.`;
-        throw new PurserError('invalid_request', { message, fields: { field: 'url' } });
-      }
-    }
   };

@@ -4,6 +4,7 @@ import { requireScope } from '../../identity.ts';
 import { ALERT_TYPES } from '../../ledger/core/alert.ts';
 import { PRINTABLE_ASCII } from '../../operation.ts';
 import type { Endpoint } from '../endpoints.ts';
+import { checkUrl, RefusedTarget, type TargetRules } from '../target.ts';
 
 export const ENDPOINTS = '/api/v1/webhook-endpoints';
 export const ONE_ENDPOINT = `${ENDPOINTS}/:endpoint_id`;
@@ -23,6 +24,12 @@ export const AlertTypes = Type.Array(Type.Enum(ALERT_TYPES), {
   minItems: 1,
   maxItems: ALERT_TYPES.length,
   description: 'Which alerts it wants; all when left out.',
+});
+
+export const TargetUrl = Type.String({
+  minLength: 1,
+  maxLength: 2_048,
+  description: 'https, at an address on the internet, unless private ones are allowed.',
 });
 
 const Moment = (description: string) =>
@@ -55,6 +62,17 @@ export function toShown(endpoint: Endpoint): Static<typeof ShownEndpoint> {
     previous_secret_until: isoOrNull(endpoint.previousUntil),
     pending,
   };
+}
+
+/** @throws 400 `invalid_request` when the URL is refused */
+export function checkedUrl(url: string, targets: TargetRules): string {
+  try {
+    return checkUrl(url, targets);
+  } catch (cause) {
+    if (!(cause instanceof RefusedTarget)) throw cause;
+    const message = `The field \`url\` is refused: ${cause.message}.`;
+    throw new PurserError('invalid_request', { message, fields: { field: 'url' } });
+  }
 }
 
 export const iso = (moment: number) => new Date(moment).toISOString();
