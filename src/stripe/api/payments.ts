@@ -46,7 +46,9 @@ export async function fetchPaid(
   if (asked.kind !== 'answer') return asked;
   const [paid = null, another] = asked.value;
   if (another === undefined) return { kind: 'answer', value: paid };
-  return { kind: 'unusable', reason: `it paid several invoices: ${paid} and ${another}` };
+  const invoices = `it paid several invoices: ${paid} and ${another}`;
+  const todo = 'a credit note tells which it is for; else `purser events ignore` it';
+  return { kind: 'unusable', reason: `${invoices}; ${todo}` };
 }
 
 /**

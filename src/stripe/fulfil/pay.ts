@@ -5,7 +5,7 @@ import { fetchLines } from '../api/lines.ts';
 import { fetchCheckout } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { parked, parkedWithout, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
-import type { PaymentNames } from '../payments/payment-names.ts';
+import type { Claimed, PaymentNames } from '../payments/payment-names.ts';
 import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records.ts';
 import type { PurchaseIntent } from '../payments/purchase-intents.ts';
 import type { Users } from '../payments/users.ts';
@@ -103,7 +103,7 @@ export function createPay(options: PayOptions): Pay {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
     }
-    const { key: grantKey } = await paymentNames.claim(key, aliases);
+    const { key: grantKey, other } = await paymentNames.claim(key, aliases);
     const keys = { grantKey, stripeEventId, idempotencyKey: null };
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
@@ -112,8 +112,16 @@ export function createPay(options: PayOptions): Pay {
     const what = { outcome: 'granted', userId: owner } as const;
     const recorded = await record(grantKey, payment, what, lineAmounts);
     if (recorded.state === 'parked') return recorded;
-    if (!outcome.replayed) return { ...recorded, ...whatHadExpired(grants, createdAt) };
-    if (grantKey === key) return { ...recorded, reason: 'it had been granted before' };
+    const shared = other && paidAnother(other);
+    if (!outcome.replayed) {
+      const said = [whatHadExpired(grants, createdAt), shared].filter((what) => what !== null);
+      if (said.length === 0) return recorded;
+      return { ...recorded, reason: ['granted', ...said].join('; ') };
+    }
+    if (grantKey === key) {
+      const said = ['it had been granted before', shared].filter((what) => what !== null);
+      return { ...recorded, reason: said.join('; ') };
+    }
     const reason = `the same payment as ${grantKey}, which has been granted`;
     return { ...recorded, state: 'ignored', reason };
   }
@@ -141,11 +149,10 @@ export function createPay(options: PayOptions): Pay {
 
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
     const claimed = await paymentNames.claim(key, aliases);
-    if (claimed.other === null) return takeBack.catchUp(claimed.key);
-    const what = aliases.join(' and ');
-    return parked(
-      `${what} paid ${claimed.other}, too: what goes back of it is taken from that alone`,
-    );
+    const caughtUp = await takeBack.catchUp(claimed.key);
+    if (claimed.other === null || caughtUp.state === 'parked') return caughtUp;
+    const ignore = '`purser events ignore` this when you have seen it';
+    return parked(`${paidAnother(claimed.other)}; ${ignore}`);
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */
@@ -164,14 +171,22 @@ export function createPay(options: PayOptions): Pay {
   };
 }
 
+/** What there is to say of a payment intent that paid another invoice before. */
+function paidAnother({ invoice, name }: NonNullable<Claimed['other']>): string {
+  return (
+    `${name} paid ${invoice}, too: what goes back of it is taken from that, ` +
+    'unless a credit note names the other'
+  );
+}
+
 /** What there is to say of a grant whose time was over when it came, in milliseconds since 1970. */
-function whatHadExpired(grants: readonly Grant[], at: number): { readonly reason?: string } {
+function whatHadExpired(grants: readonly Grant[], at: number): string | null {
   const sumOf = (some: readonly Grant[]) => sum(some.map(({ amount }) => amount));
   const gone = sumOf(grants.filter(({ expiresAt }) => expiresAt !== null && expiresAt <= at));
   const all = sumOf(grants);
-  if (gone === 0) return {};
+  if (gone === 0) return null;
   const what = gone === all ? 'its credits' : `${gone} of its ${all} credits`;
-  return { reason: `granted; ${what} had expired by then` };
+  return `${what} had expired by then`;
 }
 
 /**

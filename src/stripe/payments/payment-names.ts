@@ -13,8 +13,8 @@ interface Naming {
 export interface Claimed {
   /** The one key under which it may be granted. */
   readonly key: string;
-  /** Another invoice that some of the names paid before, and whose they stay; null for none. */
-  readonly other: string | null;
+  /** Another invoice that a payment intent or charge paid before, and whose it stays. */
+  readonly other: { readonly invoice: string; readonly name: string } | null;
 }
 
 /** The SQL of stripe_payment_aliases: one payment, however Stripe names it. */
@@ -133,8 +133,8 @@ async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<Claimed
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
     const held = await takeNames(client, key, names);
     const owners = [...new Set(held.filter(({ taken }) => !taken).map(({ payment }) => payment))];
-    const [other = null] = owners.filter((owner) => areTwoInvoices(key, owner));
-    if (other !== null) await leaveNames(client, key, names, held);
+    const other = findOther(key, names, held);
+    await leaveNames(client, key, names, held);
     const joined = owners.filter((owner) => !areTwoInvoices(key, owner));
     const claimed = { key: await join(client, key, joined), other };
     await client.query('COMMIT');
@@ -150,6 +150,15 @@ async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<Claimed
 const areTwoInvoices = (...keys: readonly [string, string]) =>
   keys[0] !== keys[1] && keys.every((key) => key.startsWith('in_'));
 
+function findOther(key: string, names: readonly string[], held: readonly Held[]) {
+  const owners = new Map(held.map(({ alias, payment }) => [alias, payment]));
+  for (const name of names) {
+    const invoice = owners.get(name) ?? key;
+    if (name !== key && areTwoInvoices(key, invoice)) return { invoice, name };
+  }
+  return null;
+}
+
 /** A name, and the payment that it stands for. */
 interface Held {
   readonly alias: string;
@@ -159,7 +168,7 @@ interface Held {
 }
 
 /**
- * Leaves to another invoice the charges of a payment intent that paid it before. All other names are
+ * Notes what this invoice shares with another, and leaves to that the charges of a payment intent that paid it before. All other names are
  * those of other payments, and stay whose they are.
  */
 async function leaveNames(
@@ -177,6 +186,16 @@ async function leaveNames(
   // An earlier release joined two invoices: the name of this one is its own again.
   const isJoined = areTwoInvoices(key, owners.get(key)?.payment ?? key);
   const left = isJoined ? [...charges, { alias: key, payment: key }] : charges;
+  const shared = names.filter((alias) => {
+    return alias !== key && areTwoInvoices(key, owners.get(alias)?.payment ?? key);
+  });
+  if (shared.length === 0 && left.length === 0) return;
+  await client.query(
+    `INSERT INTO stripe_shared_names (alias, payment)
+     SELECT alias, $2 FROM unnest($1::text[]) AS s (alias) ORDER BY alias COLLATE "C"
+         ON CONFLICT DO NOTHING`,
+    [shared, key],
+  );
   await client.query(
     `UPDATE stripe_payment_aliases a
         SET payment = l.payment

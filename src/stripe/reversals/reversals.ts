@@ -66,6 +66,46 @@ export function createReversals(pool: Pool, session: BatchSession) {
     return { undecided: rows.length > 0 };
   }
 
+  /**
+   * Files a refund of a payment intent that paid several invoices under the one that a credit note
+   * is about, when all of it pays that note. Whatever of the payment, the refund and the note is
+   * told last, it is found by then.
+   * @param told the reversals that were told of now
+   * @returns the other payments from which or to which a refund went
+   */
+  async function assign(payment: string, told: readonly string[]): Promise<readonly string[]> {
+    const { rows } = await pool.query<{ payment: string }>(
+      `WITH about AS (
+         SELECT r.id
+           FROM stripe_payment_aliases a
+           JOIN stripe_reversals r ON r.payment_name = a.alias
+          WHERE a.payment = $1
+          UNION
+         SELECT unnest($2::text[])
+       ), shared AS MATERIALIZED (
+         SELECT r.id, n.payment_name AS name, owner.payment AS owner, holder.payment AS holder
+           FROM about
+           JOIN stripe_reversals n ON n.id = about.id OR n.refund_amounts ? about.id
+          CROSS JOIN LATERAL jsonb_each_text(n.refund_amounts) AS part
+           JOIN stripe_reversals r ON r.id = part.key
+           JOIN stripe_payment_aliases owner ON owner.alias = n.payment_name
+           JOIN stripe_payment_aliases holder ON holder.alias = r.payment_name
+          WHERE n.live AND part.value::bigint >= r.amount
+            AND (owner.payment = holder.payment
+                 OR EXISTS (SELECT FROM stripe_shared_names s
+                             WHERE s.alias = r.payment_name AND s.payment = owner.payment))
+       ), assigned AS (
+         UPDATE stripe_reversals r
+            SET payment_name = shared.name
+           FROM shared
+          WHERE r.id = shared.id AND shared.owner <> shared.holder
+       )
+       SELECT DISTINCT unnest(ARRAY[owner, holder]) AS payment FROM shared ORDER BY payment`,
+      [payment, told],
+    );
+    return rows.map((row) => row.payment).filter((one) => one !== payment);
+  }
+
   /** What changes whenever the row of a dispute does. */
   async function versionOf(id: string): Promise<string | null> {
     const { rows } = await pool.query<{ version: string }>(
@@ -92,7 +132,7 @@ export function createReversals(pool: Pool, session: BatchSession) {
     return rowCount === 1;
   }
 
-  return { file, versionOf, decide, of };
+  return { file, assign, versionOf, decide, of };
 }
 
 const FIND: BatchStatement = {

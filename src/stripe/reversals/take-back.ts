@@ -36,6 +36,9 @@ const TIMES = 3;
 /** The most reversals that one entry names. */
 const NAMED = 20;
 
+const NOTHING_BESIDE = 'it gives nothing back beside its refunds';
+const NONE_LEFT = 'no credits were left to move';
+
 /** How the statement calls what moved the credits. */
 const REASONS = { refund: 'Refund', dispute: 'Dispute', credit_note: 'Credit note' } as const;
 
@@ -83,13 +86,35 @@ export function createTakeBack(options: TakeBackOptions) {
     if (found.kind === 'verdict') return found.verdict;
     const { payment, record } = found.payment;
     if (record === null && reversal.kind === 'credit_note' && reversal.amount === 0) {
-      return { state: 'done', reason: 'it is on file; it gives nothing back beside its refunds' };
+      return isSilent(reversal)
+        ? { state: 'ignored', reason: NOTHING_BESIDE }
+        : { state: 'done', reason: `it is on file; ${NOTHING_BESIDE}` };
     }
     if (record === null) return awaitPayment(payment, reversal.names);
     if (record.outcome === 'nothing') return gaveNone(record.reason);
     // Of several, the refunds of one charge, Stripe lists the newest first.
     const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };
-    return settle(payment, record.userId, note, event.id);
+    const ids = told.map(({ id }) => id);
+    const others = await settleOthers(payment, ids, note);
+    if (others) return others;
+    const settled = await settle(payment, record.userId, note, event.id);
+    return isSilent(reversal) && settled.reason === NONE_LEFT
+      ? { state: 'ignored', reason: NOTHING_BESIDE }
+      : settled;
+  }
+
+  /**
+   * Settles the other payments to or from which a refund of a shared payment intent goes. Each by all
+   * of its own facts, so that no event is named twice. Null unless the ledger refuses one.
+   */
+  async function settleOthers(payment: string, told: readonly string[], note: Note) {
+    const others = await reversals.assign(payment, told);
+    for (const other of others.length === 0 ? [] : await records.find(others)) {
+      if (other.record?.outcome !== 'granted') continue;
+      const settled = await settle(other.payment, other.record.userId, note, null);
+      if (settled.state === 'parked') return settled;
+    }
+    return null;
   }
 
   /** Of what takes nothing: releases, which may be on file as the refunds that they were taken for. */
@@ -202,7 +227,7 @@ export function createTakeBack(options: TakeBackOptions) {
       return parked(`the ledger refuses: ${outcome.refusal.code}`, [paymentIsKnown(payment)]);
     }
     if (!outcome.replayed) return { state: 'done' };
-    return { state: 'done', reason: 'no credits were left to move' };
+    return { state: 'done', reason: NONE_LEFT };
   }
 
   /**
@@ -214,7 +239,10 @@ export function createTakeBack(options: TakeBackOptions) {
     const [known] = filed.length === 0 ? [] : await records.find([payment]);
     if (known?.record?.outcome === 'granted') {
       const { userId } = known.record;
-      const verdict = await settle(payment, userId, await tellWhatMoves(payment, filed), null);
+      const note = await tellWhatMoves(payment, filed);
+      const others = await settleOthers(payment, [], note);
+      if (others) return others;
+      const verdict = await settle(payment, userId, note, null);
       if (verdict.state === 'parked') return verdict;
     }
     const wakes = filed.length === 0 ? [] : [payment, ...filed.map(({ name }) => name)];
@@ -236,6 +264,10 @@ export function createTakeBack(options: TakeBackOptions) {
 
   return { reverse, reverseCharge, reverseCreditNote, catchUp };
 }
+
+/** A credit note that says no more than whose its refunds are. */
+const isSilent = ({ kind, amount, lineAmounts }: Reversal) =>
+  kind === 'credit_note' && amount === 0 && lineAmounts === null;
 
 /** The event ends here, but what it told of is on file: a grant that comes after all finds it. */
 function gaveNone(why: string): Verdict {

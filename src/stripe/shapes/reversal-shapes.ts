@@ -128,9 +128,8 @@ export function readCreditNote(object: Json): Read<Reversal | null> {
   const refunded = isShareUntold(object) ? null : refundedBy(object, given ?? 0);
   if (given === null || refunded === null) return unusable('the credit note has no usable amount');
   const amount = Math.max(0, given - sum(refunded.map(([, part]) => part)));
+  if (given === 0) return { ok: true, value: null };
   const lineAmounts = creditedLines(object, given);
-  const isSilent = lineAmounts === null && hasAllLines(object);
-  if (given === 0 || (amount === 0 && isSilent)) return { ok: true, value: null };
   const read = readReversal({ ...object, amount }, 'credit_note', status, status !== 'void');
   if (!read.ok) return read;
   return { ok: true, value: { ...read.value, lineAmounts, refundAmounts: byId(refunded) } };

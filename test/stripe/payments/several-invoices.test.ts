@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
 
-// A payment intent may be attached to several invoices; which of them a refund of it is for, nothing
-// tells.
+// A payment intent may be attached to several invoices; which of them a refund of it is for, only a
+// credit note tells.
 
 let stage: StripeStage;
 beforeAll(async () => {
@@ -21,6 +21,10 @@ const keysOf = (...names: unknown[]) =>
     'SELECT DISTINCT payment FROM stripe_payment_aliases WHERE alias = ANY($1::text[])',
     [names],
   );
+
+const sharedWith = (paymentIntent: string, invoice: unknown) =>
+  `${paymentIntent} paid ${invoice}, too: what goes back of it is taken from that, ` +
+  'unless a credit note names the other';
 
 /** Two renewals that one payment intent paid, and what tells of each. */
 function payTwo(userId: string) {
@@ -82,10 +86,25 @@ test('it belongs to the first; that it paid another waits to be looked at', asyn
   expect(await stage.stored(first.named)).toMatchObject({ state: 'done' });
   expect(await stage.stored(second.named)).toMatchObject({
     ...{ state: 'parked' },
-    reason: `${paymentIntent} paid ${one}, too: what goes back of it is taken from that alone`,
+    reason: `${sharedWith(paymentIntent, one)}; \`purser events ignore\` this when you have seen it`,
   });
   expect(await keysOf(one, paymentIntent)).toEqual([{ payment: one }]);
   expect(await keysOf(other)).toEqual([{ payment: other }]);
+});
+
+test('the grant of another says so, where its invoice names what paid it', async () => {
+  const { first, second, paymentIntent } = payTwo('iggy');
+  const one = first.paid.data.object.id;
+  for (const { id } of [first.paid, second.paid]) {
+    await stage.deliver(stage.fake.inShape({ id }, 'acacia'));
+  }
+  const reason = `granted; ${sharedWith(paymentIntent, one)}`;
+  expect(await stage.stored(second.paid)).toMatchObject({ state: 'done', reason });
+  const again = { ...stage.fake.inShape(second.paid, 'acacia'), id: 'evt_iggy_again' };
+  await stage.deliver(again);
+  expect(await stage.stored(again)).toMatchObject({
+    reason: `it had been granted before; ${sharedWith(paymentIntent, one)}`,
+  });
 });
 
 test('what an earlier release joined is parted and granted when it is attempted again', async () => {
@@ -106,8 +125,10 @@ test('its refund waits to be looked at while nothing told of whose it is', async
   const [refunded] = stage.fake.refundPayment(paymentIntent, { amount: 500 }).events;
   if (!refunded) throw new Error('nothing told of the refund');
   expect(await stage.deliver({ ...refunded })).toBe('parked');
+  const invoices = `${second.paid.data.object.id} and ${first.paid.data.object.id}`;
   expect((await stage.stored(refunded))?.reason).toBe(
-    `it paid several invoices: ${second.paid.data.object.id} and ${first.paid.data.object.id}`,
+    `it paid several invoices: ${invoices}; ` +
+      'a credit note tells which it is for; else `purser events ignore` it',
   );
   expect(await stage.leftOfGrants('ilse')).toEqual([1000, 1000]);
 });
@@ -206,4 +227,22 @@ test('a refund takes the credits of the invoice that its own payment intent paid
   await stage.deliver({ ...second, id: `${second.id}_again`, data: { object } } as typeof second);
   for (const event of fake.refundPayment(intentOf(second)).events) await stage.deliver(event);
   expect(await stage.leftOfGrants('ike')).toEqual([1000, 0]);
+});
+
+test.each([
+  ['refund and note after both payments', ['paid', 'back']],
+  ['the note before its refund', ['paid', 'kcab']],
+  ['both before the payments', ['back', 'paid']],
+])('a credit note tells for which invoice its refund is: %s', async (name, order) => {
+  const userId = `isa ${name}`;
+  const { first, second } = payTwo(userId);
+  const paid = [first.named, first.paid, second.named, second.paid];
+  const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
+    amount: 500,
+  });
+  const told = { paid, back: events, kcab: events.toReversed() };
+  for (const which of order) {
+    for (const event of told[which as keyof typeof told]) await stage.deliver({ ...event });
+  }
+  expect(await stage.leftOfGrants(userId)).toEqual([1000, 500]);
 });

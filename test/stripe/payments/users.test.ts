@@ -45,6 +45,25 @@ test('a refund takes from who was granted, though the customer is somebody else�
   expect([await balanceOf('cem'), await balanceOf('dot')]).toEqual([0, 0]);
 });
 
+test('two customers of one user both buy: by the mapping, in the ledger of one', async () => {
+  const { fake, deliver, balanceOf } = stage;
+  const customers = ['cus_fay_guest', 'cus_fay_link'];
+  for (const customer of customers) {
+    const about = { customer, mode: 'subscription', lines: [{ price: 'price_plan' }] } as const;
+    const subscription = `sub_of_${customer}`;
+    const session = fake.createSession({ ...about, userId: 'fay', subscription });
+    expect(await deliver(fake.completeSession(session.id))).toBe('done');
+  }
+  const bought = customers.map((customer) =>
+    fake.completeSession(fake.createSession({ customer, lines: [PACK] }).id),
+  );
+  for (const event of bought) expect(await deliver(event)).toBe('done');
+  expect(await balanceOf('fay')).toBe(200);
+  const [intent] = bought.map(({ data }) => String(data.object['payment_intent']));
+  for (const event of fake.refundPayment(intent ?? '').events) await deliver({ ...event });
+  expect(await balanceOf('fay')).toBe(100);
+});
+
 test('a deleted customer is nobody’s any more, though it was the user’s own; credits stay', async () => {
   const { fake, deliver, stored, balanceOf, db } = stage;
   const customer = 'cus_eli';
