@@ -45,11 +45,11 @@ export async function explain(
   args: readonly string[],
   name = '',
 ): Promise<number> {
-  if (!('commands' in command)) return explainOne(command, args);
+  if (!('commands' in command)) return explainOne(command, args, name);
   const [word, ...rest] = args;
   const chosen = word !== undefined && Object.hasOwn(command.commands, word);
   const one = chosen ? command.commands[word] : undefined;
-  if (one) return explainOne(one, rest);
+  if (one) return explainOne(one, rest, `${name} ${word}`);
   const asked = word === undefined || ['help', '--help', '-h'].includes(word);
   if (!asked) console.error(`purser: there is no command "${name} ${word}".\n`);
   console[asked ? 'log' : 'error'](usageOf(`purser ${name}`, command.commands));
@@ -72,12 +72,18 @@ export function usageOf(
 }
 
 /** Runs a command; a wrong use exits with 2, a failure with 1 and a sentence, not a stack. */
-async function explainOne(command: Command, args: readonly string[]): Promise<number> {
+async function explainOne(
+  command: Command,
+  args: readonly string[],
+  name: string,
+): Promise<number> {
+  const tellUsage = (error: unknown) =>
+    console.error(`purser: ${sentence(error)}\nSee \`purser ${name} --help\`.`);
   let given: Given & { help: boolean };
   try {
     given = parse(command, args);
   } catch (error) {
-    console.error(`purser: ${sentence(error)}\n\n${command.help}`);
+    tellUsage(error);
     return 2;
   }
   if (given.help) {
@@ -87,9 +93,12 @@ async function explainOne(command: Command, args: readonly string[]): Promise<nu
   try {
     return await command.run(given);
   } catch (error) {
-    const isUsage = error instanceof UsageError;
-    console.error(`purser: ${sentence(error)}${isUsage ? `\n\n${command.help}` : ''}`);
-    return isUsage ? 2 : 1;
+    if (error instanceof UsageError) {
+      tellUsage(error);
+      return 2;
+    }
+    console.error(`purser: ${sentence(error)}`);
+    return 1;
   }
 }
 

@@ -1,4 +1,9 @@
-import { acceptFinding, listAccepted, unacceptFindings } from '../stripe/reconcile/acceptances.ts';
+import {
+  type AcceptedFinding,
+  acceptFinding,
+  listAccepted,
+  unacceptFindings,
+} from '../stripe/reconcile/acceptances.ts';
 import type { Finding } from '../stripe/reconcile/report.ts';
 import { UsageError } from './command.ts';
 import { noteOf } from './note.ts';
@@ -17,9 +22,13 @@ export async function acceptObject(object: string, options: Options): Promise<nu
   if (options['why'] === undefined) throw new UsageError('Say why, with --why.');
   const note = noteOf('accepted', options['why'], options['by']);
   const mark = options['seen'] ?? null;
-  const done = await withPool(options, (pool) => acceptFinding(pool, { object, mark, note }));
+  const { done, accepted } = await withPool(options, async (pool) => ({
+    done: await acceptFinding(pool, { object, mark, note }),
+    accepted: await listAccepted(pool),
+  }));
   if (!done.ok) {
-    console.error(whyNot(object, mark, done.left));
+    const already = accepted.filter((one) => one.object === object);
+    console.error(whyNot(object, mark, done.left, already));
     return 1;
   }
   console.log(printable(`${object} is accepted.`));
@@ -27,7 +36,15 @@ export async function acceptObject(object: string, options: Options): Promise<nu
   return 0;
 }
 
-function whyNot(object: string, mark: string | null, left: readonly Finding[]): string {
+function whyNot(
+  object: string,
+  mark: string | null,
+  left: readonly Finding[],
+  accepted: readonly AcceptedFinding[],
+): string {
+  if (left.length === 0 && accepted.length > 0) {
+    return `${printable(`${object} is accepted already:`)}\n\n${formatAccepted(accepted)}`;
+  }
   if (left.length === 0) {
     return printable(`${object}: no run with --apply has left anything about it.`);
   }

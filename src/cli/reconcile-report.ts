@@ -1,5 +1,6 @@
 import { type AcceptedFinding, markOf } from '../stripe/reconcile/acceptances.ts';
 import {
+  CHANGED,
   type Counts,
   type Finding,
   type Handled,
@@ -13,7 +14,7 @@ const INDENT = '    ';
 
 /** The report for a terminal: what was found, what was looked at, and the verdict at the end. */
 export function formatReport(report: Report): string {
-  const { findings, found, counts, waiting, problems, applied } = report;
+  const { findings, found, counts, waiting, problems, unseen, applied } = report;
   const { events, payments, ...objects } = counts;
   const looked = [
     `Looked at ${amount(events, 'event')} since ${minutes(report.eventsSince)},`,
@@ -30,6 +31,7 @@ export function formatReport(report: Report): string {
       ? [`Still to be asked for one by one, in their turn: ${amount(waiting, 'payment')}.`]
       : []),
     ...problems.map((problem) => printable(`NOT COMPLETE: ${problem}.`)),
+    ...unseen.map((finding) => printable(howToAccept(finding))),
     ...conclusionOf(report),
   ].join('\n');
 }
@@ -85,7 +87,11 @@ function creditsOf(credits: number): string {
 function outcomeOf(handled: Handled): readonly string[] {
   const { done, repaired } = handled;
   if (!repaired) {
-    return [`NOT REPAIRED: ${done ?? 'somebody has to decide'}`, howToAccept(handled)];
+    return [
+      `NOT REPAIRED: ${done ?? 'somebody has to decide'}`,
+      howToAccept(handled),
+      ...(done === CHANGED ? [`to leave it no more: --unaccept ${handled.object}`] : []),
+    ];
   }
   if (done === null) return ['in order by now'];
   return [done === 'done' ? 'repaired' : `repaired: ${done}`];

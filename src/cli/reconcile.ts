@@ -41,7 +41,7 @@ export const reconcileCommand: Command = {
     'What could not be repaired is looked at by every run, until it is in order, or until --accept',
     'says that it shall stay as it is: --seen names what was seen, by the mark that the report has',
     'told; when it is something else by now, nothing is accepted. Who said so (the user of this',
-    'machine, unless --by names another), when and why is kept. Events that wait to grant an accepted',
+    'machine, unless --by names another), when and why is kept. Events that would grant an accepted',
     'payment are ignored, for that reason. When the amount, the credits or the reason change, it is',
     'told again, and not repaired before --unaccept takes back what was said, or --accept says it',
     'anew. --unaccept also makes the events due that were ignored. --accepted lists what is accepted.',

@@ -9,14 +9,14 @@ import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../s
 import { PRODUCTION, SECRETS } from '../support/environment.ts';
 import { makeFolder, ROOT, runPurser, servePurser } from '../support/process.ts';
 
-describe('a wrong use is exit code 2, with the usage', () => {
+describe('a wrong use is exit code 2, and names the help', () => {
   test.each<readonly [string[], RegExp]>([
     [['balance'], /there is no command "balance".*Usage: purser <command>/s],
     [['toString'], /there is no command "toString"/],
-    [['verify', '--fast'], /Unknown option '--fast'.*Usage: purser verify/s],
-    [['verify', 'everything'], /everything.*Usage: purser verify/s],
-    [['migrate', '--folder'], /Usage: purser migrate/],
-    [['simulate'], /Say what to do: purchase.*Usage: purser simulate/s],
+    [['verify', '--fast'], /Unknown option '--fast'.*See `purser verify --help`\.\n$/s],
+    [['verify', 'everything'], /everything.*See `purser verify --help`\.\n$/s],
+    [['migrate', '--folder'], /See `purser migrate --help`\.\n$/],
+    [['simulate'], /Say what to do: purchase.*See `purser simulate --help`\.\n$/s],
     [['simulate', 'miracle'], /Say what to do: purchase/],
   ])('%j', async (args, said) => {
     const { code, stdout, stderr } = await runPurser(args);

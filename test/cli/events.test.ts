@@ -162,15 +162,18 @@ test('an event whose payload has been removed is shown as that, and not attempte
 
 test.each<readonly [string[], RegExp]>([
   [['lose'], /there is no command "events lose".*Usage: purser events <command>/s],
-  [['list', '--state', 'lost'], /--state is one of received, parked.*Usage: purser events list/s],
+  [
+    ['list', '--state', 'lost'],
+    /--state is one of received, parked.*See `purser events list --help`\.\n$/s,
+  ],
   [['list', '--since', 'yesterday'], /--since is an age such as 7d/],
   [['list', '--limit', '0'], /--limit is a whole number from 1/],
-  [['show'], /Name 1 event\..*Usage: purser events show/s],
+  [['show'], /Name 1 event\..*See `purser events show --help`\.\n$/s],
   [['retry'], /Name events, or say --parked/],
   [['retry', 'evt_1', '--parked'], /Name events, or say --parked/],
-  [['ignore', 'evt_1'], /Say why, with --why.*Usage: purser events ignore/s],
+  [['ignore', 'evt_1'], /Say why, with --why.*See `purser events ignore --help`\.\n$/s],
   [['ignore', 'evt_1', '--why', ' '], /--why is a text/],
-])('a wrong use is exit code 2, with the usage: events %j', async (args, said) => {
+])('a wrong use is exit code 2, and names the help: events %j', async (args, said) => {
   const { code, stdout, stderr } = await events(...args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(said);

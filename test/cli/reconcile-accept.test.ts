@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { runPurser } from '../support/process.ts';
-import { buyPack } from '../support/reconcile.ts';
+import { buyPack, writeInvoice } from '../support/reconcile.ts';
 import {
   balances,
   database,
@@ -35,6 +35,10 @@ test('--accept ends what nothing shall be done about, and keeps who said so and 
     stdout: `${session} is accepted.\n`,
     stderr: '',
   });
+  const again = await accept(session, mark);
+  expect(again).toMatchObject({ code: 1, stdout: '' });
+  expect(again.stderr).toContain(`${session} is accepted already:\n\npaid-but-not-granted  cs_`);
+  expect(again.stderr).toContain('Z, accepted by alice: a gift\n');
   expect(await database.sql('SELECT object, note FROM stripe_findings')).toEqual([
     { object: session, note: 'accepted by alice: a gift' },
   ]);
@@ -69,6 +73,19 @@ test('--accept takes only what was seen, and says what there is', async () => {
     stderr: expect.stringContaining(`${session}: it is not what you have seen; this is left:\n`),
   });
   expect(await accept(session, now)).toMatchObject({ code: 0 });
+});
+
+test('--accept takes what could not be looked at, by the mark that is told of it', async () => {
+  const { id } = writeInvoice({ fake }, 'consulting', 12);
+  fake.advance(31 * 86_400);
+  fake.setFault({ kind: 'error', status: 403, path: `/v1/invoices/${id}/lines` });
+  const { stdout } = await reconcile('--apply');
+  expect(stdout).toContain(`NOT COMPLETE: ${id}: `);
+  const mark = new RegExp(`\nto leave it: --accept ${id} --seen ([0-9a-f]{8}) --why`).exec(
+    stdout,
+  )?.[1];
+  expect(await accept(id, mark ?? '')).toMatchObject({ code: 0 });
+  expect(await reconcile('--apply')).toMatchObject({ code: 0 });
 });
 
 describe('the event of a payment that was accepted', () => {
@@ -134,7 +151,10 @@ describe('what was accepted', () => {
       expect(await reconcile(...args)).toMatchObject({ code: 1, stdout: told });
     }
     expect((await reconcile('--apply')).stdout).toContain(
-      'NOT REPAIRED: nothing: it has changed since it was accepted\n',
+      `NOT REPAIRED: it has changed since it was accepted\n    to leave it: --accept ${session} `,
+    );
+    expect((await reconcile('--apply')).stdout).toContain(
+      `\n    to leave it no more: --unaccept ${session}\n`,
     );
     expect(await balances()).toEqual([]);
     expect((await reconcile('--accepted')).stdout).toContain('    it has changed since: its event');

@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { explain } from '../../src/cli/command.ts';
+import { reconcileCommand } from '../../src/cli/reconcile.ts';
 import { makeFolder, runPurser, servePurser, startPurser } from '../support/process.ts';
 import { buyPack } from '../support/reconcile.ts';
 import {
@@ -127,7 +129,7 @@ describe('exit code 1', () => {
   });
 });
 
-test('exit code 2, with the usage, for what it does not understand', async () => {
+test('exit code 2, with one sentence, for what it does not understand', async () => {
   const wrong = [
     ...['yesterday', '7', '2026-13-01', '2099-01-01'].map((since) => ['--since', since]),
     ...[['--since'], ['--repair'], ['everything'], ['--why', 'a gift'], ['--accept', 'cs_1']],
@@ -143,10 +145,17 @@ test('exit code 2, with the usage, for what it does not understand', async () =>
       ['--accepted', '--apply'],
     ],
   ];
-  const ended = await Promise.all(wrong.map((args) => reconcile(...args)));
-  for (const { code, stdout, stderr } of ended) {
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain('Usage: purser reconcile');
+  const said = vi.spyOn(console, 'error').mockReturnValue();
+  onTestFinished(() => said.mockRestore());
+  for (const args of wrong) {
+    said.mockClear();
+    expect({ args, code: await explain(reconcileCommand, args, 'reconcile') }).toMatchObject({
+      args,
+      code: 2,
+    });
+    expect(said.mock.calls).toEqual([
+      [expect.stringMatching(/^purser: .*\nSee `purser reconcile --help`\.$/s)],
+    ]);
   }
 });
 

@@ -90,12 +90,13 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['delete', '/api/v1/users/{user_id}/auto-top-up', 'deleteAutoTopUpForUser', GUARDED],
   ['get', ENDPOINTS, 'listWebhookEndpoints', GUARDED],
   ['post', ENDPOINTS, 'createWebhookEndpoint', [...GUARDED, 409, 413, 415]],
+  ['patch', ENDPOINT, 'updateWebhookEndpoint', NAMING],
   ['delete', ENDPOINT, 'deleteWebhookEndpoint', NAMING],
   ['post', `${ENDPOINT}/disable`, 'disableWebhookEndpoint', NAMING],
   ['post', `${ENDPOINT}/enable`, 'enableWebhookEndpoint', NAMING],
   ['post', `${ENDPOINT}/rotate-secret`, 'rotateWebhookSecret', NAMING],
   ['post', `${ENDPOINT}/replay`, 'replayWebhooks', NAMING],
-  ['get', `${ENDPOINT}/deliveries`, 'listWebhookDeliveries', GUARDED],
+  ['get', `${ENDPOINT}/deliveries`, 'listWebhookDeliveries', [...GUARDED, 404]],
   ['post', '/webhooks/stripe', 'receiveStripeEvent', [400, 413, 503]],
 ];
 const FOR_KEYS = ['/api/v1/users/', '/api/v1/debits/batch', ENDPOINTS];

@@ -5,6 +5,7 @@ import { fetchLines } from '../api/lines.ts';
 import { fetchCheckout } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { parked, parkedWithout, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
+import type { AcceptedPayments } from '../payments/accepted-payments.ts';
 import type { Claimed, PaymentNames } from '../payments/payment-names.ts';
 import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records.ts';
 import type { PurchaseIntent } from '../payments/purchase-intents.ts';
@@ -19,6 +20,7 @@ import { linesOfIntent, type Sold } from './sold.ts';
 export interface PayOptions {
   readonly users: Pick<Users, 'find'>;
   readonly paymentNames: PaymentNames;
+  readonly acceptedPayments: AcceptedPayments;
   readonly records: Pick<PaymentRecords, 'record'>;
   readonly takeBack: Pick<TakeBack, 'catchUp'>;
   readonly api: StripeApi;
@@ -30,7 +32,10 @@ export interface PayOptions {
 
 /** A payment that has arrived, turned into credits. */
 export interface Pay {
-  /** Grants what the payment is worth, or records that it gives nothing; repeats are harmless. */
+  /**
+   * Grants what the payment is worth, or records that it gives nothing; repeats are harmless. What
+   * an operator has accepted to stay without credits is ignored, for the reason that was given.
+   */
   readonly pay: (stripeEventId: string | null, payment: Payment) => Promise<Verdict>;
   /** What a payment is worth, without any effect. */
   readonly appraise: (payment: Payment) => Promise<Worth | NoAnswer>;
@@ -41,7 +46,7 @@ export interface Pay {
 }
 
 export function createPay(options: PayOptions): Pay {
-  const { users, paymentNames, records, takeBack, api, post, sold, trustsReference } = options;
+  const { users, paymentNames, acceptedPayments, records, takeBack, api, post, sold } = options;
 
   async function pay(eventId: string | null, payment: Payment): Promise<Verdict> {
     const intent = await sold.intentOf(payment);
@@ -103,7 +108,12 @@ export function createPay(options: PayOptions): Pay {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
     }
-    const { key: grantKey, other } = await paymentNames.claim(key, aliases);
+    // Both at once, on one connection: so the second costs no further wait.
+    const [{ key: grantKey, other }, note] = await Promise.all([
+      paymentNames.claim(key, aliases),
+      acceptedPayments.noteOf([key, ...aliases]),
+    ]);
+    if (note !== null) return { state: 'ignored', reason: note };
     const keys = { grantKey, stripeEventId, idempotencyKey: null };
     const outcome = await post({ kind: 'grant', userId, actor: 'stripe', grants, ...keys });
     if (!outcome.ok) return parked(`the ledger refuses: ${outcome.refusal.code}`);
@@ -159,7 +169,9 @@ export function createPay(options: PayOptions): Pay {
   async function findUser(payment: Payment): Promise<string | null> {
     const { userId, subscription, customer, reference } = payment;
     return (
-      userId ?? (await users.find(subscription, customer)) ?? (trustsReference ? reference : null)
+      userId ??
+      (await users.find(subscription, customer)) ??
+      (options.trustsReference ? reference : null)
     );
   }
 

@@ -8,6 +8,7 @@ import { createStripeApi, type StripeApi } from '../api/api.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { createInbox, type Inbox, type Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, wakesOf } from '../inbox/verdicts.ts';
+import { createAcceptedPayments } from '../payments/accepted-payments.ts';
 import { createPaymentNames } from '../payments/payment-names.ts';
 import { createPaymentRecords, type PaymentRecords } from '../payments/payment-records.ts';
 import { createPurchaseIntents, type PurchaseIntents } from '../payments/purchase-intents.ts';
@@ -53,16 +54,18 @@ export function createProcessing(options: ProcessingOptions): Processing {
   // A few seconds, so that an object which always fails is not retried at every other's success.
   const api = createStripeApi(client, () => inbox.wake([API_IS_BACK], 5));
   const paymentNames = createPaymentNames(pool, session);
+  const acceptedPayments = createAcceptedPayments(session);
   const records = createPaymentRecords(pool, session);
   const users = createUsers(pool, session);
   const takeBack = createTakeBack({
-    ...{ api, paymentNames, records, post },
+    ...{ api, paymentNames, acceptedPayments, records, post },
     reversals: createReversals(pool, session),
     clawBacks: (payments) => readClawBacks(pool, payments),
   });
   const intents = createPurchaseIntents(pool, session, livemode);
   const sold = createSold(intents, catalogue);
-  const parts = { inbox, users, paymentNames, records, takeBack, api, post, sold };
+  const stored = { inbox, users, paymentNames, acceptedPayments, records };
+  const parts = { ...stored, takeBack, api, post, sold };
   const fulfilment = createFulfilment({ ...parts, livemode, trustsReference });
   const attempt = createAttempt({ inbox, fulfil: fulfilment.fulfil, log });
 

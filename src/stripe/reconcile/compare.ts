@@ -41,7 +41,11 @@ export async function compareUnended(run: Run): Promise<void> {
     }
 
     const about = { kind: `${kind}-differs`, object: id } as const;
-    await lookAt(run, { about, look, noteUnseen: noteAsked });
+    async function noteUnseen() {
+      await noteAsked();
+      return null;
+    }
+    await lookAt(run, { about, look, noteUnseen });
   }
 }
 

@@ -61,16 +61,21 @@ export function createFollowUps(pool: Pool) {
     );
   }
 
-  /** Remembers what could not be looked at; of what was left before, that it had its turn. */
-  async function noteUnseen(finding: Finding): Promise<void> {
+  /**
+   * Remembers what could not be looked at; of what was left before, that it had its turn.
+   * @returns what is remembered
+   */
+  async function noteUnseen(finding: Finding): Promise<Finding | null> {
     const { kind, code, object, user, amount, currency, credits, when, why } = finding;
-    await pool.query(
+    const { rows } = await pool.query<Finding>(
       `INSERT INTO stripe_findings (object, kind, code, user_id, amount, currency, credits,
                                     dated_at, why)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-           ON CONFLICT (object, kind) DO UPDATE SET looked_at = now()`,
+           ON CONFLICT (object, kind) DO UPDATE SET looked_at = now()
+    RETURNING ${FINDING}`,
       [object, kind, code, user, amount, currency, credits, when, why],
     );
+    return rows[0] ?? null;
   }
 
   /**

@@ -49,8 +49,8 @@ export async function compareGrant(run: Run, payment: string): Promise<void> {
 /** Those behind it have their turn now; it has its own among what was left. */
 async function noteUnseen({ evidence, followUps }: Run, payment: string, reason: string) {
   const grant = await evidence.grantOf(payment);
-  if (grant) await followUps.noteUnseen(describe(grant, 'unanswered', reason));
   await followUps.notePaymentsAsked([payment]);
+  return grant && followUps.noteUnseen(describe(grant, 'unanswered', reason));
 }
 
 function describe(

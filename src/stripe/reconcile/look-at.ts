@@ -1,4 +1,4 @@
-import type { FindingKey } from './report.ts';
+import type { Finding, FindingKey } from './report.ts';
 import { Incomplete, type Run } from './run.ts';
 
 /** The most objects that a run tries in vain to look at. */
@@ -9,8 +9,11 @@ export interface Sight {
   /** What it would be, were it off. */
   readonly about: FindingKey;
   readonly look: () => Promise<void>;
-  /** Writes down, in a run that repairs, that it was tried in vain: its turn is over. */
-  readonly noteUnseen: (reason: string) => Promise<void>;
+  /**
+   * Writes down, in a run that repairs, that it was tried in vain: its turn is over.
+   * @returns what is remembered of it, which can be accepted; null for nothing
+   */
+  readonly noteUnseen: (reason: string) => Promise<Finding | null>;
 }
 
 /**
@@ -25,12 +28,13 @@ export async function lookAt(run: Run, { about, look, noteUnseen }: Sight): Prom
     return true;
   } catch (error) {
     if (!(error instanceof Incomplete)) throw error;
-    if (run.apply) await noteUnseen(error.message);
+    const noted = run.apply ? await noteUnseen(error.message) : null;
     if (await run.followUps.isAccepted(about)) return false;
     if (run.processing.api.awayUntil() !== null) throw error;
     if (run.problems.size >= MAX_UNSEEN) {
       throw new Incomplete(`more than ${MAX_UNSEEN} objects could not be looked at`);
     }
+    if (noted) run.unseen.push(noted);
     run.problems.add(`${about.object}: ${error.message}`);
     return false;
   }

@@ -113,6 +113,7 @@ async function compare(
     ...(await run.conclude()),
     waiting: passes.waiting,
     problems: [...run.problems],
+    unseen: run.unseen,
   };
   return { report, moves };
 }

@@ -111,7 +111,12 @@ export interface Report {
   readonly waiting: number;
   /** Why not everything could be looked at; empty when it was. */
   readonly problems: readonly string[];
+  /** Of what could not be looked at, what can be accepted; only of a run that repairs. */
+  readonly unseen: readonly Finding[];
 }
+
+/** What is said to be done about what is not any more what was accepted. */
+export const CHANGED = 'it has changed since it was accepted';
 
 /** The most findings that a report lists. */
 export const MAX_FINDINGS = 1_000;

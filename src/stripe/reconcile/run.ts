@@ -5,6 +5,7 @@ import { at, type Json, wholeNumber } from '../shapes/json.ts';
 import type { Evidence } from './evidence.ts';
 import type { FollowUps } from './follow-ups.ts';
 import {
+  CHANGED,
   type Counts,
   type Finding,
   type FindingKey,
@@ -51,6 +52,8 @@ export interface Run
   readonly counts: Counts;
   /** Why not everything could be looked at. */
   readonly problems: Set<string>;
+  /** What could not be looked at, as it is remembered. */
+  readonly unseen: Finding[];
   /** The names of payments that the lists have shown as paid. */
   readonly paid: Set<string>;
   /** The ids of the refunds, disputes and credit notes that were compared. */
@@ -157,13 +160,11 @@ export function createRun(options: RunOptions): Run {
 
   return {
     ...options,
-    ...{ counts, problems: new Set<string>() },
+    ...{ counts, problems: new Set<string>(), unseen: [] },
     ...{ paid: new Set<string>(), compared: new Set<string>() },
     ...{ step, suspect, conclude, hasFound },
   };
 }
-
-const CHANGED = 'nothing: it has changed since it was accepted';
 
 const nameOf = ({ kind, object }: FindingKey) => `${kind} ${object}`;
 

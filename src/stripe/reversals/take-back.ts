@@ -6,6 +6,7 @@ import { fetchCreditNote } from '../api/lines.ts';
 import { fetchPaid, fetchWhyNeverPaid } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { parked, parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
+import type { AcceptedPayments } from '../payments/accepted-payments.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import type { Told } from '../shapes/event.ts';
@@ -24,6 +25,7 @@ import type { FiledReversal, Reversals } from './reversals.ts';
 export interface TakeBackOptions {
   readonly api: StripeApi;
   readonly paymentNames: PaymentNames;
+  readonly acceptedPayments: AcceptedPayments;
   readonly records: PaymentRecords;
   readonly reversals: Reversals;
   readonly post: (command: SettlePaymentCommand) => Promise<Outcome>;
@@ -57,7 +59,7 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
  * of its facts together. So it does not matter which comes first, how often, or what fails between.
  */
 export function createTakeBack(options: TakeBackOptions) {
-  const { api, paymentNames, records, reversals, post, clawBacks } = options;
+  const { api, paymentNames, acceptedPayments, records, reversals, post, clawBacks } = options;
   const tellRelease = createReleases({ api, records });
 
   async function reverse(event: Told, said: readonly Reversal[]): Promise<Verdict> {
@@ -196,11 +198,14 @@ export function createTakeBack(options: TakeBackOptions) {
   }
 
   /**
-   * Of a payment that no event has brought: it may still come, or Stripe knows that it never will.
+   * Of a payment that no event has brought: it may still come, or Stripe knows that it never
+   * will, or an operator wants it to stay without credits.
    * That is not recorded, so that nothing stands in its way if it comes after all: its grant finds
    * the fact, which is on file.
    */
   async function awaitPayment(payment: string, names: readonly string[]): Promise<Verdict> {
+    const note = await acceptedPayments.noteOf([...names, payment]);
+    if (note !== null) return gaveNone(note);
     const causes = [...names, payment].map(paymentIsKnown);
     const asked = await fetchWhyNeverPaid(api, payment);
     if (asked.kind !== 'answer') return parkedWithout(asked, causes);

@@ -129,7 +129,7 @@ test.each(Object.entries(answersLater))(
     stage.fake.setFault(null);
     change();
     await passBy(stage);
-    const done = 'nothing: it has changed since it was accepted';
+    const done = 'it has changed since it was accepted';
     expect(await reconcileOn(stage)).toMatchObject({ findings: [{ object, credits }] });
     for (const _ of ['once', 'and again']) {
       expect(await apply()).toMatchObject({ findings: [{ object, credits, done }], left: 1 });
@@ -165,3 +165,46 @@ test('objects that were accepted unseen make no run incomplete, however many', a
   const other = await stage.restart();
   expect(await reconcileOn(other, { apply: true })).toMatchObject({ found: 0, problems: [] });
 });
+
+test('of a payment that granted, only the finding is accepted: its event waits on', async () => {
+  const { session, events, setPaid } = await buyLongAgo(stage);
+  const { id } = events.find(({ type }) => type === 'checkout.session.completed') ?? {};
+  forgetEvents(stage);
+  setPaid(false);
+  await apply();
+  await acceptLeft(session);
+  const state = async () =>
+    (await stage.db.sql('SELECT state, reason FROM stripe_events WHERE id = $1', [id]))[0];
+  // Somebody retries it: that is not what was accepted.
+  await stage.db.sql(
+    `UPDATE stripe_events SET state = 'received', next_attempt_at = now() + interval '1 hour',
+            settled_at = NULL WHERE id = $1`,
+    [id],
+  );
+  expect(await apply()).toMatchObject({ found: 0 });
+  expect(await state()).toMatchObject({ state: 'received' });
+});
+
+test('what a run sees at the moment of the acceptance is not accepted with it', async () => {
+  const { session: object } = buyPack(stage, { price: 'price_later' });
+  forgetEvents(stage);
+  const [finding] = (await apply()).findings;
+  if (!finding) throw new Error('nothing is left');
+  const other = await stage.db.pool.connect();
+  await other.query('BEGIN');
+  await other.query("UPDATE stripe_findings SET credits = 70, code = 'not_carried_out'");
+  const accepting = acceptFinding(stage.db.pool, { object, mark: markOf(finding), note });
+  await until(async () => (await waitingForLocks()) > 0);
+  await other.query('COMMIT');
+  other.release();
+  expect(await accepting).toMatchObject({ ok: false, left: [{ object, credits: 70 }] });
+  expect(await listAccepted(stage.db.pool)).toEqual([]);
+});
+
+async function waitingForLocks(): Promise<number> {
+  const [row] = await stage.db.sql(
+    `SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return Number(row?.['n']);
+}

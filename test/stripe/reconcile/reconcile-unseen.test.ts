@@ -112,6 +112,29 @@ describe('one object for which Stripe has no answer, run after run', () => {
   });
 });
 
+test('a dry run writes down nothing of what it could not look at', async () => {
+  const { session } = await buyLongAgo(stage);
+  const { id } = writeInvoice(stage, 'consulting', 12);
+  forgetEvents(stage);
+  const state = () => stage.db.sql('SELECT asked_at FROM stripe_payments');
+  const before = await state();
+  for (const path of [`/v1/invoices/${id}/lines`, `/v1/checkout/sessions/${session}`]) {
+    fail(path);
+    expect(await reconcileOn(stage)).toMatchObject({ problems: [expect.any(String)], unseen: [] });
+  }
+  expect(await state()).toEqual(before);
+  expect(await stage.db.sql('SELECT FROM stripe_findings')).toEqual([]);
+});
+
+test('after 50 objects that the key may not read a run tries no more of their kind', async () => {
+  for (let n = 0; n < 52; n++) writeInvoice(stage, 'consulting', 12);
+  forgetEvents(stage);
+  stage.fake.setFault({ kind: 'error', status: 403, path: '/v1/invoices/' });
+  const { problems } = await apply();
+  expect(problems).toContain('more than 50 objects could not be looked at');
+  expect(problems).toHaveLength(51);
+});
+
 describe('a Stripe that is away', () => {
   test('ends the turns after three of them, and the next run goes on behind these', async () => {
     const disputes = [];
