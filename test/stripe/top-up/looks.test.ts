@@ -34,7 +34,8 @@ test.each(['as soon as it is opened', 'by a sweep'])('a hold is noticed %s', asy
   const user = `bob-${how}`;
   await optIn(user);
   const other = await shop.another();
-  // The other server has not heard of the user.
+  // The look that follows the PUT is over, and the other server has not heard of the user.
+  await shop.sweepTopUps();
   await hold(user, `h-${how.length}`, 100, how === 'by a sweep' ? other : shop);
   if (how === 'by a sweep') await shop.sweepTopUps();
   await expect.poll(() => paidInvoicesOf(user)).toHaveLength(1);
