@@ -3,12 +3,12 @@ import type { Note } from '../../ledger/core/entry.ts';
 import type { ClawBack } from '../../ledger/read/claw-backs.ts';
 import { askForAll, type StripeApi } from '../api/api.ts';
 import { fetchCreditNote } from '../api/lines.ts';
-import { fetchPaid, fetchWhyNeverPaid } from '../api/payments.ts';
+import { fetchWhyNeverPaid } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { parked, parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { AcceptedPayments } from '../payments/accepted-payments.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
-import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
+import type { PaymentRecords } from '../payments/payment-records.ts';
 import type { Told } from '../shapes/event.ts';
 import { isObject, type Json } from '../shapes/json.ts';
 import { isCapturedInPart } from '../shapes/release.ts';
@@ -19,6 +19,7 @@ import {
   readDisputeNow,
   readRefund,
 } from '../shapes/reversal-shapes.ts';
+import { createFindPayment } from './find-payment.ts';
 import { createReleases, NO_MONEY_MOVED } from './releases.ts';
 import type { FiledReversal, Reversals } from './reversals.ts';
 
@@ -47,10 +48,6 @@ const REASONS = { refund: 'Refund', dispute: 'Dispute', credit_note: 'Credit not
 /** Settled, with what it wakes; or parked, because the ledger refuses. */
 type CaughtUp = Exclude<Verdict, { readonly state: 'ignored' }>;
 
-type Found =
-  | { readonly kind: 'payment'; readonly payment: KnownPayment }
-  | { readonly kind: 'verdict'; readonly verdict: Verdict };
-
 /** Carries out what takes credits back, or gives them again. */
 export type TakeBack = ReturnType<typeof createTakeBack>;
 
@@ -61,6 +58,7 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
 export function createTakeBack(options: TakeBackOptions) {
   const { api, paymentNames, acceptedPayments, records, reversals, post, clawBacks } = options;
   const tellRelease = createReleases({ api, records });
+  const findPayment = createFindPayment({ api, paymentNames, records });
 
   async function reverse(event: Told, said: readonly Reversal[]): Promise<Verdict> {
     const told: Reversal[] = [];
@@ -172,29 +170,6 @@ export function createTakeBack(options: TakeBackOptions) {
       if (await reversals.decide(read.value, version)) return null;
     }
     return parked('the dispute changes while Stripe is asked about it');
-  }
-
-  async function findPayment(names: readonly [string, ...string[]]): Promise<Found> {
-    const known = (await records.find(names))[0];
-    const looked = known ? { key: known.payment } : await lookUp(names);
-    if ('state' in looked) return { kind: 'verdict', verdict: looked };
-    // Learns the names that were not known yet, and joins what turns out to be one payment.
-    const { key } = await paymentNames.claim(looked.key, names);
-    const [payment = { payment: key, record: null, paid: null, unpaid: null }] = await records.find(
-      [key],
-    );
-    return { kind: 'payment', payment };
-  }
-
-  async function lookUp(
-    names: readonly [string, ...string[]],
-  ): Promise<{ readonly key: string } | Verdict> {
-    const invoice = names.find((name) => name.startsWith('in_'));
-    if (invoice !== undefined) return { key: invoice };
-    const asked = await fetchPaid(api, names);
-    if (asked.kind !== 'answer') return parkedWithout(asked, names.map(paymentIsKnown));
-    if (asked.value !== null) return { key: asked.value };
-    return { state: 'ignored', reason: 'no checkout session and no invoice was paid with it' };
   }
 
   /**
