@@ -24,3 +24,19 @@ export function named(events: readonly StripeEvent[], type: string): StripeEvent
 /** A field of an object, as a text: an id. */
 export const idIn = (object: Readonly<Record<string, unknown>>, field: string) =>
   String(object[field]);
+
+export const PACK = [{ price: 'price_pack', unitAmount: 500, quantity: 2 }];
+
+/** A payment by card. @returns its payment intent and charge */
+export async function payByCard(fake: FakeStripe, options = {}) {
+  const { id } = fake.createSession({
+    userId: 'ada',
+    customer: 'cus_ada',
+    lines: PACK,
+    ...options,
+  });
+  const { object, events } = fake.paySession(id);
+  const intent = idIn(object, 'payment_intent');
+  const told = await clientOf(fake).paymentIntents.retrieve(intent);
+  return { session: id, intent, charge: idIn(told as never, 'latest_charge'), events };
+}
