@@ -11,6 +11,15 @@ export interface FiledReversal extends Pick<Reversal, 'id' | 'kind'> {
   readonly live: boolean;
 }
 
+/** A refund of what several invoices share, that a credit note is paid by. */
+export interface AssignedRefund {
+  readonly refund: string;
+  /** The note's invoice, under which it is filed now. */
+  readonly invoice: string;
+  /** That of the invoice, and that to which the shared payment intent or charge belongs. */
+  readonly payments: readonly string[];
+}
+
 /** The SQL of stripe_reversals: refunds, disputes and credit notes as they were last told. */
 export type Reversals = ReturnType<typeof createReversals>;
 
@@ -69,41 +78,33 @@ export function createReversals(pool: Pool, session: BatchSession) {
   /**
    * Files a refund of a payment intent that paid several invoices under the one that a credit note
    * is about, when all of it pays that note. Whatever of the payment, the refund and the note is
-   * told last, it is found by then.
-   * @param told the reversals that were told of now
-   * @returns the other payments from which or to which a refund went
+   * told last, it is found by then; and found again, should what follows fail.
+   * @param told refunds, or notes that they pay
    */
-  async function assign(payment: string, told: readonly string[]): Promise<readonly string[]> {
-    const { rows } = await pool.query<{ payment: string }>(
-      `WITH about AS (
-         SELECT r.id
-           FROM stripe_payment_aliases a
-           JOIN stripe_reversals r ON r.payment_name = a.alias
-          WHERE a.payment = $1
-          UNION
-         SELECT unnest($2::text[])
-       ), shared AS MATERIALIZED (
-         SELECT r.id, n.payment_name AS name, owner.payment AS owner, holder.payment AS holder
-           FROM about
-           JOIN stripe_reversals n ON n.id = about.id OR n.refund_amounts ? about.id
+  async function assign(told: readonly string[]): Promise<readonly AssignedRefund[]> {
+    const { rows } = await pool.query<AssignedRefund>(
+      `WITH shared AS MATERIALIZED (
+         SELECT r.id AS refund, n.payment_name AS invoice, owner.payment AS owner,
+                s.alias, holder.payment AS holder
+           FROM unnest($1::text[]) AS told (id)
+           JOIN stripe_reversals n ON n.id = told.id OR n.refund_amounts ? told.id
           CROSS JOIN LATERAL jsonb_each_text(n.refund_amounts) AS part
            JOIN stripe_reversals r ON r.id = part.key
            JOIN stripe_payment_aliases owner ON owner.alias = n.payment_name
-           JOIN stripe_payment_aliases holder ON holder.alias = r.payment_name
+           JOIN stripe_shared_names s ON s.payment = owner.payment
+           JOIN stripe_payment_aliases holder ON holder.alias = s.alias
           WHERE n.live AND part.value::bigint >= r.amount
-            AND (owner.payment = holder.payment
-                 OR EXISTS (SELECT FROM stripe_shared_names s
-                             WHERE s.alias = r.payment_name AND s.payment = owner.payment))
+            AND r.payment_name IN (s.alias, n.payment_name)
        ), assigned AS (
          UPDATE stripe_reversals r
-            SET payment_name = shared.name
+            SET payment_name = shared.invoice
            FROM shared
-          WHERE r.id = shared.id AND shared.owner <> shared.holder
+          WHERE r.id = shared.refund AND r.payment_name = shared.alias
        )
-       SELECT DISTINCT unnest(ARRAY[owner, holder]) AS payment FROM shared ORDER BY payment`,
-      [payment, told],
+       SELECT refund, invoice, ARRAY[owner, holder] AS payments FROM shared`,
+      [told],
     );
-    return rows.map((row) => row.payment).filter((one) => one !== payment);
+    return rows;
   }
 
   /** What changes whenever the row of a dispute does. */

@@ -1,6 +1,3 @@
-import type { Outcome, SettlePaymentCommand } from '../../ledger/core/command.ts';
-import type { Note } from '../../ledger/core/entry.ts';
-import type { ClawBack } from '../../ledger/read/claw-backs.ts';
 import { askForAll, type StripeApi } from '../api/api.ts';
 import { fetchCreditNote } from '../api/lines.ts';
 import { fetchWhyNeverPaid } from '../api/payments.ts';
@@ -8,7 +5,6 @@ import type { Verdict } from '../inbox/inbox.ts';
 import { parked, parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { AcceptedPayments } from '../payments/accepted-payments.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
-import type { PaymentRecords } from '../payments/payment-records.ts';
 import type { Told } from '../shapes/event.ts';
 import { isObject, type Json } from '../shapes/json.ts';
 import { isCapturedInPart } from '../shapes/release.ts';
@@ -21,32 +17,20 @@ import {
 } from '../shapes/reversal-shapes.ts';
 import { createFindPayment } from './find-payment.ts';
 import { createReleases, NO_MONEY_MOVED } from './releases.ts';
-import type { FiledReversal, Reversals } from './reversals.ts';
+import type { Reversals } from './reversals.ts';
+import { createSettle, NONE_LEFT, REASONS, type SettleOptions } from './settle.ts';
 
-export interface TakeBackOptions {
+export interface TakeBackOptions extends SettleOptions {
   readonly api: StripeApi;
   readonly paymentNames: PaymentNames;
   readonly acceptedPayments: AcceptedPayments;
-  readonly records: PaymentRecords;
   readonly reversals: Reversals;
-  readonly post: (command: SettlePaymentCommand) => Promise<Outcome>;
-  readonly clawBacks: (payments: readonly string[]) => Promise<readonly ClawBack[]>;
 }
 
 /** How often a dispute is asked about, when more is told of it meanwhile. */
 const TIMES = 3;
 
-/** The most reversals that one entry names. */
-const NAMED = 20;
-
 const NOTHING_BESIDE = 'it gives nothing back beside its refunds';
-const NONE_LEFT = 'no credits were left to move';
-
-/** How the statement calls what moved the credits. */
-const REASONS = { refund: 'Refund', dispute: 'Dispute', credit_note: 'Credit note' } as const;
-
-/** Settled, with what it wakes; or parked, because the ledger refuses. */
-type CaughtUp = Exclude<Verdict, { readonly state: 'ignored' }>;
 
 /** Carries out what takes credits back, or gives them again. */
 export type TakeBack = ReturnType<typeof createTakeBack>;
@@ -56,9 +40,10 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
  * of its facts together. So it does not matter which comes first, how often, or what fails between.
  */
 export function createTakeBack(options: TakeBackOptions) {
-  const { api, paymentNames, acceptedPayments, records, reversals, post, clawBacks } = options;
+  const { api, paymentNames, acceptedPayments, records, reversals } = options;
   const tellRelease = createReleases({ api, records });
   const findPayment = createFindPayment({ api, paymentNames, records });
+  const { settle, settleOthers, catchUp } = createSettle(options);
 
   async function reverse(event: Told, said: readonly Reversal[]): Promise<Verdict> {
     const told: Reversal[] = [];
@@ -82,9 +67,16 @@ export function createTakeBack(options: TakeBackOptions) {
     if (told.every(({ live }) => live === null)) {
       return { state: 'done', reason: 'it is on file; no money has moved' };
     }
-    const found = await findPayment([reversal.names[0], ...told.flatMap(({ names }) => names)]);
+    const assigned = await reversals.assign(told.map(({ id }) => id));
+    const { invoice } = assigned.find(({ refund }) => refund === reversal.id) ?? {};
+    const named = [reversal.names[0], ...told.flatMap(({ names }) => names)] as const;
+    const found = await findPayment(invoice === undefined ? named : [invoice]);
     if (found.kind === 'verdict') return found.verdict;
     const { payment, record } = found.payment;
+    // Of several, the refunds of one charge, Stripe lists the newest first.
+    const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };
+    const others = await settleOthers(payment, assigned, note);
+    if (others) return others;
     if (record === null && reversal.kind === 'credit_note' && reversal.amount === 0) {
       return isSilent(reversal)
         ? { state: 'ignored', reason: NOTHING_BESIDE }
@@ -92,29 +84,10 @@ export function createTakeBack(options: TakeBackOptions) {
     }
     if (record === null) return awaitPayment(payment, reversal.names);
     if (record.outcome === 'nothing') return gaveNone(record.reason);
-    // Of several, the refunds of one charge, Stripe lists the newest first.
-    const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };
-    const ids = told.map(({ id }) => id);
-    const others = await settleOthers(payment, ids, note);
-    if (others) return others;
     const settled = await settle(payment, record.userId, note, event.id);
     return isSilent(reversal) && settled.reason === NONE_LEFT
       ? { state: 'ignored', reason: NOTHING_BESIDE }
       : settled;
-  }
-
-  /**
-   * Settles the other payments to or from which a refund of a shared payment intent goes. Each by all
-   * of its own facts, so that no event is named twice. Null unless the ledger refuses one.
-   */
-  async function settleOthers(payment: string, told: readonly string[], note: Note) {
-    const others = await reversals.assign(payment, told);
-    for (const other of others.length === 0 ? [] : await records.find(others)) {
-      if (other.record?.outcome !== 'granted') continue;
-      const settled = await settle(other.payment, other.record.userId, note, null);
-      if (settled.state === 'parked') return settled;
-    }
-    return null;
   }
 
   /** Of what takes nothing: releases, which may be on file as the refunds that they were taken for. */
@@ -186,60 +159,6 @@ export function createTakeBack(options: TakeBackOptions) {
     if (asked.kind !== 'answer') return parkedWithout(asked, causes);
     if (asked.value === null) return parked('its payment has not arrived yet', causes);
     return gaveNone(asked.value);
-  }
-
-  async function settle(
-    payment: string,
-    userId: string,
-    note: Note,
-    stripeEventId: string | null,
-  ): Promise<CaughtUp> {
-    const outcome = await post({
-      kind: 'settle_payment',
-      userId,
-      payment,
-      actor: 'stripe',
-      stripeEventId,
-      idempotencyKey: null,
-      ...note,
-    });
-    if (!outcome.ok) {
-      return parked(`the ledger refuses: ${outcome.refusal.code}`, [paymentIsKnown(payment)]);
-    }
-    if (!outcome.replayed) return { state: 'done' };
-    return { state: 'done', reason: NONE_LEFT };
-  }
-
-  /**
-   * What must follow whenever a payment is recorded or learns a name: what was told of it before is
-   * settled. Parked when the ledger refuses that.
-   */
-  async function catchUp(payment: string): Promise<CaughtUp> {
-    const filed = await reversals.of(payment);
-    const [known] = filed.length === 0 ? [] : await records.find([payment]);
-    if (known?.record?.outcome === 'granted') {
-      const { userId } = known.record;
-      const note = await tellWhatMoves(payment, filed);
-      const others = await settleOthers(payment, [], note);
-      if (others) return others;
-      const verdict = await settle(payment, userId, note, null);
-      if (verdict.state === 'parked') return verdict;
-    }
-    const wakes = filed.length === 0 ? [] : [payment, ...filed.map(({ name }) => name)];
-    return { state: 'done', wakes: wakes.map(paymentIsKnown) };
-  }
-
-  /** Of all that is on file: the latest that takes the credits, or the latest that gives them. */
-  async function tellWhatMoves(payment: string, filed: readonly FiledReversal[]): Promise<Note> {
-    const gives = (await clawBacks([payment])).some(({ target, booked }) => target < booked);
-    const moving = filed.filter(({ live }) => live !== gives);
-    const latest = moving.at(-1) ?? filed.at(-1);
-    const ids = moving.slice(-NAMED).map(({ id }) => id);
-    return {
-      reason: latest ? REASONS[latest.kind] : null,
-      ref: latest?.id ?? null,
-      metadata: gives || ids.length < 2 ? null : { reversals: ids.join(' ') },
-    };
   }
 
   return { reverse, reverseCharge, reverseCreditNote, catchUp };

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
+import { payTwo } from './two-invoices.ts';
 
 // A payment intent may be attached to several invoices; which of them a refund of it is for, only a
 // credit note tells.
@@ -26,30 +27,6 @@ const sharedWith = (paymentIntent: string, invoice: unknown) =>
   `${paymentIntent} paid ${invoice}, too: what goes back of it is taken from that, ` +
   'unless a credit note names the other';
 
-/** Two renewals that one payment intent paid, and what tells of each. */
-function payTwo(userId: string) {
-  const { fake } = stage;
-  const customer = `cus_${userId}`;
-  const invoice = (id: string, more: { readonly paymentIntent?: string }) => {
-    const mark = fake.events().length;
-    const lines = [{ price: 'price_plan', unitAmount: 1000 }];
-    fake.payInvoice({ userId, customer, subscription: `sub_${id}`, lines, ...more });
-    const told = fake.events().slice(mark);
-    const find = (type: string) => {
-      const event = told.find((one) => one.type === type);
-      if (!event) throw new Error(`there is no ${type}`);
-      return event;
-    };
-    return { paid: find('invoice.paid'), named: find('invoice_payment.paid') };
-  };
-  const first = invoice(`${userId}_1`, {});
-  const { payment } = first.named.data.object as unknown as {
-    payment: { payment_intent: string };
-  };
-  const paymentIntent = payment.payment_intent;
-  return { first, second: invoice(`${userId}_2`, { paymentIntent }), paymentIntent };
-}
-
 const tales = fc.record({
   order: fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }),
   shapes: fc.infiniteStream(fc.constantFrom('current' as const, 'acacia' as const)),
@@ -61,7 +38,7 @@ test('each gives its credits, and what goes back is taken once, however it is to
     fc.asyncProperty(tales, async ({ order, shapes }) => {
       told += 1;
       const userId = `ivo-${told}`;
-      const { first, second, paymentIntent } = payTwo(userId);
+      const { first, second, paymentIntent } = payTwo(stage, userId);
       const events = [first.paid, first.named, second.paid, second.named];
       for (const { id } of order.flatMap((i) => events[i] ?? [])) {
         await stage.deliver(stage.fake.inShape({ id }, shapes.next().value));
@@ -77,7 +54,7 @@ test('each gives its credits, and what goes back is taken once, however it is to
 });
 
 test('it belongs to the first; that it paid another waits to be looked at', async () => {
-  const { first, second, paymentIntent } = payTwo('ivy');
+  const { first, second, paymentIntent } = payTwo(stage, 'ivy');
   const [one, other] = [first.paid.data.object.id, second.paid.data.object.id];
   for (const { named, paid } of [first, second]) {
     await stage.deliver(named);
@@ -93,7 +70,7 @@ test('it belongs to the first; that it paid another waits to be looked at', asyn
 });
 
 test('the grant of another says so, where its invoice names what paid it', async () => {
-  const { first, second, paymentIntent } = payTwo('iggy');
+  const { first, second, paymentIntent } = payTwo(stage, 'iggy');
   const one = first.paid.data.object.id;
   for (const { id } of [first.paid, second.paid]) {
     await stage.deliver(stage.fake.inShape({ id }, 'acacia'));
@@ -108,7 +85,7 @@ test('the grant of another says so, where its invoice names what paid it', async
 });
 
 test('what an earlier release joined is parted and granted when it is attempted again', async () => {
-  const { first, second } = payTwo('ines');
+  const { first, second } = payTwo(stage, 'ines');
   const [one, other] = [first.paid.data.object.id, second.paid.data.object.id];
   for (const event of [first.paid, first.named]) await stage.deliver(event);
   await stage.db.sql('INSERT INTO stripe_payment_aliases (alias, payment) VALUES ($1, $2)', [
@@ -120,7 +97,7 @@ test('what an earlier release joined is parted and granted when it is attempted 
 });
 
 test('its refund waits to be looked at while nothing told of whose it is', async () => {
-  const { first, second, paymentIntent } = payTwo('ilse');
+  const { first, second, paymentIntent } = payTwo(stage, 'ilse');
   for (const { paid } of [first, second]) await stage.deliver(paid);
   const [refunded] = stage.fake.refundPayment(paymentIntent, { amount: 500 }).events;
   if (!refunded) throw new Error('nothing told of the refund');
@@ -134,7 +111,7 @@ test('its refund waits to be looked at while nothing told of whose it is', async
 });
 
 test('it has paid the one whose invoice payment is not canceled', async () => {
-  const { first, second, paymentIntent } = payTwo('ilja');
+  const { first, second, paymentIntent } = payTwo(stage, 'ilja');
   const { store } = stage.fake;
   const canceled = store.need('invoice_payment', second.named.data.object.id);
   store.save({ ...canceled, status: 'canceled' });
@@ -235,7 +212,7 @@ test.each([
   ['both before the payments', ['back', 'paid']],
 ])('a credit note tells for which invoice its refund is: %s', async (name, order) => {
   const userId = `isa ${name}`;
-  const { first, second } = payTwo(userId);
+  const { first, second } = payTwo(stage, userId);
   const paid = [first.named, first.paid, second.named, second.paid];
   const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
     amount: 500,

@@ -1,0 +1,103 @@
+import type { Outcome, SettlePaymentCommand } from '../../ledger/core/command.ts';
+import type { Note } from '../../ledger/core/entry.ts';
+import type { ClawBack } from '../../ledger/read/claw-backs.ts';
+import type { Verdict } from '../inbox/inbox.ts';
+import { parked, paymentIsKnown } from '../inbox/verdicts.ts';
+import type { PaymentRecords } from '../payments/payment-records.ts';
+import type { AssignedRefund, FiledReversal, Reversals } from './reversals.ts';
+
+export interface SettleOptions {
+  readonly records: PaymentRecords;
+  readonly reversals: Pick<Reversals, 'of' | 'assign'>;
+  readonly post: (command: SettlePaymentCommand) => Promise<Outcome>;
+  readonly clawBacks: (payments: readonly string[]) => Promise<readonly ClawBack[]>;
+}
+
+/** The most reversals that one entry names. */
+const NAMED = 20;
+
+export const NONE_LEFT = 'no credits were left to move';
+
+/** How the statement calls what moved the credits. */
+export const REASONS = {
+  refund: 'Refund',
+  dispute: 'Dispute',
+  credit_note: 'Credit note',
+} as const;
+
+/** Settled, with what it wakes; or parked, because the ledger refuses. */
+type CaughtUp = Exclude<Verdict, { readonly state: 'ignored' }>;
+
+/** Settles payments by all that is on file about them, of which the ledger works out the rest. */
+export function createSettle({ records, reversals, post, clawBacks }: SettleOptions) {
+  async function settle(
+    payment: string,
+    userId: string,
+    note: Note,
+    stripeEventId: string | null,
+  ): Promise<CaughtUp> {
+    const outcome = await post({
+      kind: 'settle_payment',
+      userId,
+      payment,
+      actor: 'stripe',
+      stripeEventId,
+      idempotencyKey: null,
+      ...note,
+    });
+    if (!outcome.ok) {
+      return parked(`the ledger refuses: ${outcome.refusal.code}`, [paymentIsKnown(payment)]);
+    }
+    if (!outcome.replayed) return { state: 'done' };
+    return { state: 'done', reason: NONE_LEFT };
+  }
+
+  /**
+   * Settles the other payments to or from which a refund of a shared payment intent goes. Each by all
+   * of its own facts, so that no event is named twice. Null unless the ledger refuses one.
+   */
+  async function settleOthers(payment: string, assigned: readonly AssignedRefund[], note: Note) {
+    const names = assigned.flatMap(({ payments }) => payments);
+    for (const other of names.length === 0 ? [] : await records.find(names)) {
+      if (other.payment === payment || other.record?.outcome !== 'granted') continue;
+      const settled = await settle(other.payment, other.record.userId, note, null);
+      if (settled.state === 'parked') return settled;
+    }
+    return null;
+  }
+
+  /**
+   * What must follow whenever a payment is recorded or learns a name: what was told of it before is
+   * settled. Parked when the ledger refuses that.
+   */
+  async function catchUp(payment: string): Promise<CaughtUp> {
+    const filed = await reversals.of(payment);
+    if (filed.length === 0) return { state: 'done' };
+    const note = await tellWhatMoves(payment, filed);
+    const assigned = await reversals.assign(filed.map(({ id }) => id));
+    const others = await settleOthers(payment, assigned, note);
+    if (others) return others;
+    const [known] = await records.find([payment]);
+    if (known?.record?.outcome === 'granted') {
+      const verdict = await settle(payment, known.record.userId, note, null);
+      if (verdict.state === 'parked') return verdict;
+    }
+    const wakes = [payment, ...filed.map(({ name }) => name)];
+    return { state: 'done', wakes: wakes.map(paymentIsKnown) };
+  }
+
+  /** Of all that is on file: the latest that takes the credits, or the latest that gives them. */
+  async function tellWhatMoves(payment: string, filed: readonly FiledReversal[]): Promise<Note> {
+    const gives = (await clawBacks([payment])).some(({ target, booked }) => target < booked);
+    const moving = filed.filter(({ live }) => live !== gives);
+    const latest = moving.at(-1) ?? filed.at(-1);
+    const ids = moving.slice(-NAMED).map(({ id }) => id);
+    return {
+      reason: latest ? REASONS[latest.kind] : null,
+      ref: latest?.id ?? null,
+      metadata: gives || ids.length < 2 ? null : { reversals: ids.join(' ') },
+    };
+  }
+
+  return { settle, settleOthers, catchUp };
+}

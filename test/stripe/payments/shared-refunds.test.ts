@@ -1,0 +1,94 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verifyLedger } from '../../../src/ledger/read/verify.ts';
+import { ignoreEvent } from '../../../src/stripe/inbox/inbox-desk.ts';
+import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
+import { payTwo } from './two-invoices.ts';
+
+// A refund of a payment intent that paid two invoices is of the one that its credit note is about.
+
+let stage: StripeStage;
+beforeAll(async () => {
+  // Nobody but these tests attempts anything again.
+  stage = await startStripeStage({ workerIdle: 3_600_000 });
+});
+afterAll(async () => {
+  expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
+  await stage.close();
+});
+
+/** Attempts all again that is not settled, as time would. */
+async function attemptAgain() {
+  const { inbox, attempt } = stage.receiver.processing;
+  await stage.db.sql(
+    'UPDATE stripe_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL',
+  );
+  for (const claim of await inbox.claim(100)) await attempt(claim);
+}
+
+const tales = fc.record({
+  prices: fc.constantFrom(
+    ['price_plan', 'price_plan'] as const,
+    ['price_seat', 'price_plan'] as const,
+    ['price_plan', 'price_seat'] as const,
+  ),
+  order: fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 6 }),
+  about: fc.constantFrom('first' as const, 'second' as const),
+});
+
+let told = 0;
+
+test('whatever either invoice gives, and however all of it is told', async () => {
+  await fc.assert(
+    fc.asyncProperty(tales, async ({ prices, order, about }) => {
+      told += 1;
+      const userId = `una-${told}`;
+      const two = payTwo(stage, userId, prices);
+      const { first, second } = two;
+      const note = stage.fake.issueCreditNote(String(two[about].paid.data.object.id), {
+        amount: 500,
+      });
+      const find = (type: string) => note.events.find((one) => one.type === type);
+      const events = [
+        ...[first.named, first.paid, second.named, second.paid],
+        ...[find('refund.created'), find('credit_note.created')],
+      ];
+      for (const event of order.flatMap((i) => events[i] ?? [])) await stage.deliver({ ...event });
+      await attemptAgain();
+      const left = new Map<string, number>();
+      for (const [name, i] of [
+        ['first', 0],
+        ['second', 1],
+      ] as const) {
+        if (prices[i] === 'price_plan') left.set(name, name === about ? 500 : 1000);
+      }
+      await ignoreEvent(stage.db.pool, { id: second.named.id, note: 'seen' });
+      await ignoreEvent(stage.db.pool, { id: first.named.id, note: 'seen' });
+      expect((await stage.leftOfGrants(userId)).toSorted()).toEqual([...left.values()].toSorted());
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('what moved is settled on both sides, though the first attempt ends between them', async () => {
+  const { first, second } = payTwo(stage, 'uta');
+  for (const { named, paid } of [first, second]) {
+    for (const event of [named, paid]) await stage.deliver(event);
+  }
+  const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
+    amount: 500,
+  });
+  const [refunded, noted] = ['refund.created', 'credit_note.created'].map((name) =>
+    events.find(({ type }) => type === name),
+  );
+  if (!refunded || !noted) throw new Error('it is not told');
+  await stage.deliver({ ...refunded });
+  expect(await stage.leftOfGrants('uta')).toEqual([500, 1000]);
+  await stage.db.sql(
+    "ALTER TABLE credit_ledger ADD CONSTRAINT trap CHECK (kind <> 'reinstatement') NOT VALID",
+  );
+  expect(await stage.deliver({ ...noted })).toBe('parked');
+  await stage.db.sql('ALTER TABLE credit_ledger DROP CONSTRAINT trap');
+  await attemptAgain();
+  expect(await stage.leftOfGrants('uta')).toEqual([1000, 500]);
+});
