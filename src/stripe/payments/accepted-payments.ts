@@ -10,6 +10,16 @@ export interface AcceptedPayments {
   readonly noteOf: (names: readonly string[]) => Promise<string | null>;
 }
 
+/**
+ * In SQL: whether the payment of this name has its credits. The ledger says so, since a server may
+ * die after it has granted and before that is on record.
+ */
+export const isGranted = (name: string) =>
+  `EXISTS (SELECT
+                    FROM stripe_payment_aliases a
+                    JOIN credit_ledger l ON l.grant_key = a.payment
+                   WHERE a.alias = ${name})`;
+
 export function createAcceptedPayments(session: BatchSession): AcceptedPayments {
   return {
     noteOf: coalesce((payments: readonly (readonly string[])[]) => readAll(session, payments)),
@@ -23,10 +33,7 @@ const READ: BatchStatement = {
        FROM unnest($1::int[], $2::text[]) AS a (n, name)
        JOIN stripe_findings f ON f.object = a.name AND f.kind = 'paid-but-not-granted'
       WHERE f.accepted_at IS NOT NULL
-        AND NOT EXISTS (SELECT
-                          FROM stripe_payment_aliases
-                          JOIN stripe_payments p USING (payment)
-                         WHERE alias = f.object AND p.outcome = 'granted')
+        AND NOT ${isGranted('f.object')}
       GROUP BY a.n`,
 };
 

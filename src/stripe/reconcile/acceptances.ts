@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { ignoredWith, REOPENED } from '../inbox/inbox-desk.ts';
+import { isGranted } from '../payments/accepted-payments.ts';
 import { PAYING } from './event-types.ts';
 import type { Finding, FindingKey } from './report.ts';
 
@@ -42,7 +43,8 @@ type Accepted =
 
 /**
  * Accepts what was left about an object, as it was seen. Of a payment without credits the events
- * that would grant it are ignored, with the note as their reason: it is left as it is.
+ * that would grant it are ignored, with the note as their reason: it is left as it is. Was it granted
+ * meanwhile, they go on, so that it is recorded.
  */
 export async function acceptFinding(
   pool: Pool,
@@ -85,6 +87,7 @@ const ACCEPT = `
           SET ${ignoredWith('$3')}
         WHERE object_id = $1 AND type = ANY($4::text[])
           AND EXISTS (SELECT FROM accepted WHERE kind = 'paid-but-not-granted')
+          AND NOT ${isGranted('$1')}
           AND (next_attempt_at IS NOT NULL
                OR (state = 'ignored' AND reason = (SELECT note FROM before)))
     RETURNING id
@@ -97,7 +100,7 @@ const ACCEPT = `
  * @returns these events; null when nothing was accepted about it
  */
 export async function unacceptFindings(
-  pool: Pool,
+  pool: Pick<Pool, 'query'>,
   object: string,
 ): Promise<readonly string[] | null> {
   const { rows } = await pool.query<{ done: boolean; events: string[] }>(
@@ -133,11 +136,7 @@ export async function listAccepted(pool: Pool): Promise<readonly AcceptedFinding
             currency, accepted_credits AS credits, dated_at AS when,
             coalesce(accepted_why, why) AS why,
             accepted_at AS "acceptedAt", note,
-            CASE WHEN kind = 'paid-but-not-granted'
-                      AND EXISTS (SELECT
-                                    FROM stripe_payment_aliases
-                                    JOIN stripe_payments p USING (payment)
-                                   WHERE alias = object AND p.outcome = 'granted')
+            CASE WHEN kind = 'paid-but-not-granted' AND ${isGranted('object')}
                  THEN 'it was granted all the same'
                  WHEN changed THEN why END AS changed
        FROM stripe_findings
@@ -189,7 +188,9 @@ export async function isAccepted(pool: Pool, { object, kind }: FindingKey): Prom
 export async function leave(pool: Pool, { object, kind, code }: Finding): Promise<void> {
   await pool.query(
     `WITH accepted AS (
-       SELECT kind, note FROM stripe_findings WHERE object = $1 AND kind = $2
+       SELECT kind, note
+         FROM stripe_findings
+        WHERE object = $1 AND kind = $2 AND accepted_at IS NOT NULL
      ), looked AS (
        UPDATE stripe_findings
           SET looked_at = now(), changed = false,
@@ -200,13 +201,14 @@ export async function leave(pool: Pool, { object, kind, code }: Finding): Promis
          FROM (SELECT coalesce(accepted_code, '') = '' AND $3 <> 'unanswered'
                  FROM stripe_findings
                 WHERE object = $1 AND kind = $2) AS said (is_new)
-        WHERE object = $1 AND kind = $2
+        WHERE object = $1 AND kind = $2 AND accepted_at IS NOT NULL
      )
      UPDATE stripe_events AS e
         SET ${ignoredWith('accepted.note')}
        FROM accepted
       WHERE accepted.kind = 'paid-but-not-granted' AND object_id = $1
-        AND type = ANY($4::text[]) AND next_attempt_at IS NOT NULL`,
+        AND type = ANY($4::text[]) AND next_attempt_at IS NOT NULL
+        AND NOT ${isGranted('$1')}`,
     [object, kind, code, PAYING],
   );
 }

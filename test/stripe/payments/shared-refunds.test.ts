@@ -9,8 +9,7 @@ import { payTwo } from './two-invoices.ts';
 
 let stage: StripeStage;
 beforeAll(async () => {
-  // Nobody but these tests attempts anything again.
-  stage = await startStripeStage({ workerIdle: 3_600_000 });
+  stage = await startStripeStage();
 });
 afterAll(async () => {
   expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });

@@ -201,6 +201,27 @@ test('what a run sees at the moment of the acceptance is not accepted with it', 
   expect(await listAccepted(stage.db.pool)).toEqual([]);
 });
 
+test('what is accepted no more while a run looks at it is attempted, and keeps its figures', async () => {
+  const { session: object, events } = buyPack(stage, { price: 'price_later' });
+  for (const event of events) await stage.deliver(event);
+  await acceptWhatIsLeft();
+  const other = await stage.db.pool.connect();
+  await other.query('BEGIN');
+  await other.query('LOCK TABLE stripe_findings IN EXCLUSIVE MODE');
+  const run = apply();
+  await until(async () => (await waitingForLocks()) > 0);
+  expect(await unacceptFindings(other, object)).toHaveLength(1);
+  await other.query('COMMIT');
+  other.release();
+  expect(await run).toMatchObject({ found: 0 });
+  const [event] = await stage.db.sql('SELECT state FROM stripe_events WHERE object_id = $1', [
+    object,
+  ]);
+  expect(event).toEqual({ state: 'parked' });
+  const shown = await acceptFinding(stage.db.pool, { object, mark: null, note });
+  expect(shown).toMatchObject({ left: [{ object, code: 'unknown_price', amount: 100 }] });
+});
+
 async function waitingForLocks(): Promise<number> {
   const [row] = await stage.db.sql(
     `SELECT count(*)::int AS n FROM pg_stat_activity

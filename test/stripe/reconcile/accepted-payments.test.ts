@@ -104,3 +104,32 @@ test('a payment that was granted as it was accepted is listed as such, and repea
   await deliver(stage.fake.refundPayment(bought.intent).events);
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
+
+test('a payment that was granted, but not recorded before it was accepted, is recorded: its refund takes', async () => {
+  await deliver();
+  const [finding] = (await apply()).findings;
+  if (!finding) throw new Error('nothing is left');
+  await publish();
+  // As when the server dies in between.
+  await stage.db.sql('ALTER TABLE stripe_payments ADD CONSTRAINT no_room CHECK (false) NOT VALID');
+  await attemptAgain();
+  await stage.db.sql('ALTER TABLE stripe_payments DROP CONSTRAINT no_room');
+  expect(await stage.balanceOf(bought.userId)).toBe(70);
+  const { session: object } = bought;
+  await acceptFinding(stage.db.pool, { object, mark: markOf(finding), note });
+  expect(await listAccepted(stage.db.pool)).toMatchObject([
+    { object, changed: 'it was granted all the same' },
+  ]);
+  await apply();
+  await attemptAgain();
+  await deliver(stage.fake.refundPayment(bought.intent).events);
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
+});
+
+async function attemptAgain() {
+  await stage.db.sql(
+    'UPDATE stripe_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL',
+  );
+  const { inbox, attempt } = stage.receiver.processing;
+  for (const claim of await inbox.claim(10)) await attempt(claim);
+}
