@@ -19,16 +19,16 @@ export async function fetchCheckout(
 }
 
 /**
- * What was paid, a checkout session or else an invoice, by other names of its payment: from API
+ * What was paid, a checkout session or else invoices, by other names of the payment: from API
  * version 2025-03-31.basil on a refund of a renewal names no invoice, and invoice.paid no payment
- * intent. Null when it was neither, as of a charge that was made without a payment intent; unusable
- * when it was several invoices, since nothing tells what of them goes back.
+ * intent. Nothing when it was neither, as of a charge that was made without a payment intent; of
+ * several invoices two.
  */
 export async function fetchPaid(
   api: StripeApi,
   names: readonly [string, ...string[]],
-): Promise<Answer<string | null>> {
-  const asked = await api.ask(async (client) => {
+): Promise<Answer<readonly string[]>> {
+  return api.ask(async (client) => {
     const named = names.find((name) => name.startsWith('pi_'));
     const paymentIntent =
       named ?? idOf(at(await client.charges.retrieve(names[0]), 'payment_intent'));
@@ -41,14 +41,8 @@ export async function fetchPaid(
       status: 'paid',
       limit: 2,
     });
-    return data.map(({ invoice }) => idOf(invoice));
+    return data.map(({ invoice }) => idOf(invoice)).filter((id) => id !== null);
   });
-  if (asked.kind !== 'answer') return asked;
-  const [paid = null, another] = asked.value;
-  if (another === undefined) return { kind: 'answer', value: paid };
-  const invoices = `it paid several invoices: ${paid} and ${another}`;
-  const todo = 'a credit note tells which it is for; else `purser events ignore` it';
-  return { kind: 'unusable', reason: `${invoices}; ${todo}` };
 }
 
 /**

@@ -107,6 +107,18 @@ export function createReversals(pool: Pool, session: BatchSession) {
     return rows;
   }
 
+  /** The invoice of a credit note that all of a refund pays, though nothing told yet of sharing. */
+  async function notedInvoice(refund: string): Promise<string | null> {
+    const { rows } = await pool.query<{ invoice: string }>(
+      `SELECT n.payment_name AS invoice
+         FROM stripe_reversals r
+         JOIN stripe_reversals n ON n.refund_amounts ? r.id
+        WHERE r.id = $1 AND n.live AND (n.refund_amounts ->> r.id)::bigint >= r.amount`,
+      [refund],
+    );
+    return rows[0]?.invoice ?? null;
+  }
+
   /** What changes whenever the row of a dispute does. */
   async function versionOf(id: string): Promise<string | null> {
     const { rows } = await pool.query<{ version: string }>(
@@ -133,7 +145,7 @@ export function createReversals(pool: Pool, session: BatchSession) {
     return rowCount === 1;
   }
 
-  return { file, assign, versionOf, decide, of };
+  return { file, assign, notedInvoice, versionOf, decide, of };
 }
 
 const FIND: BatchStatement = {

@@ -42,7 +42,7 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
 export function createTakeBack(options: TakeBackOptions) {
   const { api, paymentNames, acceptedPayments, records, reversals } = options;
   const tellRelease = createReleases({ api, records });
-  const findPayment = createFindPayment({ api, paymentNames, records });
+  const findPayment = createFindPayment({ api, paymentNames, records, reversals });
   const { settle, settleOthers, catchUp } = createSettle(options);
 
   async function reverse(event: Told, said: readonly Reversal[]): Promise<Verdict> {
@@ -70,7 +70,7 @@ export function createTakeBack(options: TakeBackOptions) {
     const assigned = await reversals.assign(told.map(({ id }) => id));
     const { invoice } = assigned.find(({ refund }) => refund === reversal.id) ?? {};
     const named = [reversal.names[0], ...told.flatMap(({ names }) => names)] as const;
-    const found = await findPayment(invoice === undefined ? named : [invoice]);
+    const found = await findPayment(reversal.id, invoice === undefined ? named : [invoice]);
     if (found.kind === 'verdict') return found.verdict;
     const { payment, record } = found.payment;
     // Of several, the refunds of one charge, Stripe lists the newest first.

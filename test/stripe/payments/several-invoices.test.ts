@@ -103,10 +103,12 @@ test('its refund waits to be looked at while nothing told of whose it is', async
   if (!refunded) throw new Error('nothing told of the refund');
   expect(await stage.deliver({ ...refunded })).toBe('parked');
   const invoices = `${second.paid.data.object.id} and ${first.paid.data.object.id}`;
-  expect((await stage.stored(refunded))?.reason).toBe(
-    `it paid several invoices: ${invoices}; ` +
+  expect(await stage.stored(refunded)).toMatchObject({
+    reason:
+      `it paid several invoices: ${invoices}; ` +
       'a credit note tells which it is for; else `purser events ignore` it',
-  );
+    waits_for: expect.arrayContaining([`payment:${paymentIntent}`]),
+  });
   expect(await stage.leftOfGrants('ilse')).toEqual([1000, 1000]);
 });
 
