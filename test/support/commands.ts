@@ -9,6 +9,8 @@ import type {
   ReverseCommand,
   SettlePaymentCommand,
 } from '../../src/ledger/core/command.ts';
+import { MAX_AMOUNT, MAX_BALANCE, MAX_GRANTS } from '../../src/ledger/core/command.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
 
 const NO_NOTE = { reason: null, ref: null, metadata: null } as const;
 
@@ -150,4 +152,20 @@ export function differing(command: Command): Command {
   if (!('grants' in command)) return { ...command, reason: 'another' } as Command;
   const [first, ...rest] = command.grants;
   return { ...command, grants: [{ ...first, reason: 'another' }, ...rest] };
+}
+
+/** Gives the most credits that an account can hold. */
+export async function fillAccount(
+  ledger: Pick<Ledger, 'post' | 'balance'>,
+  userId: string,
+): Promise<void> {
+  for (let left = MAX_BALANCE - (await ledger.balance(userId)).balance; left > 0; ) {
+    const lots = Array.from({ length: Math.min(MAX_GRANTS, Math.ceil(left / MAX_AMOUNT)) }, () => {
+      const amount = Math.min(left, MAX_AMOUNT);
+      left -= amount;
+      return lot(amount);
+    });
+    const [first = lot(1), ...others] = lots;
+    await ledger.post(grant(userId, 1, { grants: [first, ...others] }));
+  }
 }

@@ -92,6 +92,7 @@ test('what an earlier release joined is parted and granted when it is attempted 
     ...[other, one],
   ]);
   expect(await stage.deliver(second.paid)).toBe('done');
+  expect(await stage.stored(second.paid)).toMatchObject({ reason: null });
   expect(await stage.leftOfGrants('ines')).toEqual([1000, 1000]);
   expect(await keysOf(other)).toEqual([{ payment: other }]);
 });

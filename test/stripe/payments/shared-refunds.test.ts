@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MAX_BALANCE } from '../../../src/ledger/core/command.ts';
 import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { ignoreEvent } from '../../../src/stripe/inbox/inbox-desk.ts';
+import { debit, fillAccount } from '../../support/commands.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
 import { payTwo } from './two-invoices.ts';
 
@@ -71,8 +73,9 @@ test('whatever either invoice gives, and however all of it is told', async () =>
   );
 });
 
-test('what moved is settled on both sides, though the first attempt ends between them', async () => {
-  const { first, second } = payTwo(stage, 'uta');
+/** Two renewals, and what tells that a refund which the first has lost is of the second. */
+async function refundWrongly(userId: string) {
+  const { first, second } = payTwo(stage, userId);
   for (const { named, paid } of [first, second]) {
     for (const event of [named, paid]) await stage.deliver(event);
   }
@@ -84,7 +87,12 @@ test('what moved is settled on both sides, though the first attempt ends between
   );
   if (!refunded || !noted) throw new Error('it is not told');
   await stage.deliver({ ...refunded });
-  expect(await stage.leftOfGrants('uta')).toEqual([500, 1000]);
+  expect(await stage.leftOfGrants(userId)).toEqual([500, 1000]);
+  return { noted };
+}
+
+test('what moved is settled on both sides, though the first attempt ends between them', async () => {
+  const { noted } = await refundWrongly('uta');
   await stage.db.sql(
     "ALTER TABLE credit_ledger ADD CONSTRAINT trap CHECK (kind <> 'reinstatement') NOT VALID",
   );
@@ -92,4 +100,15 @@ test('what moved is settled on both sides, though the first attempt ends between
   await stage.db.sql('ALTER TABLE credit_ledger DROP CONSTRAINT trap');
   await attemptAgain();
   expect(await stage.leftOfGrants('uta')).toEqual([1000, 500]);
+});
+
+test('what moved waits while the ledger refuses to give back what the other has lost', async () => {
+  const { noted } = await refundWrongly('ulf');
+  await fillAccount(stage.ledger, 'ulf');
+  expect(await stage.deliver({ ...noted })).toBe('parked');
+  expect((await stage.stored(noted))?.reason).toBe('the ledger refuses: balance_limit');
+  await stage.ledger.post(debit('ulf', 500));
+  await attemptAgain();
+  expect(await stage.stored(noted)).not.toMatchObject({ state: 'parked' });
+  expect(await stage.balanceOf('ulf')).toBe(MAX_BALANCE - 500);
 });

@@ -155,6 +155,24 @@ test('what was accepted unseen is forgotten when Stripe says that it is in order
   expect(await listAccepted(stage.db.pool)).toEqual([]);
 });
 
+test('what was accepted unseen has had its turn: the next run asks for the next', async () => {
+  const bought = [await buyLongAgo(stage), await buyLongAgo(stage)];
+  const [broken, next] = bought.map(({ session }) => session);
+  forgetEvents(stage);
+  stage.fake.setFault({ kind: 'error', status: 500, path: '/v1/checkout/sessions/' });
+  await apply();
+  for (const { session } of bought) await acceptLeft(session);
+  await passBy(stage);
+  stage.fake.setFault({ kind: 'error', status: 500, path: `/v1/checkout/sessions/${broken}` });
+  await stage.db.sql("UPDATE stripe_findings SET looked_at = '2020-01-01' WHERE object = $1", [
+    broken,
+  ]);
+  for (const _ of [broken, next]) await reconcileOn(stage, { apply: true, inTurn: 1 });
+  const accepted = (await listAccepted(stage.db.pool)).map(({ object }) => object);
+  expect(accepted).toContain(broken);
+  expect(accepted).not.toContain(next);
+});
+
 test('objects that were accepted unseen make no run incomplete, however many', async () => {
   const ids = Array.from({ length: 4 }, () => writeInvoice(stage, 'consulting', 12).id);
   forgetEvents(stage);

@@ -126,6 +126,24 @@ test('a payment that was granted, but not recorded before it was accepted, is re
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
 
+test('a receipt that is accepted unseen speaks for its checkout, too', async () => {
+  await publishPrices(stage.db, new Map([['by_hand', { credits: 10, manual: 'grant' }]]));
+  const { fake } = stage;
+  const about = { userId: 'ann', lines: [{ price: 'by_hand' }], invoiceCreation: true };
+  const { object, events } = fake.paySession(fake.createSession(about).id);
+  const receipt = String(object['invoice']);
+  fake.setFault({ kind: 'error', status: 500, path: '/v1/checkout/sessions' });
+  forgetEvents(stage);
+  await apply();
+  const shown = await acceptFinding(stage.db.pool, { object: receipt, mark: null, note });
+  const [finding] = shown.ok ? [] : shown.left;
+  if (!finding) throw new Error('it could be looked at');
+  await acceptFinding(stage.db.pool, { object: receipt, mark: markOf(finding), note });
+  fake.setFault(null);
+  await deliver(events);
+  expect(await stage.balanceOf('ann')).toBe(0);
+});
+
 async function attemptAgain() {
   await stage.db.sql(
     'UPDATE stripe_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL',

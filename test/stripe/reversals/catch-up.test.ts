@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MAX_AMOUNT, MAX_BALANCE, MAX_GRANTS } from '../../../src/ledger/core/command.ts';
-import { debit, grant, lot } from '../../support/commands.ts';
+import { debit, fillAccount } from '../../support/commands.ts';
 import { until } from '../../support/stripe.ts';
 import {
   createPaid,
@@ -57,7 +56,7 @@ test('what the ledger refuses parks whatever should have settled it, until it ca
   await deliver(payment.refund(failing, 50, 'pending', 'refund.created'));
   await deliver(payment.refund(kept, 50, 'succeeded', 'refund.created'));
   expect(await missing(payment)).toBe(1000);
-  await fill(userId);
+  await fillAccount(ledger, userId);
   const failed = payment.refund(failing, 50, 'failed', 'refund.failed');
   expect(await deliver(failed)).toBe('parked');
   const again = { ...payment.paid, id: fresh('evt') };
@@ -72,16 +71,3 @@ test('what the ledger refuses parks whatever should have settled it, until it ca
     await until(async () => (await stored(event))?.state === 'done');
   }
 });
-
-/** Gives the most credits that an account can hold. */
-async function fill(userId: string): Promise<void> {
-  for (let left = MAX_BALANCE; left > 0; ) {
-    const lots = Array.from({ length: Math.min(MAX_GRANTS, Math.ceil(left / MAX_AMOUNT)) }, () => {
-      const amount = Math.min(left, MAX_AMOUNT);
-      left -= amount;
-      return lot(amount);
-    });
-    const [first = lot(1), ...others] = lots;
-    await stage.ledger.post(grant(userId, 1, { grants: [first, ...others] }));
-  }
-}

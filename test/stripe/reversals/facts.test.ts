@@ -143,6 +143,8 @@ describe('a dispute', () => {
       expect(await stage.deliver(payment.dispute(id, PAID, what, status))).toBe('done');
     }
     expect(await missing(payment)).toBe(0);
+    const early = createPayment().dispute(fresh('dp'), PAID, 'created', 'needs_response');
+    expect(await stage.deliver(early)).toBe('done');
   });
 
   test('takes when its funds are withdrawn, whatever its snapshot says, and gives when won', async () => {
