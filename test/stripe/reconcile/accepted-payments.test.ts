@@ -105,26 +105,32 @@ test('a payment that was granted as it was accepted is listed as such, and repea
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
 
-test('a payment that was granted, but not recorded before it was accepted, is recorded: its refund takes', async () => {
-  await deliver();
-  const [finding] = (await apply()).findings;
-  if (!finding) throw new Error('nothing is left');
-  await publish();
-  // As when the server dies in between.
-  await stage.db.sql('ALTER TABLE stripe_payments ADD CONSTRAINT no_room CHECK (false) NOT VALID');
-  await attemptAgain();
-  await stage.db.sql('ALTER TABLE stripe_payments DROP CONSTRAINT no_room');
-  expect(await stage.balanceOf(bought.userId)).toBe(70);
-  const { session: object } = bought;
-  await acceptFinding(stage.db.pool, { object, mark: markOf(finding), note });
-  expect(await listAccepted(stage.db.pool)).toMatchObject([
-    { object, changed: 'it was granted all the same' },
-  ]);
-  await apply();
-  await attemptAgain();
-  await deliver(stage.fake.refundPayment(bought.intent).events);
-  expect(await stage.balanceOf(bought.userId)).toBe(0);
-});
+test.each(['before', 'after'])(
+  'a payment that was granted and not recorded, and is accepted as seen %s that, is recorded: its refund takes',
+  async (when) => {
+    await deliver();
+    const { findings: before } = await apply();
+    await publish();
+    // As when the server dies in between.
+    const trap = 'ALTER TABLE stripe_payments ADD CONSTRAINT no_room CHECK (false) NOT VALID';
+    await stage.db.sql(trap);
+    await attemptAgain();
+    const { findings: after } = when === 'after' ? await apply() : { findings: before };
+    await stage.db.sql('ALTER TABLE stripe_payments DROP CONSTRAINT no_room');
+    expect(await stage.balanceOf(bought.userId)).toBe(70);
+    const [finding] = after;
+    if (!finding) throw new Error('nothing is left');
+    const { object } = finding;
+    await acceptFinding(stage.db.pool, { object, mark: markOf(finding), note });
+    expect(await listAccepted(stage.db.pool)).toMatchObject([
+      { object, changed: 'it was granted all the same' },
+    ]);
+    await apply();
+    await attemptAgain();
+    await deliver(stage.fake.refundPayment(bought.intent).events);
+    expect(await stage.balanceOf(bought.userId)).toBe(0);
+  },
+);
 
 test('a receipt that is accepted unseen speaks for its checkout, too', async () => {
   await publishPrices(stage.db, new Map([['by_hand', { credits: 10, manual: 'grant' }]]));
