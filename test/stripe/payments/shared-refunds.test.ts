@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MAX_BALANCE } from '../../../src/ledger/core/command.ts';
 import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { ignoreEvent } from '../../../src/stripe/inbox/inbox-desk.ts';
@@ -111,4 +111,59 @@ test('what moved waits while the ledger refuses to give back what the other has 
   await attemptAgain();
   expect(await stage.stored(noted)).not.toMatchObject({ state: 'parked' });
   expect(await stage.balanceOf('ulf')).toBe(MAX_BALANCE - 500);
+});
+
+describe('without a note that all of it pays, the refund is', () => {
+  const notes = {
+    'of a note for a part of it'(invoice: string, paymentIntent: string) {
+      const { object, events } = stage.fake.refundPayment(paymentIntent, { amount: 1000 });
+      const note = stage.fake.issueCreditNote(invoice, { amount: 500, refund: object.id });
+      return [...note.events, ...events];
+    },
+    'of a note that is void'(invoice: string) {
+      const { object, events } = stage.fake.issueCreditNote(invoice, { amount: 1000 });
+      const ofNote = ({ type }: { readonly type: string }) => type.startsWith('credit_note');
+      const { events: ended } = stage.fake.voidCreditNote(object.id);
+      return [...events.filter(ofNote), ...ended, ...events.filter((one) => !ofNote(one))];
+    },
+  };
+  let made = 0;
+
+  test.each(Object.entries(notes))('the first’s: %s', async (_, give) => {
+    made += 1;
+    const { first, second, paymentIntent } = payTwo(stage, `uri-${made}`);
+    for (const { named, paid } of [first, second]) {
+      for (const event of [named, paid]) await stage.deliver(event);
+    }
+    const told = give(String(second.paid.data.object.id), paymentIntent);
+    for (const event of told) await stage.deliver({ ...event });
+    expect(await stage.leftOfGrants(`uri-${made}`)).toEqual([0, 1000]);
+  });
+
+  test.each(Object.entries(notes))('nobody’s while no sharing is known: %s', async (_, give) => {
+    made += 1;
+    const { first, second, paymentIntent } = payTwo(stage, `uri-${made}`);
+    for (const { paid } of [first, second]) await stage.deliver(paid);
+    const told = give(String(second.paid.data.object.id), paymentIntent);
+    for (const event of told) await stage.deliver({ ...event });
+    expect(await stage.leftOfGrants(`uri-${made}`)).toEqual([1000, 1000]);
+    const refund = told.find(({ type }) => type === 'refund.created');
+    expect(refund && (await stage.stored(refund))?.state).toBe('parked');
+  });
+});
+
+test('a refund that its note gives to the second is done, though the first gave no credits', async () => {
+  const { first, second } = payTwo(stage, 'uwe', ['price_seat', 'price_plan']);
+  for (const { named, paid } of [first, second]) {
+    for (const event of [named, paid]) await stage.deliver(event);
+  }
+  const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
+    amount: 500,
+  });
+  const refund = events.find(({ type }) => type === 'refund.created');
+  const note = events.find(({ type }) => type === 'credit_note.created');
+  if (!refund || !note) throw new Error('it is not told');
+  await stage.deliver({ ...note });
+  expect(await stage.deliver({ ...refund })).toBe('done');
+  expect(await stage.leftOfGrants('uwe')).toEqual([500]);
 });

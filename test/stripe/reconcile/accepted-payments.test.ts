@@ -105,6 +105,17 @@ test('a payment that was granted as it was accepted is listed as such, and repea
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
 
+test('--unaccept lets an event rest whose payload is gone, and a run grants what it told of', async () => {
+  await deliver();
+  await accept();
+  await publish();
+  await stage.db.sql('UPDATE stripe_events SET payload = NULL, payload_removed_at = now()');
+  expect(await unacceptFindings(stage.db.pool, bought.session)).toEqual([]);
+  expect(await ofSession()).toEqual([ignored]);
+  await apply();
+  expect(await stage.balanceOf(bought.userId)).toBe(70);
+});
+
 test.each(['before', 'after'])(
   'a payment that was granted and not recorded, and is accepted as seen %s that, is recorded: its refund takes',
   async (when) => {
