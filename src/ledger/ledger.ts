@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import type pg from 'pg';
 import { toPurserError } from '../db/sqlstate.ts';
 import { type AlertRules, DEFAULT_ALERT_RULES } from './core/alert.ts';
@@ -6,7 +5,7 @@ import { checkCommand } from './core/check-command.ts';
 import type { Command, Outcome } from './core/command.ts';
 import type { Entry } from './core/entry.ts';
 import { DEFAULT_LIMITS, type Limits } from './core/limits.ts';
-import { createLane, type LaneCounts } from './lane/lane.ts';
+import { createLanes, type LaneCounts } from './lane/lanes.ts';
 import {
   type Balance,
   createBalanceReader,
@@ -60,11 +59,7 @@ export interface LedgerOptions {
   readonly url: string;
   /** The shared connections, for reads. */
   readonly pool: pg.Pool;
-  /**
-   * How many transactions may be under way at once; an account always uses the same lane. One
-   * makes the largest batches (measured against two on two cores: 1.2 times the debits of 10,000
-   * accounts); more overlap the waits when the database is far away.
-   */
+  /** How many transactions may be under way at once; a further one begins when it can be full. */
   readonly lanes?: number;
   readonly limits?: Limits;
   /** What the product is told of accounts; see `alertsOf`. */
@@ -76,7 +71,7 @@ export interface LedgerOptions {
 export function createLedger({
   url,
   pool,
-  lanes: laneCount = 1,
+  lanes: count = 2,
   limits = DEFAULT_LIMITS,
   alertRules = DEFAULT_ALERT_RULES,
   clockOffset = 0,
@@ -89,16 +84,12 @@ export function createLedger({
     unknownCommits: 0,
     lockViolations: 0,
   };
-  const lanes = Array.from({ length: laneCount }, () =>
-    createLane({ url, limits, alertRules, clockOffset, counts }),
-  );
+  const lanes = createLanes({ url, count, limits, alertRules, clockOffset, counts });
   return {
     counts,
     async post(command) {
       checkCommand(command);
-      const lane = lanes[crc32(command.userId) % lanes.length];
-      if (!lane) throw new RangeError('a ledger has at least one lane');
-      return lane.post(command);
+      return lanes.post(command);
     },
     replay: (command) => readReplay(pool, command).catch(rethrow),
     balance: createBalanceReader(pool, clockOffset),
@@ -107,9 +98,7 @@ export function createLedger({
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),
     usage: (userId, query) => readUsage(pool, userId, query).catch(rethrow),
     stream: (userId, filter) => streamEntries(pool, userId, filter),
-    close: async () => {
-      await Promise.all(lanes.map((lane) => lane.close()));
-    },
+    close: lanes.close,
   };
 }
 

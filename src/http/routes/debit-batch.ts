@@ -66,6 +66,8 @@ export const debitBatchRoute =
       {
         bodyLimit: BODY_LIMIT,
         preParsing: requireScope('credits:spend'),
+        // One made from the schema would validate each result, to know which of the two it is.
+        serializerCompiler: () => JSON.stringify,
         schema: {
           operationId: 'debitBatch',
           summary: 'Spend credits of many users',

@@ -20,17 +20,19 @@ export interface Waiting {
 export interface Backlog {
   readonly userId: string;
   readonly waiting: Waiting[];
-  /** True while it is worked on outside the lane's own rounds. */
+  /** True while it is worked on outside the lanes' own rounds. */
   aside: boolean;
 }
 
-/** The commands of one lane by account: bounded in all, per account and in time. */
+/** The commands that wait, by account: bounded in all, per account and in time. */
 export interface Queue {
   readonly size: () => number;
   /** Throws `overloaded` when the queue or the account's part of it is full. */
   readonly add: (waiting: Waiting) => void;
   /** Takes up to `limit` commands, in order per account, the accounts taking turns. */
   readonly take: (limit: number) => Waiting[];
+  /** Until then nothing more is taken of the accounts in a batch that was. */
+  readonly endRound: (batch: readonly Waiting[]) => void;
   /** Takes up to `limit` commands of one account that is set aside. */
   readonly takeFrom: (backlog: Backlog, limit: number) => Waiting[];
   /** Puts commands back before the others of their accounts; they count as never taken. */
@@ -49,6 +51,8 @@ export interface QueueLimits {
 
 export function createQueue(limits: QueueLimits): Queue {
   const backlogs = new Map<string, Backlog>();
+  /** The accounts in the rounds that are under way. */
+  const underWay = new Set<string>();
   let size = 0;
 
   function open(userId: string): Backlog {
@@ -89,12 +93,17 @@ export function createQueue(limits: QueueLimits): Queue {
       const turns: Backlog[] = [];
       for (const backlog of backlogs.values()) {
         if (batch.length >= limit) break;
-        if (backlog.aside) continue;
+        if (backlog.aside || underWay.has(backlog.userId)) continue;
         batch.push(...takeFrom(backlog, limit - batch.length));
         turns.push(backlog);
       }
       turns.forEach(endTurn);
+      for (const { userId } of turns) underWay.add(userId);
       return batch;
+    },
+
+    endRound(batch) {
+      for (const { command } of batch) underWay.delete(command.userId);
     },
 
     putBack(waiting) {

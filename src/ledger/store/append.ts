@@ -34,40 +34,42 @@ const APPEND: Statement = {
  * plain debits, travels as one NULL, which unnest pads: neither side then handles its elements.
  */
 export function append(session: Session, sealed: readonly SealedEntry[]) {
-  const column = <T>(read: (entry: Entry) => T) =>
+  const text = (read: (entry: Entry) => string | null) =>
     unlessEmpty(sealed.map(({ entry }) => read(entry)));
+  const plain = (read: (one: SealedEntry) => string | number | null) =>
+    toPlainArray(sealed.map(read));
   return session.run(APPEND, [
-    column((e) => e.userId),
-    column((e) => e.seq),
-    column((e) => e.id),
-    column((e) => e.kind),
-    column((e) => e.delta),
-    column((e) => e.balance),
-    column((e) => e.held),
-    column((e) => e.lot),
-    column((e) => e.draws && JSON.stringify(e.draws.map(toStoredDraw))),
-    column((e) => e.leadSeq),
-    column((e) => e.actor),
-    column((e) => e.reason),
-    column((e) => e.ref),
-    column((e) => e.metadata && JSON.stringify(e.metadata)),
-    unlessEmpty(sealed.map(({ noteHash }) => toBytea(noteHash))),
-    column((e) => e.stripeEventId),
-    column((e) => e.grantKey),
-    column((e) => e.idempotencyKey),
-    column((e) => e.requestHash),
-    column((e) => toTimestamp(e.createdAt)),
-    sealed.map(({ hash }) => toBytea(hash)),
-    sealed.map(({ state }) => state && JSON.stringify(state)),
-    column((e) => e.category),
-    column((e) => e.expiresAt && toTimestamp(e.expiresAt)),
-    column((e) => e.payment),
-    column((e) => e.reversesSeq),
-    column((e) => e.invoiceLine),
-    column((e) => e.priority),
-    column((e) => e.holdId),
-    column((e) => e.operation?.name ?? null),
-    column((e) => e.operation?.quantity ?? null),
+    text((e) => e.userId),
+    plain(({ entry }) => entry.seq),
+    plain(({ entry }) => entry.id),
+    plain(({ entry }) => entry.kind),
+    plain(({ entry }) => entry.delta),
+    plain(({ entry }) => entry.balance),
+    plain(({ entry }) => entry.held),
+    plain(({ entry }) => entry.lot),
+    text((e) => e.draws && JSON.stringify(e.draws.map(toStoredDraw))),
+    plain(({ entry }) => entry.leadSeq),
+    text((e) => e.actor),
+    text((e) => e.reason),
+    text((e) => e.ref),
+    text((e) => e.metadata && JSON.stringify(e.metadata)),
+    plain(({ noteHash }) => toBytea(noteHash)),
+    text((e) => e.stripeEventId),
+    text((e) => e.grantKey),
+    text((e) => e.idempotencyKey),
+    text((e) => e.requestHash),
+    plain(({ entry }) => toTimestamp(entry.createdAt)),
+    plain(({ hash }) => toBytea(hash)),
+    unlessEmpty(sealed.map(({ state }) => state && JSON.stringify(state))),
+    text((e) => e.category),
+    plain(({ entry }) => entry.expiresAt && toTimestamp(entry.expiresAt)),
+    text((e) => e.payment),
+    plain(({ entry }) => entry.reversesSeq),
+    text((e) => e.invoiceLine),
+    plain(({ entry }) => entry.priority),
+    text((e) => e.holdId),
+    text((e) => e.operation?.name ?? null),
+    text((e) => e.operation?.quantity ?? null),
   ]);
 }
 
@@ -75,10 +77,19 @@ function unlessEmpty<T>(values: readonly T[]): readonly T[] | null {
   return values.every((value) => value === null) ? null : values;
 }
 
+/**
+ * An array literal of values that need no quotes, such as numbers and uuids: the driver would
+ * search each for what to escape.
+ */
+function toPlainArray(values: readonly (string | number | null)[]): string | null {
+  return unlessEmpty(values) && `{${values.map((value) => value ?? 'NULL').join(',')}}`;
+}
+
 function toTimestamp(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
+/** In an array literal, where a backslash stands for the character after it. */
 function toBytea(hex: string | null): string | null {
-  return hex && `\\x${hex}`;
+  return hex && `\\\\x${hex}`;
 }

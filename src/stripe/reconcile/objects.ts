@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Stripe from 'stripe';
 import { type Answer, AWAY, askForPages, type Bounds, type NoAnswer } from '../api/api.ts';
-import { REFUND_EXPANDED } from '../api/refunds.ts';
+import { REFUND_EXPANDED, REFUNDS_EXPANDED } from '../api/refunds.ts';
 import { SESSION_CHARGE } from '../api/sessions.ts';
 import { isObject, type Json } from '../shapes/json.ts';
 import { MATTERING } from './event-types.ts';
@@ -54,9 +54,8 @@ const SOURCES = {
   refund: {
     what: 'refunds',
     count: 'refunds',
-    list: ({ refunds }, params) =>
-      refunds.list({ ...params, expand: REFUND_EXPANDED.map((path) => `data.${path}`) }, PATIENTLY),
-    ask: ({ refunds }, id) => refunds.retrieve(id, { expand: [...REFUND_EXPANDED] }),
+    list: ({ refunds }, params) => refunds.list({ ...params, expand: REFUNDS_EXPANDED }, PATIENTLY),
+    ask: ({ refunds }, id) => refunds.retrieve(id, { expand: REFUND_EXPANDED }),
   },
   dispute: {
     what: 'disputes',

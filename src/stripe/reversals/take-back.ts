@@ -1,6 +1,7 @@
-import { askForAll, type StripeApi } from '../api/api.ts';
+import type { Answer, StripeApi } from '../api/api.ts';
 import { fetchCreditNote } from '../api/lines.ts';
 import { fetchWhyNeverPaid } from '../api/payments.ts';
+import { listRefunds } from '../api/refunds.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { parked, parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { AcceptedPayments } from '../payments/accepted-payments.ts';
@@ -103,17 +104,26 @@ export function createTakeBack(options: TakeBackOptions) {
   }
 
   /** Of a charge.refunded event: the charge's refunds, listed when the payload lacks them. */
-  async function reverseCharge(event: Told, { id, refunds }: RefundedCharge): Promise<Verdict> {
-    const listed = refunds ?? (await listRefunds(id));
-    if ('state' in listed) return listed;
+  async function reverseCharge(event: Told, charge: RefundedCharge): Promise<Verdict> {
+    const refunds = await refundsOf(event, charge);
+    if (refunds.kind !== 'answer') return parkedWithout(refunds);
     const told: Reversal[] = [];
-    for (const refund of listed) {
-      const charge = isCapturedInPart(event.object) ? id : event.object;
-      const read = readRefund({ ...refund, charge }, 'refund.updated');
+    for (const refund of refunds.value) {
+      const read = readRefund(refund, 'refund.updated');
       if (!read.ok) return parked(read.problem);
       if (read.value !== null) told.push(read.value);
     }
     return reverse(event, told);
+  }
+
+  async function refundsOf(
+    { object }: Told,
+    { id, refunds }: RefundedCharge,
+  ): Promise<Answer<readonly Json[]>> {
+    // The event's charge is of its own moment, and tells nothing of refunds that are listed now.
+    if (refunds === null) return listRefunds(api, id);
+    const charge = isCapturedInPart(object) ? id : object;
+    return { kind: 'answer', value: refunds.map((refund) => ({ ...refund, charge })) };
   }
 
   /** Of a credit note whose event does not tell all of it. */
@@ -123,12 +133,6 @@ export function createTakeBack(options: TakeBackOptions) {
     const read = readCreditNote(note.value);
     if (!read.ok) return parked(read.problem);
     return reverse(event, read.value === null ? [] : [read.value]);
-  }
-
-  async function listRefunds(charge: string): Promise<readonly Json[] | Verdict> {
-    const listed = await askForAll(api, (client, page) => client.refunds.list({ charge, ...page }));
-    if (listed.kind !== 'answer') return parkedWithout(listed);
-    return (listed.value as readonly unknown[]).filter(isObject);
   }
 
   /** Where events cannot be put in order only the dispute itself can tell. Null when it did. */

@@ -59,6 +59,15 @@ const without = (event: StripeEvent, status: string) => ({
   data: { object: { ...event.data.object, balance_transaction: null, status } },
 });
 
+/** The event as it is up to API version 2022-08-01, where a charge holds its refunds. */
+const holding = (event: StripeEvent, refunds: readonly object[]) => {
+  const object = {
+    ...event.data.object,
+    refunds: { object: 'list', data: refunds, has_more: false },
+  };
+  return { ...event, data: { object } };
+};
+
 describe('what was not captured', () => {
   test.each(['before', 'after'])('takes nothing, told of %s the grant', async (when) => {
     const { userId, id, events } = capturePart(333, 'acacia');
@@ -206,12 +215,26 @@ describe('a real refund', () => {
     expect(await stage.balanceOf(userId)).toBe(600);
   });
 
+  test.each(['pending', 'succeeded'] as const)(
+    'that is listed for what its charge told before the capture takes its credits, %s',
+    async (status) => {
+      const { userId, intent, events } = await capturePartAndGrant(400, 'acacia');
+      stage.fake.refundPayment(intent, { amount: 300, status });
+      const released = first({ events }, 'charge.refunded');
+      expect(released.data.object).toMatchObject({ captured: false });
+      expect(released.data.object).not.toHaveProperty('refunds');
+      expect(await stage.deliver({ ...released })).toBe('done');
+      expect(await stage.balanceOf(userId)).toBe(100);
+    },
+  );
+
   test('on file beside another that Stripe must tell of takes its credits, too', async () => {
     const { userId, id, intent } = authorize();
-    stage.fake.capturePayment(intent, 400, 'acacia');
-    const { events } = stage.fake.refundPayment(intent, { amount: 200 });
+    const released = stage.fake.capturePayment(intent, 400, 'acacia');
+    const refunded = stage.fake.refundPayment(intent, { amount: 200 });
+    const refunds = [refunded, released].map((one) => first(one).data.object);
+    const charged = holding(first(refunded, 'charge.refunded'), refunds);
     stage.fake.setFault({ kind: 'error', status: 500, path: '/v1/refunds/' });
-    const charged = stage.fake.inShape(first({ events }, 'charge.refunded'), 'acacia');
     expect(await stage.deliver({ ...charged })).toBe('parked');
     await stage.sync(userId, id);
     expect(await stage.balanceOf(userId)).toBe(0);
@@ -231,10 +254,8 @@ describe('a real refund', () => {
     await forgetTotals();
     const { object: refund, events } = stage.fake.refundPayment(intent, { amount });
     const refunded = first({ events }, type);
-    const refunds = { object: 'list', data: [refund], has_more: false };
-    const object = { ...refunded.data.object, refunds };
     const before = stage.fake.requests();
-    expect(await stage.deliver({ ...refunded, data: { object } })).toBe('done');
+    expect(await stage.deliver(holding(refunded, [refund]))).toBe('done');
     expect(stage.fake.requests()).toBe(before);
     expect(await stage.balanceOf(userId)).toBe(1000 - amount);
   });

@@ -19,8 +19,12 @@ import { createLine, type Line } from './line.ts';
 import { type Backlog, createQueue, type Waiting } from './queue.ts';
 import { commitRound, planRound, wasCommitted } from './round.ts';
 
-/** The most commands of one transaction, and of one lane's queue in all and per account. */
-const BATCH = 128;
+/**
+ * The most commands of one transaction; a whole one that waits has another lane begin. Measured
+ * with batches of debits: 1.1 to 1.3 times the debits of 128, and 512 no more than that.
+ */
+const BATCH = 256;
+/** The most that may wait, in all and for one account. */
 const QUEUE = { total: 10_000, perAccount: 1_000 } as const;
 /** After so many rounds in which another transaction held it, an account is waited for alone. */
 const SKIPS_BEFORE_WAITING = 3;
@@ -33,7 +37,7 @@ const FIND_OUT_TIMEOUT = 900;
 /** What a last try on a new connection must have left of the time, to be worth it. */
 const LAST_TRY = 1_200;
 
-/** What a lane has done, for metrics and tests. */
+/** What the lanes have done, for metrics and tests. */
 export interface LaneCounts {
   rounds: number;
   commands: number;
@@ -45,15 +49,17 @@ export interface LaneCounts {
 }
 
 /** Carries out commands, many in one transaction, each account's in the order they came. */
-export interface Lane {
+export interface Lanes {
   /** Resolves after the commit. Throws `overloaded`, `database_unavailable`, `outcome_unknown`. */
   readonly post: (command: Command) => Promise<Outcome>;
   /** Refuses new commands, finishes those that wait, and closes the connections. */
   readonly close: () => Promise<void>;
 }
 
-export interface LaneOptions {
+export interface LanesOptions {
   readonly url: string;
+  /** How many transactions may be under way at once. */
+  readonly count: number;
   readonly limits: Limits;
   readonly alertRules: AlertRules;
   /** See `LedgerOptions`. */
@@ -62,13 +68,14 @@ export interface LaneOptions {
 }
 
 /**
- * An idle lane sends at once; while a transaction is in flight the lane collects what arrives and
- * takes it all, up to a bound, as the next one. No timer, no added latency, and a hot account gets
- * faster as it gets hotter.
+ * An idle lane sends at once; while a transaction is in flight the commands that arrive are
+ * collected, and taken together, up to a bound, as the next one. No timer, no added latency, and a
+ * hot account gets faster as it gets hotter. Further lanes help where a whole transaction waits:
+ * Postgres then carries out one while the next is decided. An account is in one of them at a time.
  */
-export function createLane({ url, counts, ...rules }: LaneOptions): Lane {
+export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lanes {
   const queue = createQueue(QUEUE);
-  const rounds = createLine();
+  const lanes = Array.from({ length: count }, createLine);
   const asides = createLine();
   const blocked: Backlog[] = [];
   let prepared = true;
@@ -81,14 +88,28 @@ export function createLane({ url, counts, ...rules }: LaneOptions): Lane {
     const deadline = Date.now() + QUEUE_TIMEOUT;
     const roundsEnd = deadline + ROUND_TIMEOUT;
     queue.add({ command, resolve, reject, deadline, roundsEnd, retries: 0, skips: 0 });
-    rounds.start(workThroughQueue);
+    wake();
     return promise;
   }
 
-  async function workThroughQueue(): Promise<void> {
-    for (let batch = queue.take(BATCH); batch.length > 0; batch = queue.take(BATCH)) {
-      await carryOut(rounds, batch, { wait: false });
+  /** A second transaction costs more than a larger first one, until that is as large as may be. */
+  function wake(): void {
+    for (const [i, lane] of lanes.entries()) {
+      const least = i === 0 ? 1 : BATCH;
+      if (queue.size() >= least) lane.start(() => workThroughQueue(lane, least));
     }
+  }
+
+  async function workThroughQueue(lane: Line, least: number): Promise<void> {
+    const take = () => (queue.size() < least ? [] : queue.take(BATCH));
+    let batch = take();
+    if (batch.length === 0) return;
+    for (; batch.length > 0; batch = take()) {
+      await carryOut(lane, batch, { wait: false });
+      queue.endRound(batch);
+    }
+    // What is left may have waited for its accounts, and be too little for this lane.
+    wake();
   }
 
   /** Waits for the accounts that others hold, in turns, so that they harm nobody else. */
@@ -98,7 +119,7 @@ export function createLane({ url, counts, ...rules }: LaneOptions): Lane {
       if (batch.length > 0) await carryOut(asides, batch, { wait: true });
       queue.setAside(backlog.userId, false);
     }
-    rounds.start(workThroughQueue);
+    wake();
   }
 
   async function carryOut(line: Line, all: Waiting[], how: { wait: boolean }): Promise<void> {
@@ -208,7 +229,7 @@ export function createLane({ url, counts, ...rules }: LaneOptions): Lane {
       waiting.skips = 0;
     }
     queue.putBack(again);
-    rounds.start(workThroughQueue);
+    wake();
   }
 
   /** Whether a cut-off commit took effect; null when that cannot be found out in time. */
@@ -238,11 +259,12 @@ export function createLane({ url, counts, ...rules }: LaneOptions): Lane {
 
   async function close(): Promise<void> {
     closed = true;
-    while (queue.size() > 0 || blocked.length > 0)
-      await Promise.all([rounds.idle(), asides.idle()]);
-    await Promise.all([rounds.idle(), asides.idle()]);
+    const lines = [...lanes, asides];
+    const idle = () => Promise.all(lines.map((line) => line.idle()));
+    while (queue.size() > 0 || blocked.length > 0) await idle();
+    await idle();
     clearInterval(overdue);
-    await Promise.all([rounds.close(), asides.close()]);
+    await Promise.all(lines.map((line) => line.close()));
   }
 
   return { post, close };

@@ -1,0 +1,65 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Command } from '../../src/ledger/core/command.ts';
+import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
+import { debit, grant } from '../support/commands.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+let database: TestDatabase;
+let ledger: Ledger;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(() => {
+  ledger = createLedger(database);
+});
+afterEach(async () => {
+  await ledger.close();
+  await expect.poll(countLanes).toBe(0);
+});
+
+/** Lanes that were used have a connection. */
+async function countLanes(): Promise<number> {
+  const [row] = await database.sql<{ lanes: number }>(
+    `SELECT count(*) AS lanes FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'purser lane'`,
+  );
+  return row?.lanes ?? 0;
+}
+
+async function postAll(commands: readonly Command[]): Promise<readonly number[]> {
+  const outcomes = await Promise.all(commands.map(ledger.post));
+  return outcomes.map((outcome) => (outcome.ok ? outcome.entry.seq : 0));
+}
+
+const usersOf = (name: string, count: number) =>
+  Array.from({ length: count }, (_, i) => `${name}-${i}`);
+
+test('what fits one transaction waits for the one under way', async () => {
+  await postAll(usersOf('few', 250).map((userId) => grant(userId, 10)));
+  expect(await countLanes()).toBe(1);
+  expect(ledger.counts.rounds).toBe(2);
+});
+
+test('a whole transaction that waits begins beside the one under way', async () => {
+  await postAll(usersOf('many', 600).map((userId) => grant(userId, 10)));
+  expect(await countLanes()).toBe(2);
+  expect(ledger.counts).toMatchObject({ commands: 600, skips: 0, lockViolations: 0 });
+});
+
+test('an account is in one transaction at a time, in the order of its commands', async () => {
+  await postAll([grant('hot', 600)]);
+  const seqs = await postAll(Array.from({ length: 600 }, () => debit('hot', 1)));
+  expect(seqs).toEqual(seqs.map((_, i) => i + 2));
+  expect(await countLanes()).toBe(1);
+  expect(ledger.counts).toMatchObject({ skips: 0, lockViolations: 0 });
+});
+
+test('what waits for accounts of another lane is carried out when that ends', async () => {
+  const [first = '', ...users] = usersOf('again', 257);
+  // The first lane has one, the second 256, and all that is left is for accounts of the second.
+  const left = users.slice(0, 100).map((userId) => grant(userId, 10));
+  const seqs = await postAll([...[first, ...users].map((userId) => grant(userId, 10)), ...left]);
+  expect(seqs).toEqual([...Array(257).fill(1), ...Array(100).fill(2)]);
+  expect(ledger.counts).toMatchObject({ rounds: 3, skips: 0, lockViolations: 0 });
+});
