@@ -111,7 +111,7 @@ export function createTopUp(options: TopUpOptions): TopUp {
         await attempts.charged(id, charged.at);
         return log.info(fields, 'an auto top-up was charged');
       case 'failed':
-        await attempts.failed(id, charged.reason);
+        await attempts.failed(attempt, charged.reason);
         return log.warn({ ...fields, reason: charged.reason }, 'an auto top-up was not paid');
       case 'unknown':
         return log.warn({ ...fields, reason: charged.reason }, 'an auto top-up is taken up later');

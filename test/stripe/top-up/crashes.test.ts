@@ -7,6 +7,7 @@ import {
   deliverAll,
   optIn,
   paidInvoicesOf,
+  put,
   remove,
   shop,
   spend,
@@ -117,5 +118,9 @@ test.each(STEPS.slice(0, 3))(
     expect(await attemptsOf(user)).toEqual([{ state: 'failed', reason: 'switched_off' }]);
     expect(await paidInvoicesOf(user)).toEqual([]);
     await other.close();
+    // That was no failure of the card's.
+    expect((await put(user)).body.data.retry_at).toBeNull();
+    await expect.poll(() => paidInvoicesOf(user)).toHaveLength(1);
+    await deliverAll();
   },
 );
