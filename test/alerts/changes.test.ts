@@ -1,50 +1,29 @@
 import { expect, test } from 'vitest';
 import { enableEndpoint, listEndpoints, updateEndpoint } from '../../src/alerts/endpoints.ts';
 import { grant } from '../support/commands.ts';
-import { database, ledger, logged, makeEndpoint, receiver, useAlerts, worker } from './harness.ts';
+import { holdRows, lockWaits } from '../support/database.ts';
+import {
+  database,
+  ledger,
+  logged,
+  makeEndpoint,
+  receiver,
+  underWay,
+  useAlerts,
+  worker,
+} from './harness.ts';
 
 useAlerts();
 
-/** How many wait for a lock in this database. */
-async function waiting(): Promise<number> {
-  const rows = await database.sql(
-    `SELECT FROM pg_stat_activity
-      WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-  );
-  return rows.length;
-}
-
-/** An alert that is being sent. @returns what ends that, with this answer */
-async function underWay(user: string) {
-  let response: { writeHead: (status: number) => { end: () => void } } | null = null;
-  receiver.answer((_, one) => {
-    response = one;
-    return null;
-  });
-  await ledger.post(grant(user, 1));
-  const running = worker.run();
-  await expect.poll(() => response).not.toBeNull();
-  receiver.answer(() => 204);
-  return {
-    running,
-    answer(status: number) {
-      response?.writeHead(status).end();
-    },
-  };
-}
-
 test('an endpoint is enabled while the end of an attempt is written, and neither fails', async () => {
   const { id } = await makeEndpoint();
-  const { running, answer } = await underWay('ada');
-  const client = await database.pool.connect();
-  await client.query('BEGIN');
-  await client.query('UPDATE webhook_endpoints SET failures = failures');
+  const { running, answer } = await underWay(grant('ada', 1));
+  const held = await holdRows(database, 'SELECT FROM webhook_endpoints FOR NO KEY UPDATE');
   const enabled = enableEndpoint(database.pool, id);
-  await expect.poll(waiting).toBe(1);
+  await expect.poll(() => lockWaits(database)).toBe(1);
   answer(500);
-  await expect.poll(waiting).toBe(2);
-  await client.query('COMMIT');
-  client.release();
+  await expect.poll(() => lockWaits(database)).toBe(2);
+  await held.release();
   expect(await enabled).toBe(true);
   await running;
   expect(logged.map(({ what }) => what)).not.toContain(
@@ -54,7 +33,7 @@ test('an endpoint is enabled while the end of an attempt is written, and neither
 
 test('what the old URL answers after an endpoint has moved does not disable it', async () => {
   const { id } = await makeEndpoint(null, '?old');
-  const { running, answer } = await underWay('bob');
+  const { running, answer } = await underWay(grant('bob', 1));
   await updateEndpoint(database.pool, id, { url: `${receiver.url}?new` });
   answer(410);
   await running;

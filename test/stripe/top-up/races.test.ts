@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createTopUpAttempts } from '../../../src/stripe/top-up/attempts.ts';
+import { holdRows, lockWaits } from '../../support/database.ts';
 import {
   afterBackOff,
   attemptsOf,
@@ -26,14 +27,7 @@ function answerLate(): void {
   ]);
 }
 
-/** How many wait for a lock in this database. */
-async function waiting(): Promise<number> {
-  const rows = await shop.database.sql(
-    `SELECT FROM pg_stat_activity
-      WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-  );
-  return rows.length;
-}
+const waits = () => lockWaits(shop.database);
 
 const failuresLogged = () => shop.log.filter((line) => line.includes('an auto top-up failed'));
 
@@ -43,14 +37,14 @@ test('the answer of a charge and a look after its event come at once, and neithe
   await spend('ada', 100);
   await expect.poll(() => paidInvoicesOf('ada')).toHaveLength(1);
   await deliverAll();
-  const client = await shop.database.pool.connect();
-  await client.query('BEGIN');
-  await client.query("SELECT FROM auto_top_up_attempts WHERE user_id = 'ada' FOR UPDATE");
-  await expect.poll(waiting, { timeout: 5_000 }).toBe(1);
+  const held = await holdRows(
+    shop.database,
+    "SELECT FROM auto_top_up_attempts WHERE user_id = 'ada' FOR UPDATE",
+  );
+  await expect.poll(waits, { timeout: 5_000 }).toBe(1);
   const looked = get('ada');
-  await expect.poll(waiting).toBe(2);
-  await client.query('COMMIT');
-  client.release();
+  await expect.poll(waits).toBe(2);
+  await held.release();
   expect(await looked).toMatchObject({ status: 200, body: { data: { in_progress: false } } });
   await shop.sweepTopUps();
   expect(failuresLogged()).toEqual([]);
@@ -63,13 +57,13 @@ test('a failure is written and another attempt is begun at once, and neither fai
   answerLate();
   await put('eve');
   await expect.poll(() => attemptsOf('eve')).toMatchObject([{ state: 'open' }]);
-  const client = await shop.database.pool.connect();
-  await client.query('BEGIN');
-  await client.query("SELECT FROM auto_top_ups WHERE user_id = 'eve' FOR UPDATE");
+  const held = await holdRows(
+    shop.database,
+    "SELECT FROM auto_top_ups WHERE user_id = 'eve' FOR UPDATE",
+  );
   const begun = createTopUpAttempts(shop.database.pool).begin('eve', 1);
-  await expect.poll(waiting, { timeout: 5_000 }).toBe(2);
-  await client.query('COMMIT');
-  client.release();
+  await expect.poll(waits, { timeout: 5_000 }).toBe(2);
+  await held.release();
   expect(await begun).toBeNull();
   await shop.sweepTopUps();
   expect(failuresLogged()).toEqual([]);
