@@ -73,21 +73,25 @@ export async function listEndpoints(pool: Pool): Promise<readonly Endpoint[]> {
 
 /**
  * Changes where alerts go, also those that wait, or which are wanted from now on; what is left out
- * stays.
+ * stays. Another URL has failed nothing yet.
  * @returns whether there is such an endpoint
  */
-export function updateEndpoint(
+export async function updateEndpoint(
   pool: Pool,
   id: string,
   { url, types }: Partial<NewEndpoint>,
 ): Promise<boolean> {
-  return change(
+  const done = await change(
     pool,
     `UPDATE webhook_endpoints
-        SET url = coalesce($2, url), types = CASE WHEN $3 THEN $4 ELSE types END
+        SET url = coalesce($2, url), types = CASE WHEN $3 THEN $4 ELSE types END,
+            failures = CASE WHEN url <> $2 THEN 0 ELSE failures END,
+            failing_since = CASE WHEN url <> $2 THEN NULL ELSE failing_since END
       WHERE id = $1 AND deleted_at IS NULL`,
     [id, url, types !== undefined, types],
   );
+  if (url !== undefined) await endPauses(pool, id);
+  return done;
 }
 
 /**
@@ -109,15 +113,23 @@ export function disableEndpoint(pool: Pool, id: string): Promise<boolean> {
  * Delivers again, first what waits, without the pauses that earlier failures have earned.
  * @returns whether there is such an endpoint
  */
-export function enableEndpoint(pool: Pool, id: string): Promise<boolean> {
-  return change(
+export async function enableEndpoint(pool: Pool, id: string): Promise<boolean> {
+  const done = await change(
     pool,
-    `WITH again AS (
-       UPDATE alert_deliveries SET next_attempt_at = now(), retries = 0
-        WHERE endpoint_id = $1 AND state = 'pending' AND retries > 0)
-     UPDATE webhook_endpoints
+    `UPDATE webhook_endpoints
         SET disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL
       WHERE id = $1 AND deleted_at IS NULL`,
+    [id],
+  );
+  await endPauses(pool, id);
+  return done;
+}
+
+// Not with a change of the endpoint: whoever writes the end of an attempt locks the delivery first.
+async function endPauses(pool: Pool, id: string): Promise<void> {
+  await pool.query(
+    `UPDATE alert_deliveries SET next_attempt_at = now(), retries = 0
+      WHERE endpoint_id = $1 AND state = 'pending' AND retries > 0`,
     [id],
   );
 }

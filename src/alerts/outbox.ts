@@ -148,7 +148,7 @@ const SETTLE = `
          disabled_at = CASE WHEN reason IS NULL THEN disabled_at ELSE now() END,
          disabled_reason = coalesce(reason, disabled_reason)
     FROM verdict
-   WHERE e.id = verdict.endpoint_id AND (NOT ok OR failures > 0)
+   WHERE e.id = verdict.endpoint_id AND e.url = $9 AND (NOT ok OR failures > 0)
   RETURNING verdict.reason`;
 
 // A statement of its own, once the end is committed: whoever put the next one off did not see that,
@@ -165,18 +165,18 @@ const WAKE_NEXT = `
      AND next_attempt_at IS DISTINCT FROM attempted_at + ${LEASE}`;
 
 /**
- * Writes what became of an attempt, unless a later one was begun. What ends makes the account's next
- * one due.
+ * Writes what became of an attempt, unless a later one was begun; of an endpoint that has moved
+ * meanwhile it says nothing. What ends makes the account's next one due.
  * @returns why its endpoint was disabled by that; null when it was not
  */
 export async function settle(
   pool: Pool,
-  { endpointId, position, userId, attempts }: Delivery,
+  { endpointId, position, userId, attempts, url }: Delivery,
   { state, status, problem, pause, gone }: Outcome,
 ): Promise<string | null> {
   const { rows } = await pool.query<{ reason: string | null }>(SETTLE, [
     ...[endpointId, position, attempts],
-    ...[state, status, problem, pause, gone],
+    ...[state, status, problem, pause, gone, url],
   ]);
   if (state !== 'pending') await pool.query(WAKE_NEXT, [endpointId, userId, position]);
   return rows[0]?.reason ?? null;

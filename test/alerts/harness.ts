@@ -1,7 +1,9 @@
+import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { createEndpoint } from '../../src/alerts/endpoints.ts';
 import { type AlertWorker, createAlertWorker } from '../../src/alerts/worker.ts';
 import type { AlertType } from '../../src/ledger/core/alert.ts';
+import type { Command } from '../../src/ledger/core/command.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
@@ -53,6 +55,20 @@ export async function makeEndpoint(types: readonly AlertType[] | null = null, pa
   const made = await createEndpoint(database.pool, { url: receiver.url + path, types });
   if (!made) throw new Error('there are too many');
   return made;
+}
+
+/** An alert that the worker is sending. @returns what answers it, and what ends with the worker */
+export async function underWay(command: Command) {
+  const asked = Promise.withResolvers<ServerResponse>();
+  receiver.answer((_, response) => {
+    asked.resolve(response);
+    return null;
+  });
+  await ledger.post(command);
+  const running = worker.run();
+  const response = await asked.promise;
+  receiver.answer(() => 204);
+  return { running, answer: (status: number) => response.writeHead(status).end() };
 }
 
 /** As when so much time has passed that every pause and lease is over. */

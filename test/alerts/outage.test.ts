@@ -10,6 +10,7 @@ import {
   logged,
   makeEndpoint,
   receiver,
+  underWay,
   useAlerts,
   worker,
 } from './harness.ts';
@@ -85,16 +86,9 @@ test('an endpoint that is enabled again starts anew: its failures before are for
 
 test('the first reason for which an endpoint was disabled stays', async () => {
   const { id } = await makeEndpoint();
-  let answer = (): void => {};
-  receiver.answer((_, response) => {
-    answer = () => response.writeHead(410).end();
-    return null;
-  });
-  await ledger.post(grant('dan', 1));
-  const running = worker.run();
-  await expect.poll(() => receiver.received.length).toBe(1);
+  const { running, answer } = await underWay(grant('dan', 1));
   await disableEndpoint(database.pool, id);
-  answer();
+  answer(410);
   await running;
   expect(await endpoint()).toMatchObject({ disabledReason: 'it was disabled by hand' });
   expect(logged.map(({ what }) => what)).toEqual(['a webhook was not delivered']);

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { replay } from '../../src/alerts/replay.ts';
 import { debit, grant } from '../support/commands.ts';
+import { holdRows, lockWaits } from '../support/database.ts';
 import { type Received, serveWithWebhooks } from '../support/webhook-receiver.ts';
 import {
   anotherWorker,
@@ -11,6 +12,7 @@ import {
   letTimePass,
   makeEndpoint,
   receiver,
+  underWay,
   useAlerts,
   worker,
 } from './harness.ts';
@@ -18,15 +20,6 @@ import {
 useAlerts();
 
 const pending = async () => (await deliveries()).filter(({ state }) => state === 'pending').length;
-
-/** Whether somebody waits for a lock in this database. */
-async function isWaitedFor(): Promise<boolean> {
-  const waiting = await database.sql(
-    `SELECT FROM pg_stat_activity
-      WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-  );
-  return waiting.length > 0;
-}
 
 /** The ids in their order, by who they are for. */
 function byQueue(items: readonly { readonly queue: string; readonly id: string }[]) {
@@ -127,16 +120,13 @@ test('an alert that is filed while its predecessor ends is not held up', async (
   await ledger.post(grant('gus', 1));
   // Something to forgive, so that the end of the first one waits for the endpoint's row.
   await database.sql('UPDATE webhook_endpoints SET failures = 1, failing_since = now()');
-  const other = await database.pool.connect();
-  await other.query('BEGIN');
-  await other.query('UPDATE webhook_endpoints SET failures = failures');
+  const held = await holdRows(database, 'SELECT FROM webhook_endpoints FOR NO KEY UPDATE');
   const running = worker.run();
-  await expect.poll(isWaitedFor).toBe(true);
+  await expect.poll(() => lockWaits(database)).toBe(1);
   await ledger.post(grant('gus', 2));
   // Finds the first one pending still.
   await anotherWorker().run();
-  await other.query('COMMIT');
-  other.release();
+  await held.release();
   await running;
   expect(receiver.received.map(({ data }) => data['amount'])).toEqual([1, 2]);
 });
@@ -160,19 +150,10 @@ test('the end of one leaves alone what is under way already', async () => {
 
 test('an attempt that ends after another one was begun writes nothing', async () => {
   await makeEndpoint();
-  let answerLate = (): void => {};
-  receiver.answer((_, response) => {
-    answerLate = () => response.writeHead(500).end();
-    return null;
-  });
-  await ledger.post(grant('fay', 1));
-  const running = worker.run();
-  await expect.poll(() => receiver.received.length).toBe(1);
-  const late = answerLate;
-  receiver.answer(() => 200);
+  const { running, answer } = await underWay(grant('fay', 1));
   await letTimePass();
   await anotherWorker().run();
-  late();
+  answer(500);
   await running;
-  expect(await deliveries()).toMatchObject([{ state: 'delivered', attempts: 2, status: 200 }]);
+  expect(await deliveries()).toMatchObject([{ state: 'delivered', attempts: 2, status: 204 }]);
 });

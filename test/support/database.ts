@@ -24,19 +24,33 @@ export const createTestDatabase = (): Promise<TestDatabase> => createDatabase(TE
 export const createEmptyDatabase = (): Promise<TestDatabase> => createDatabase('template0');
 
 /** Holds the customer's row as another transaction would, until `release`. */
-export async function holdAccount(
+export const holdAccount = (database: Pick<TestDatabase, 'pool'>, userId: string) =>
+  holdRows(database, 'SELECT FROM stripe_customers WHERE user_id = $1 FOR UPDATE', [userId]);
+
+/** Holds whatever rows the statement locks as another transaction would, until `release`. */
+export async function holdRows(
   { pool }: Pick<TestDatabase, 'pool'>,
-  userId: string,
+  text: string,
+  values: readonly unknown[] = [],
 ): Promise<{ release: () => Promise<void> }> {
   const holder = await pool.connect();
   await holder.query('BEGIN');
-  await holder.query('SELECT FROM stripe_customers WHERE user_id = $1 FOR UPDATE', [userId]);
+  await holder.query(text, [...values]);
   return {
     release: async () => {
       await holder.query('ROLLBACK');
       holder.release();
     },
   };
+}
+
+/** How many statements wait for a lock in this database. */
+export async function lockWaits({ sql }: Pick<TestDatabase, 'sql'>): Promise<number> {
+  const waiting = await sql(
+    `SELECT FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return waiting.length;
 }
 
 /**

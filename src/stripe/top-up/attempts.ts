@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { IS_LOW, IS_REVERSED, IS_UNUSED, SPENT_THIS_MONTH } from './conditions.ts';
-import { settled } from './settle.ts';
+import { locked, settled } from './settle.ts';
 
 /** One attempt at a top-up; what it was begun with never changes. */
 export interface Attempt {
@@ -71,39 +71,20 @@ export function createTopUpAttempts(pool: Pool) {
   /** The money was taken `at` that time, or just now; the credits come with Stripe's event. */
   async function charged(id: string, at: Date | null): Promise<void> {
     await pool.query(
-      `WITH charged AS (
-         UPDATE auto_top_up_attempts SET state = 'charged', charged_at = coalesce($2, now())
-          WHERE id = $1 AND state = 'open'
-      RETURNING user_id
-       )
-       UPDATE auto_top_ups s SET failures = 0, retry_at = NULL
-         FROM charged
-        WHERE s.user_id = charged.user_id`,
+      `UPDATE auto_top_up_attempts SET state = 'charged', charged_at = coalesce($2, now())
+        WHERE id = $1 AND state = 'open'`,
       [id, at],
     );
   }
 
   /**
    * No money has come. After a number of failures in a row it is switched off, and at once for what
-   * only the user can mend: Stripe no longer has the customer, the card or the price.
+   * only the user can mend: Stripe no longer has the customer, the card or the price. It is not held
+   * against another card, which the user may have said meanwhile, nor that it was switched off.
    */
-  async function failed(id: string, reason: string): Promise<void> {
-    await pool.query(
-      `WITH failed AS (
-         UPDATE auto_top_up_attempts SET state = 'failed', reason = $2, ended_at = now()
-          WHERE id = $1 AND state = 'open'
-      RETURNING user_id, $2 = 'resource_missing' AS is_last
-       )
-       UPDATE auto_top_ups s
-          SET failures = failures + 1,
-              retry_at = now() + ($3::int[])[least(failures + 1, $4)] * interval '1 second',
-              enabled = enabled AND NOT (is_last OR failures + 1 >= $4),
-              stopped_reason = CASE WHEN enabled AND (is_last OR failures + 1 >= $4)
-                                    THEN $2 ELSE stopped_reason END
-         FROM failed
-        WHERE s.user_id = failed.user_id`,
-      [id, reason, BACK_OFF, BACK_OFF.length],
-    );
+  async function failed({ id, userId }: Attempt, reason: string): Promise<void> {
+    const values = [id, reason, BACK_OFF, BACK_OFF.length];
+    await locked(pool, userId, (client) => client.query(FAILED, values));
   }
 
   return { begin, takeUp, nameInvoice, charged, failed };
@@ -121,3 +102,18 @@ const BEGIN = `
      AND ${SPENT_THIS_MONTH} + amount <= monthly_cap
       ON CONFLICT (user_id) WHERE ended_at IS NULL DO NOTHING
   RETURNING ${COLUMNS}`;
+
+const FAILED = `
+  WITH failed AS (
+    UPDATE auto_top_up_attempts SET state = 'failed', reason = $2, ended_at = now()
+     WHERE id = $1 AND state = 'open'
+    RETURNING user_id, payment_method, $2 = 'resource_missing' AS is_last)
+  UPDATE auto_top_ups s
+     SET failures = failures + 1,
+         retry_at = now() + ($3::int[])[least(failures + 1, $4)] * interval '1 second',
+         enabled = enabled AND NOT (is_last OR failures + 1 >= $4),
+         stopped_reason = CASE WHEN enabled AND (is_last OR failures + 1 >= $4)
+                               THEN $2 ELSE stopped_reason END
+    FROM failed
+   WHERE s.user_id = failed.user_id AND s.payment_method = failed.payment_method
+     AND $2 <> 'switched_off'`;

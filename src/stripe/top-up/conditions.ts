@@ -52,3 +52,13 @@ export const IS_UNUSED = `
              AND NOT EXISTS (SELECT FROM credit_ledger l
                               WHERE l.user_id = g.user_id AND l.seq > g.seq
                                 AND l.kind IN ('debit', 'capture', 'hold')))`;
+
+/**
+ * Whether so many charges have failed since yesterday that another card is no new beginning. Which
+ * card it is does not matter: saved again it has another name, and whoever tries stolen ones has
+ * many.
+ */
+export const HAS_FAILED_OFTEN = `
+  (SELECT count(*) >= 5
+     FROM auto_top_up_attempts a
+    WHERE a.user_id = s.user_id AND a.state = 'failed' AND a.ended_at > now() - interval '1 day')`;

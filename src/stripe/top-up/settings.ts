@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { IS_LOW, IS_REVERSED, SPENT_THIS_MONTH } from './conditions.ts';
+import { HAS_FAILED_OFTEN, IS_LOW, IS_REVERSED, SPENT_THIS_MONTH } from './conditions.ts';
 import { settled } from './settle.ts';
 
 /** What a user wants to be bought by itself. Amounts are in the currency's smallest unit. */
@@ -36,14 +36,16 @@ export interface Watched {
   readonly isLow: boolean;
 }
 
+const KEEPS_FAILURES = `(s.payment_method = excluded.payment_method OR ${HAS_FAILED_OFTEN})`;
+
 /** The SQL of auto_top_ups. */
 export type TopUpSettings = ReturnType<typeof createTopUpSettings>;
 
 export function createTopUpSettings(pool: Pool) {
   /**
    * Switches it on. Failures and their back-off outlive that, and its having been off, while the
-   * card is the same, or whoever saves again and again would have it charged again and again. A
-   * claw-back that nobody was told of yet wins: it is off, and on when the user says it once more.
+   * card is the same or too many have failed, or whoever saves again and again would have it charged
+   * again and again. A claw-back that nobody was told of yet wins: it is off, and on when the user says it once more.
    */
   async function save(wish: Wish): Promise<void> {
     await pool.query(
@@ -60,10 +62,8 @@ export function createTopUpSettings(pool: Pool) {
               enabled = NOT (s.enabled AND ${IS_REVERSED}),
               stopped_reason = CASE WHEN s.enabled AND ${IS_REVERSED} THEN 'payment_reversed' END,
               enabled_at = excluded.enabled_at, seen_seq = excluded.seen_seq,
-              failures = CASE WHEN s.payment_method = excluded.payment_method
-                              THEN s.failures ELSE 0 END,
-              retry_at = CASE WHEN s.payment_method = excluded.payment_method AND s.failures > 0
-                              THEN s.retry_at END`,
+              failures = CASE WHEN ${KEEPS_FAILURES} THEN s.failures ELSE 0 END,
+              retry_at = CASE WHEN ${KEEPS_FAILURES} AND s.failures > 0 THEN s.retry_at END`,
       [
         ...[wish.userId, wish.price, wish.quantity, wish.threshold, wish.monthlyCap],
         ...[wish.amount, wish.currency, wish.customer, wish.paymentMethod],

@@ -5,7 +5,22 @@ import { IS_GRANTED, IS_REVERSED, WHY_LEFT } from './conditions.ts';
  * Does it in a transaction that holds the lock of a user's settings, after it has been written down
  * what became of their payments. Each statement of `act` sees what has ended.
  */
-export async function settled<T>(
+export function settled<T>(
+  pool: Pool,
+  userId: string,
+  act: (client: PoolClient) => Promise<T>,
+): Promise<T> {
+  return locked(pool, userId, async (client) => {
+    await settle(client, userId);
+    return act(client);
+  });
+}
+
+/**
+ * Does it in a transaction that holds the lock of a user's settings. Whoever changes both them and
+ * an attempt must have it first, or two who lock one each wait for each other.
+ */
+export async function locked<T>(
   pool: Pool,
   userId: string,
   act: (client: PoolClient) => Promise<T>,
@@ -14,7 +29,6 @@ export async function settled<T>(
   try {
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
     await client.query('SELECT FROM auto_top_ups WHERE user_id = $1 FOR UPDATE', [userId]);
-    await settle(client, userId);
     const done = await act(client);
     await client.query('COMMIT');
     client.release();
@@ -27,15 +41,21 @@ export async function settled<T>(
 }
 
 /**
- * An attempt is over whose credits came, or whose payment shall give none. The latter and a
- * claw-back switch it off: to charge the card again, for as little or for what was taken, would be
- * no end of it.
+ * An attempt is over whose credits came, or whose payment shall give none; either way its card paid,
+ * which ends the failures in a row. The latter and a claw-back switch it off: to charge the card
+ * again, for as little or for what was taken, would be no end of it.
  */
 async function settle(client: PoolClient, userId: string): Promise<void> {
   await client.query(
-    `UPDATE auto_top_up_attempts a
-        SET state = 'granted', charged_at = coalesce(charged_at, now()), ended_at = now()
-      WHERE user_id = $1 AND ended_at IS NULL AND ${IS_GRANTED}`,
+    `WITH ended AS (
+       UPDATE auto_top_up_attempts a
+          SET state = 'granted', charged_at = coalesce(charged_at, now()), ended_at = now()
+        WHERE user_id = $1 AND ended_at IS NULL AND ${IS_GRANTED}
+    RETURNING user_id
+     )
+     UPDATE auto_top_ups s SET failures = 0, retry_at = NULL
+       FROM ended
+      WHERE s.user_id = ended.user_id`,
     [userId],
   );
   await client.query(
@@ -45,9 +65,11 @@ async function settle(client: PoolClient, userId: string): Promise<void> {
         WHERE user_id = $1 AND state = 'charged' AND ${WHY_LEFT} IS NOT NULL
     RETURNING user_id
      )
-     UPDATE auto_top_ups s SET enabled = false, stopped_reason = 'not_granted'
+     UPDATE auto_top_ups s
+        SET failures = 0, retry_at = NULL, enabled = false,
+            stopped_reason = CASE WHEN enabled THEN 'not_granted' ELSE stopped_reason END
        FROM ended
-      WHERE s.user_id = ended.user_id AND s.enabled`,
+      WHERE s.user_id = ended.user_id`,
     [userId],
   );
   await client.query(

@@ -77,11 +77,14 @@ export function createTopUp(options: TopUpOptions): TopUp {
   async function lookAt(userId: string): Promise<void> {
     do {
       again.delete(userId);
-      await attemptFor(userId).catch((error: unknown) =>
-        log.warn({ err: error, user: userId }, 'an auto top-up failed'),
-      );
+      await attemptFor(userId).catch(warnOf(userId));
     } while (again.has(userId) && !stopping.signal.aborted);
     running.delete(userId);
+  }
+
+  /** One that fails holds up nobody else; it is taken up after its lease. */
+  function warnOf(userId: string): (error: unknown) => void {
+    return (error) => log.warn({ err: error, user: userId }, 'an auto top-up failed');
   }
 
   async function attemptFor(userId: string): Promise<void> {
@@ -111,7 +114,7 @@ export function createTopUp(options: TopUpOptions): TopUp {
         await attempts.charged(id, charged.at);
         return log.info(fields, 'an auto top-up was charged');
       case 'failed':
-        await attempts.failed(id, charged.reason);
+        await attempts.failed(attempt, charged.reason);
         return log.warn({ ...fields, reason: charged.reason }, 'an auto top-up was not paid');
       case 'unknown':
         return log.warn({ ...fields, reason: charged.reason }, 'an auto top-up is taken up later');
@@ -122,7 +125,7 @@ export function createTopUp(options: TopUpOptions): TopUp {
     for (;;) {
       const left = stopping.signal.aborted ? null : await attempts.takeUp();
       if (left === null) break;
-      await carryOut(left);
+      await carryOut(left).catch(warnOf(left.userId));
     }
     const seen = new Map<string, number>();
     let after = '';

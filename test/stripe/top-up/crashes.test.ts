@@ -7,6 +7,7 @@ import {
   deliverAll,
   optIn,
   paidInvoicesOf,
+  put,
   remove,
   shop,
   spend,
@@ -117,5 +118,31 @@ test.each(STEPS.slice(0, 3))(
     expect(await attemptsOf(user)).toEqual([{ state: 'failed', reason: 'switched_off' }]);
     expect(await paidInvoicesOf(user)).toEqual([]);
     await other.close();
+    // That was no failure of the card's.
+    expect((await put(user)).body.data.retry_at).toBeNull();
+    await expect.poll(() => paidInvoicesOf(user)).toHaveLength(1);
+    await deliverAll();
   },
 );
+
+test('an attempt that cannot be carried out holds up nobody else', async () => {
+  for (const user of ['fay', 'gus']) await optIn(user);
+  const other = await shop.another();
+  shop.fake.setFault({ kind: 'error', status: 500 });
+  await spend('fay', 100);
+  await shop.sweepTopUps();
+  shop.fake.setFault(null);
+  await spend('gus', 100, other);
+  await afterLease('fay');
+  await shop.database.sql(
+    "ALTER TABLE purchase_intents ADD CONSTRAINT not_fay CHECK (user_id <> 'fay') NOT VALID",
+  );
+  await other.sweepTopUps();
+  expect(await paidInvoicesOf('gus')).toHaveLength(1);
+  await shop.database.sql('ALTER TABLE purchase_intents DROP CONSTRAINT not_fay');
+  await afterLease('fay');
+  await other.sweepTopUps();
+  expect(await paidInvoicesOf('fay')).toHaveLength(1);
+  await deliverAll();
+  await other.close();
+});

@@ -138,3 +138,21 @@ test('a declined card is not tried more often by who switches it off and on', as
   await shop.sweepTopUps();
   expect(await attemptsOf('eve')).toHaveLength(6);
 });
+
+test('who saves a card anew after each decline has it charged a few times a day, and no more', async () => {
+  await shop.give('fay', 50);
+  for (let i = 0; i < 12; i++) {
+    await saveCard('fay', 'card_declined');
+    await put('fay');
+    await shop.sweepTopUps();
+  }
+  expect(await attemptsOf('fay')).toHaveLength(5);
+  expect((await get('fay')).body.data).toMatchObject({ retry_at: expect.any(String) });
+  await shop.database.sql(
+    `UPDATE auto_top_up_attempts SET ended_at = ended_at - interval '1 day' WHERE user_id = 'fay'`,
+  );
+  await saveCard('fay');
+  await put('fay');
+  await expect.poll(() => paidInvoicesOf('fay')).toHaveLength(1);
+  await deliverAll();
+});

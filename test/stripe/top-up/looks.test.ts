@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createTopUpSettings } from '../../../src/stripe/top-up/settings.ts';
+import { lockWaits } from '../../support/database.ts';
 import { CREDITS } from '../../support/shop.ts';
 import { publishPrices } from '../../support/stripe.ts';
 import {
@@ -82,9 +83,7 @@ test('a look that waits for another one sees what that has left', async () => {
     `UPDATE auto_top_up_attempts SET state = 'granted', ended_at = now() WHERE user_id = 'eve'`,
   );
   const looked = other.sweepTopUps();
-  const waiting = `SELECT count(*)::int AS n FROM pg_stat_activity
-                    WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  await expect.poll(() => shop.database.sql(waiting)).toEqual([{ n: 1 }]);
+  await expect.poll(() => lockWaits(shop.database)).toBe(1);
   await deliverAll();
   await client.query('COMMIT');
   client.release();
