@@ -45,7 +45,8 @@ export function createTopUpSettings(pool: Pool) {
   /**
    * Switches it on. Failures and their back-off outlive that, and its having been off, while the
    * card is the same or too many have failed, or whoever saves again and again would have it charged
-   * again and again. A claw-back that nobody was told of yet wins: it is off, and on when the user says it once more.
+   * again and again. A claw-back that nobody was told of yet wins: it is off, and on when the user
+   * says it once more.
    */
   async function save(wish: Wish): Promise<void> {
     await pool.query(
