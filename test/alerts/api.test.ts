@@ -134,6 +134,14 @@ test('an endpoint gets another URL and other alerts, and keeps its secret', asyn
   }
 });
 
+test.each([0, 2])('the secret before signs for the %d hours that were asked for', async (hours) => {
+  const { id } = await made();
+  await ask('POST', `/${id}/rotate-secret`, { overlap_hours: hours });
+  const [{ previous_secret_until: until }] = (await ask('GET', '')).body.data;
+  const left = until === null ? 0 : Date.parse(until) - Date.now();
+  expect(Math.round(left / 3_600_000)).toBe(hours);
+});
+
 test('an endpoint is disabled, enabled and deleted', async () => {
   const { id } = await made();
   const states = [

@@ -157,3 +157,19 @@ test('an attempt that ends after another one was begun writes nothing', async ()
   await running;
   expect(await deliveries()).toMatchObject([{ state: 'delivered', attempts: 2, status: 204 }]);
 });
+
+test('what waits for a long pause is looked at every hour: whoever was to wake it may be gone', async () => {
+  await makeEndpoint();
+  for (const n of [1, 2]) await ledger.post(grant('ida', n));
+  await database.sql(
+    `UPDATE alert_deliveries SET next_attempt_at = now() + interval '1 day'
+      WHERE position = (SELECT min(position) FROM alert_deliveries)`,
+  );
+  await worker.run();
+  const [, second] = await database.sql<{ minutes: number }>(
+    `SELECT extract(epoch FROM next_attempt_at - now())::float8 / 60 AS minutes
+       FROM alert_deliveries ORDER BY position`,
+  );
+  expect(Math.round(second?.minutes ?? 0)).toBe(60);
+  expect(receiver.received).toEqual([]);
+});
