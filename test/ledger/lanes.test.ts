@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import type { Command } from '../../src/ledger/core/command.ts';
 import { createLedger, type Ledger } from '../../src/ledger/ledger.ts';
 import { debit, grant } from '../support/commands.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { countLanes, createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
 let ledger: Ledger;
@@ -15,17 +15,8 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await ledger.close();
-  await expect.poll(countLanes).toBe(0);
+  await expect.poll(() => countLanes(database)).toBe(0);
 });
-
-/** Lanes that were used have a connection. */
-async function countLanes(): Promise<number> {
-  const [row] = await database.sql<{ lanes: number }>(
-    `SELECT count(*) AS lanes FROM pg_stat_activity
-      WHERE datname = current_database() AND application_name = 'purser lane'`,
-  );
-  return row?.lanes ?? 0;
-}
 
 async function postAll(commands: readonly Command[]): Promise<readonly number[]> {
   const outcomes = await Promise.all(commands.map(ledger.post));
@@ -37,13 +28,13 @@ const usersOf = (name: string, count: number) =>
 
 test('what fits one transaction waits for the one under way', async () => {
   await postAll(usersOf('few', 250).map((userId) => grant(userId, 10)));
-  expect(await countLanes()).toBe(1);
+  expect(await countLanes(database)).toBe(1);
   expect(ledger.counts.rounds).toBe(2);
 });
 
 test('a whole transaction that waits begins beside the one under way', async () => {
   await postAll(usersOf('many', 600).map((userId) => grant(userId, 10)));
-  expect(await countLanes()).toBe(2);
+  expect(await countLanes(database)).toBe(2);
   expect(ledger.counts).toMatchObject({ commands: 600, skips: 0, lockViolations: 0 });
 });
 
@@ -51,7 +42,7 @@ test('an account is in one transaction at a time, in the order of its commands',
   await postAll([grant('hot', 600)]);
   const seqs = await postAll(Array.from({ length: 600 }, () => debit('hot', 1)));
   expect(seqs).toEqual(seqs.map((_, i) => i + 2));
-  expect(await countLanes()).toBe(1);
+  expect(await countLanes(database)).toBe(1);
   expect(ledger.counts).toMatchObject({ skips: 0, lockViolations: 0 });
 });
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Command } from '../../src/ledger/core/command.ts';
 import { createLedger } from '../../src/ledger/ledger.ts';
 import { capture, debit, grant, hold, reverse } from '../support/commands.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { countLanes, createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -19,15 +19,7 @@ async function post(commands: readonly Command[]): Promise<void> {
     expect(outcome).toMatchObject({ ok: true });
   }
   await ledger.close();
-  await expect.poll(countLanes).toBe(0);
-}
-
-async function countLanes(): Promise<number> {
-  const [row] = await database.sql<{ lanes: number }>(
-    `SELECT count(*) AS lanes FROM pg_stat_activity
-      WHERE datname = current_database() AND application_name = 'purser lane'`,
-  );
-  return row?.lanes ?? 0;
+  await expect.poll(() => countLanes(database)).toBe(0);
 }
 
 async function countRead(): Promise<number> {

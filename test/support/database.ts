@@ -101,3 +101,12 @@ async function administer(sql: string): Promise<void> {
     await admin.end();
   }
 }
+
+/** How many lanes of all ledgers on this database have a connection: those that were used lately. */
+export async function countLanes({ sql }: Pick<TestDatabase, 'sql'>): Promise<number> {
+  const [row] = await sql<{ lanes: number }>(
+    `SELECT count(*) AS lanes FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'purser lane'`,
+  );
+  return row?.lanes ?? 0;
+}
