@@ -220,7 +220,8 @@ test('while a price is not for sale nothing is charged, and later it is', async 
   await shop.sweepTopUps();
   await deliverAll();
   expect(await shop.balanceOf('jan')).toBe(2_050);
-  // Another price need not wait for it.
+  // Another price need not wait for it; the look is what sees the top-up end.
+  await get('jan');
   await shop.database.sql(
     `UPDATE auto_top_ups SET retry_at = now() + interval '1 hour' WHERE user_id = 'jan'`,
   );

@@ -3,12 +3,15 @@ import { acceptFinding, markOf } from '../../../src/stripe/reconcile/acceptances
 import { createReconciler } from '../../../src/stripe/reconcile/reconcile.ts';
 import { runPurser } from '../../support/process.ts';
 import {
+  afterBackOff,
   attemptsOf,
   deliverAll,
   get,
   optIn,
   paidInvoicesOf,
   put,
+  remove,
+  saveCard,
   shop,
   spend,
   useShop,
@@ -77,6 +80,25 @@ test('a payment whose event an operator ignores is over, and its user is told', 
   const { code } = await purser('events', 'ignore', event, '--why', 'paid back by hand');
   expect(code).toBe(0);
   await expectEnd('bob', /^ignored by .*: paid back by hand$/);
+}, 60_000);
+
+test('who switched it off before is not told so again; the card that paid has failed no more', async () => {
+  await shop.give('dan', 50);
+  const card = await saveCard('dan', 'card_declined');
+  await put('dan');
+  await shop.sweepTopUps();
+  await afterBackOff('dan');
+  const { store } = shop.fake;
+  store.save({ ...store.need('payment_method', card), offSession: 'succeeds' });
+  await shop.sweepTopUps();
+  const [invoice] = await paidInvoicesOf('dan');
+  const event = await park(String(invoice?.id));
+  await remove('dan');
+  await purser('events', 'ignore', event, '--why', 'paid back by hand');
+  expect((await get('dan')).body.data).toMatchObject({
+    ...{ enabled: false, in_progress: false, stopped_reason: null, retry_at: null },
+  });
+  expect(await attemptsOf('dan')).toMatchObject([{ state: 'failed' }, { state: 'not_granted' }]);
 }, 60_000);
 
 test('a payment that was accepted without credits is over, and its user is told', async () => {

@@ -89,6 +89,10 @@ test('when its event is lost, nothing else is charged, and reconciling brings th
   await optIn('dan');
   await spend('dan', 100);
   for (let i = 0; i < 3; i++) await shop.sweepTopUps();
+  const requests = shop.fake.requests();
+  await afterLease('dan');
+  await shop.sweepTopUps();
+  expect(shop.fake.requests()).toBe(requests);
   const { database, processing, app } = shop;
   const reconciler = createReconciler({
     ...{ pool: database.pool, processing, livemode: false, log: app.log },

@@ -156,3 +156,21 @@ test('who saves a card anew after each decline has it charged a few times a day,
   await expect.poll(() => paidInvoicesOf('fay')).toHaveLength(1);
   await deliverAll();
 });
+
+test('however many charges succeeded that day, another card begins anew', async () => {
+  await optIn('gus', { ...WISH, monthly_cap: 10_000 });
+  for (let i = 0; i < 5; i++) {
+    await spend('gus', (await shop.balanceOf('gus')) - 50);
+    await shop.sweepTopUps();
+    await deliverAll();
+  }
+  await saveCard('gus', 'card_declined');
+  await put('gus', { ...WISH, monthly_cap: 10_000 });
+  await spend('gus', 500);
+  await shop.sweepTopUps();
+  expect((await attemptsOf('gus')).at(-1)).toMatchObject({ reason: 'card_declined' });
+  await saveCard('gus');
+  await put('gus', { ...WISH, monthly_cap: 10_000 });
+  await expect.poll(() => paidInvoicesOf('gus')).toHaveLength(6);
+  await deliverAll();
+});
