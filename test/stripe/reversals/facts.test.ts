@@ -131,6 +131,13 @@ describe('charge.refunded of old endpoints', () => {
 });
 
 describe('a dispute', () => {
+  test('in another currency than the payment counts as full', async () => {
+    const payment = await createPaid();
+    const event = payment.dispute(fresh('du'), 1, 'closed', 'lost', NOON);
+    await stage.deliver({ ...event, data: { object: { ...event.data.object, currency: 'eur' } } });
+    expect(await missing(payment)).toBe(1000);
+  });
+
   test('that is only an inquiry, or is opened, moves nothing', async () => {
     const payment = await createPaid();
     const id = fresh('dp');
