@@ -19,10 +19,7 @@ import { createLine, type Line } from './line.ts';
 import { type Backlog, createQueue, type Waiting } from './queue.ts';
 import { commitRound, planRound, wasCommitted } from './round.ts';
 
-/**
- * The most commands of one transaction; a whole one that waits has another lane begin. Measured
- * with batches of debits: 1.1 to 1.3 times the debits of 128, and 512 no more than that.
- */
+/** The most commands of one transaction; when so many wait, another lane begins one. */
 const BATCH = 256;
 /** The most that may wait, in all and for one account. */
 const QUEUE = { total: 10_000, perAccount: 1_000 } as const;
