@@ -21,8 +21,7 @@ export async function fetchCheckout(
 /**
  * What was paid, a checkout session or else invoices, by other names of the payment: from API
  * version 2025-03-31.basil on a refund of a renewal names no invoice, and invoice.paid no payment
- * intent. Nothing when it was neither, as of a charge that was made without a payment intent; of
- * several invoices two.
+ * intent. Nothing when it was neither, as of a charge that was made without a payment intent.
  */
 export async function fetchPaid(
   api: StripeApi,
@@ -39,7 +38,7 @@ export async function fetchPaid(
     const { data } = await client.invoicePayments.list({
       payment: { type: 'payment_intent', payment_intent: paymentIntent },
       status: 'paid',
-      limit: 2,
+      limit: 100,
     });
     return data.map(({ invoice }) => idOf(invoice)).filter((id) => id !== null);
   });

@@ -6,7 +6,7 @@ import { fetchCheckout } from '../api/payments.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { parked, parkedWithout, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
 import type { AcceptedPayments } from '../payments/accepted-payments.ts';
-import type { Claimed, PaymentNames } from '../payments/payment-names.ts';
+import type { PaymentNames } from '../payments/payment-names.ts';
 import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records.ts';
 import type { PurchaseIntent } from '../payments/purchase-intents.ts';
 import type { Users } from '../payments/users.ts';
@@ -109,7 +109,7 @@ export function createPay(options: PayOptions): Pay {
       return parked('unknown user', stripeIds.map(userIsKnown));
     }
     // Both at once, on one connection: so the second costs no further wait.
-    const [{ key: grantKey, other }, note] = await Promise.all([
+    const [grantKey, note] = await Promise.all([
       paymentNames.claim(key, aliases),
       acceptedPayments.noteOf([key, ...aliases]),
     ]);
@@ -122,23 +122,18 @@ export function createPay(options: PayOptions): Pay {
     const what = { outcome: 'granted', userId: owner } as const;
     const recorded = await record(grantKey, payment, what, lineAmounts);
     if (recorded.state === 'parked') return recorded;
-    const shared = other && paidAnother(other);
     if (!outcome.replayed) {
-      const said = [whatHadExpired(grants, createdAt), shared].filter((what) => what !== null);
-      if (said.length === 0) return recorded;
-      return { ...recorded, reason: ['granted', ...said].join('; ') };
+      const expired = whatHadExpired(grants, createdAt);
+      return expired === null ? recorded : { ...recorded, reason: `granted; ${expired}` };
     }
-    if (grantKey === key) {
-      const said = ['it had been granted before', shared].filter((what) => what !== null);
-      return { ...recorded, reason: said.join('; ') };
-    }
+    if (grantKey === key) return { ...recorded, reason: 'it had been granted before' };
     const reason = `the same payment as ${grantKey}, which has been granted`;
     return { ...recorded, state: 'ignored', reason };
   }
 
   /** Of the session whose receipt an invoice is, that gives nothing by itself, it says nothing. */
   async function giveNothing(payment: Payment, reason: string): Promise<Verdict> {
-    const { key } = await paymentNames.claim(payment.key, payment.aliases);
+    const key = await paymentNames.claim(payment.key, payment.aliases);
     const isReceipt = payment.manual && key !== payment.key;
     const settled = isReceipt
       ? await takeBack.catchUp(key)
@@ -158,11 +153,7 @@ export function createPay(options: PayOptions): Pay {
   }
 
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    const claimed = await paymentNames.claim(key, aliases);
-    const caughtUp = await takeBack.catchUp(claimed.key);
-    if (claimed.other === null || caughtUp.state === 'parked') return caughtUp;
-    const ignore = '`purser events ignore` this when you have seen it';
-    return parked(`${paidAnother(claimed.other)}; ${ignore}`);
+    return takeBack.catchUp(await paymentNames.claim(key, aliases));
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */
@@ -181,14 +172,6 @@ export function createPay(options: PayOptions): Pay {
     userOf: async (payment) => findUser(ofIntent(await sold.intentOf(payment), payment)),
     learnNames,
   };
-}
-
-/** What there is to say of a payment intent that paid another invoice before. */
-function paidAnother({ invoice, name }: NonNullable<Claimed['other']>): string {
-  return (
-    `${name} paid ${invoice}, too: what goes back of it is taken from that, ` +
-    'unless a credit note names the other'
-  );
 }
 
 /** What there is to say of a grant whose time was over when it came, in milliseconds since 1970. */

@@ -9,14 +9,6 @@ interface Naming {
   readonly names: readonly string[];
 }
 
-/** Whose the names of a payment are, now that they are claimed. */
-export interface Claimed {
-  /** The one key under which it may be granted. */
-  readonly key: string;
-  /** Another invoice that a payment intent or charge paid before, and whose it stays. */
-  readonly other: { readonly invoice: string; readonly name: string } | null;
-}
-
 /** The SQL of stripe_payment_aliases: one payment, however Stripe names it. */
 export type PaymentNames = ReturnType<typeof createPaymentNames>;
 
@@ -28,14 +20,14 @@ export function createPaymentNames(pool: Pool, session: BatchSession) {
    * brings a payment posts it under that key, so it does not matter which of its events comes
    * first, fails or never returns: the ledger takes a grant key once. It comes before the grant,
    * because a check alone would let the session and the invoice of one payment both pass at the
-   * same moment. Two invoices are never one payment: a payment intent that paid both is the first's.
+   * same moment. Two invoices are never one payment: a payment intent that paid both is a name of
+   * the first, which it shares with the other.
    * @param aliases a charge right after the payment intent that made it, if one did
    * @see https://docs.stripe.com/api/invoice-payment/object#invoice_payment_object-amount_paid
    */
-  async function claim(key: string, aliases: readonly string[]): Promise<Claimed> {
+  async function claim(key: string, aliases: readonly string[]): Promise<string> {
     const naming = { key, names: [...new Set([key, ...aliases])] };
-    const owner = await claimOne(naming);
-    return owner === null ? claimAndJoin(pool, naming) : { key: owner, other: null };
+    return (await claimOne(naming)) ?? claimAndJoin(pool, naming);
   }
 
   return { claim };
@@ -127,19 +119,18 @@ async function claimTurn(
  * Claims the names of one payment where others hold some of them or several payments own them: it
  * waits, and joins the owners. Rare, so it may take a transaction of several statements.
  */
-async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<Claimed> {
+async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<string> {
   const client = await pool.connect();
   try {
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
     const held = await takeNames(client, key, names);
     const owners = [...new Set(held.filter(({ taken }) => !taken).map(({ payment }) => payment))];
-    const other = findOther(key, names, held);
     await leaveNames(client, key, names, held);
     const joined = owners.filter((owner) => !areTwoInvoices(key, owner));
-    const claimed = { key: await join(client, key, joined), other };
+    const owner = await join(client, key, joined);
     await client.query('COMMIT');
     client.release();
-    return claimed;
+    return owner;
   } catch (error) {
     // Closing the connection rolls back, whatever state it is in.
     client.release(true);
@@ -150,15 +141,6 @@ async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<Claimed
 const areTwoInvoices = (...keys: readonly [string, string]) =>
   keys[0] !== keys[1] && keys.every((key) => key.startsWith('in_'));
 
-function findOther(key: string, names: readonly string[], held: readonly Held[]) {
-  const owners = new Map(held.map(({ alias, payment }) => [alias, payment]));
-  for (const name of names) {
-    const invoice = owners.get(name) ?? key;
-    if (name !== key && areTwoInvoices(key, invoice)) return { invoice, name };
-  }
-  return null;
-}
-
 /** A name, and the payment that it stands for. */
 interface Held {
   readonly alias: string;
@@ -168,8 +150,8 @@ interface Held {
 }
 
 /**
- * Notes what this invoice shares with another, and leaves to that the charges of a payment intent that paid it before. All other names are
- * those of other payments, and stay whose they are.
+ * Notes what this invoice shares with another, which keeps it, with the charges of a payment intent
+ * that paid it before. All other names are those of other payments, and stay whose they are.
  */
 async function leaveNames(
   client: PoolClient,
@@ -186,9 +168,10 @@ async function leaveNames(
   // An earlier release joined two invoices: the name of this one is its own again.
   const isJoined = areTwoInvoices(key, owners.get(key)?.payment ?? key);
   const left = isJoined ? [...charges, { alias: key, payment: key }] : charges;
-  const shared = names.filter((alias) => {
+  const kept = names.filter((alias) => {
     return alias !== key && areTwoInvoices(key, owners.get(alias)?.payment ?? key);
   });
+  const shared = [...kept, ...charges.map(({ alias }) => alias)];
   if (shared.length === 0 && left.length === 0) return;
   await client.query(
     `INSERT INTO stripe_shared_names (alias, payment)

@@ -49,35 +49,54 @@ export function createPaymentRecords(pool: Pool, session: BatchSession) {
 
   /** The payments that these names (pi_, ch_, in_, cs_) stand for: one, unless nobody joined them. */
   async function find(names: readonly string[]): Promise<readonly KnownPayment[]> {
-    interface Row {
-      payment: string;
-      user_id: string | null;
-      outcome: PaymentOutcome['outcome'] | null;
-      reason: string | null;
-      paid: number | null;
-      unpaid: number | null;
-    }
-    const { rows } = await pool.query<Row>(
-      `SELECT DISTINCT a.payment, p.user_id, p.outcome, p.reason,
-              p.amount_paid AS paid, p.amount_total - p.amount_paid AS unpaid
+    const { rows } = await pool.query<KnownRow>(
+      `SELECT DISTINCT a.payment, ${KNOWN}
          FROM stripe_payment_aliases a
          LEFT JOIN stripe_payments p USING (payment)
         WHERE a.alias = ANY($1::text[])
         ORDER BY a.payment`,
       [names],
     );
-    return rows.map(({ payment, outcome, user_id: userId, reason, ...money }) => {
-      if (outcome === 'granted' && userId !== null) {
-        return { payment, ...money, record: { outcome, userId } };
-      }
-      if (outcome === 'nothing') {
-        return { payment, ...money, record: { outcome, reason: reason ?? '' } };
-      }
-      return { payment, ...money, record: null };
-    });
+    return rows.map(toKnown);
   }
 
-  return { record, find };
+  /** The other payments on record that a payment intent or charge of this one paid. */
+  async function findSharing(payment: string): Promise<readonly KnownPayment[]> {
+    const { rows } = await pool.query<KnownRow>(
+      `SELECT DISTINCT p.payment, ${KNOWN}
+         FROM shared_names_of($1) AS name
+        CROSS JOIN LATERAL payments_sharing(name) AS p
+        WHERE p.payment <> $1
+        ORDER BY p.payment`,
+      [payment],
+    );
+    return rows.map(toKnown);
+  }
+
+  return { record, find, findSharing };
+}
+
+interface KnownRow {
+  payment: string;
+  user_id: string | null;
+  outcome: PaymentOutcome['outcome'] | null;
+  reason: string | null;
+  paid: number | null;
+  unpaid: number | null;
+}
+
+/** In SQL: what is on record of a payment. */
+const KNOWN = `p.user_id, p.outcome, p.reason, p.amount_paid AS paid,
+               p.amount_total - p.amount_paid AS unpaid`;
+
+function toKnown({ payment, outcome, user_id: userId, reason, ...money }: KnownRow): KnownPayment {
+  if (outcome === 'granted' && userId !== null) {
+    return { payment, ...money, record: { outcome, userId } };
+  }
+  if (outcome === 'nothing') {
+    return { payment, ...money, record: { outcome, reason: reason ?? '' } };
+  }
+  return { payment, ...money, record: null };
 }
 
 const RECORD: BatchStatement = {

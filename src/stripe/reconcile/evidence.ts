@@ -20,6 +20,14 @@ export interface FiledEvidence {
   readonly status: string;
 }
 
+/** A payment on record, by one of its names. */
+interface NamedPayment {
+  /** The grant key. */
+  readonly payment: string;
+  /** Null when it granted nothing. */
+  readonly user: string | null;
+}
+
 /** A payment that granted. */
 export interface GrantEvidence {
   /** The grant key. */
@@ -107,17 +115,21 @@ export function createEvidence(pool: Pool) {
     return new Map(rows.map((row) => [row.id, row]));
   }
 
-  /** The user whom a payment was granted to, by any of its names. */
-  async function userOf(names: readonly string[]): Promise<string | null> {
-    const { rows } = await pool.query<{ user_id: string }>(
-      `SELECT p.user_id
-         FROM stripe_payment_aliases a
-         JOIN stripe_payments p USING (payment)
-        WHERE a.alias = ANY($1::text[]) AND p.user_id IS NOT NULL
-        LIMIT 1`,
+  /** The payments on record that go by any of these names, and to whom they were granted. */
+  async function named(names: readonly string[]): Promise<readonly NamedPayment[]> {
+    const { rows } = await pool.query<NamedPayment>(
+      `SELECT DISTINCT p.payment, p.user_id AS user
+         FROM unnest($1::text[]) AS name
+        CROSS JOIN LATERAL payments_sharing(name) AS p
+        ORDER BY p.payment`,
       [names],
     );
-    return rows[0]?.user_id ?? null;
+    return rows;
+  }
+
+  /** The user whom a payment was granted to, by any of its names. */
+  async function userOf(names: readonly string[]): Promise<string | null> {
+    return (await named(names)).find(({ user }) => user !== null)?.user ?? null;
   }
 
   /** Rows in batches, each of which begins where the one before ended: so each is a short query. */
@@ -137,8 +149,8 @@ export function createEvidence(pool: Pool) {
 
   /** The payments of refunds and disputes of which something became known since. */
   async function* reversedSince(since: Date): AsyncGenerator<readonly string[], void, undefined> {
-    for await (const rows of read<{ payment: string | null }>(REVERSED_SINCE, since)) {
-      yield rows.flatMap(({ payment }) => payment ?? []);
+    for await (const rows of read<{ payments: readonly string[] }>(REVERSED_SINCE, since)) {
+      yield rows.flatMap(({ payments }) => payments);
     }
   }
 
@@ -158,15 +170,15 @@ export function createEvidence(pool: Pool) {
   }
 
   return {
-    ...{ eventsStored, payments, filed, userOf },
+    ...{ eventsStored, payments, filed, named, userOf },
     ...{ reversedSince, recordedSince, unsettled, grantOf },
   };
 }
 
 const REVERSED_SINCE = `
-         SELECT greatest(r.recorded_at, r.decided_at, r.asked_at)::text AS moment, r.id, a.payment
+         SELECT greatest(r.recorded_at, r.decided_at, r.asked_at)::text AS moment, r.id,
+                ARRAY(SELECT payment FROM payments_sharing(r.payment_name)) AS payments
            FROM stripe_reversals r
-           LEFT JOIN stripe_payment_aliases a ON a.alias = r.payment_name
           WHERE (greatest(r.recorded_at, r.decided_at, r.asked_at), r.id) > ($1::timestamptz, $2)
           ORDER BY greatest(r.recorded_at, r.decided_at, r.asked_at), r.id
           LIMIT $3`;
@@ -175,9 +187,12 @@ const RECORDED_SINCE = `
          SELECT p.recorded_at::text AS moment, p.payment AS id, p.payment,
                 p.outcome = 'granted' AS granted, p.asked_at AS "askedAt",
                 EXISTS (SELECT
-                          FROM stripe_payment_aliases a
-                          JOIN stripe_reversals r ON r.payment_name = a.alias
-                         WHERE a.payment = p.payment) AS reversed
+                          FROM stripe_reversals r
+                         WHERE r.payment_name IN (SELECT alias
+                                                    FROM stripe_payment_aliases a
+                                                   WHERE a.payment = p.payment
+                                                   UNION ALL
+                                                  SELECT shared_names_of(p.payment))) AS reversed
            FROM stripe_payments p
           WHERE (p.recorded_at, p.payment) > ($1::timestamptz, $2)
           ORDER BY p.recorded_at, p.payment

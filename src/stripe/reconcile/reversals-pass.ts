@@ -143,9 +143,8 @@ function unreadable(object: Json, kind: Kind, why: string): Suspect {
 }
 
 /** Whether a payment of one of these names is on record, and has lost what it should. */
-async function isSettled({ processing, evidence }: Run, names: readonly string[]) {
-  const known = await processing.records.find(names);
-  const recorded = known.filter(({ record }) => record !== null).map(({ payment }) => payment);
+async function isSettled({ evidence }: Run, names: readonly string[]) {
+  const recorded = (await evidence.named(names)).map(({ payment }) => payment);
   return recorded.length > 0 && (await evidence.unsettled(recorded)).length === 0;
 }
 

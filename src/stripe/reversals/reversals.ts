@@ -11,20 +11,14 @@ export interface FiledReversal extends Pick<Reversal, 'id' | 'kind'> {
   readonly live: boolean;
 }
 
-/** A refund of what several invoices share, that a credit note is paid by. */
-export interface AssignedRefund {
-  readonly refund: string;
-  /** The note's invoice, under which it is filed now. */
-  readonly invoice: string;
-  /** That of the invoice, and that to which the shared payment intent or charge belongs. */
-  readonly payments: readonly string[];
-}
-
 /** The SQL of stripe_reversals: refunds, disputes and credit notes as they were last told. */
 export type Reversals = ReturnType<typeof createReversals>;
 
 export function createReversals(pool: Pool, session: BatchSession) {
-  /** What is on file about a payment, under any of its names; what was told last comes last. */
+  /**
+   * What is on file about a payment, under any of its names, those that it shares too; what was told
+   * last comes last.
+   */
   const of = coalesce((payments: readonly string[]) => findAll(session, payments));
 
   /**
@@ -77,46 +71,33 @@ export function createReversals(pool: Pool, session: BatchSession) {
 
   /**
    * Files a refund of a payment intent that paid several invoices under the one that a credit note
-   * is about, when all of it pays that note. Whatever of the payment, the refund and the note is
-   * told last, it is found by then; and found again, should what follows fail.
+   * is about, when all of it pays that note: nothing of it is the others' any more. Whatever of the
+   * payment, the refund and the note is told last, it is found by then.
    * @param told refunds, or notes that they pay
+   * @returns the note's invoice, by refund
    */
-  async function assign(told: readonly string[]): Promise<readonly AssignedRefund[]> {
-    const { rows } = await pool.query<AssignedRefund>(
-      `WITH shared AS MATERIALIZED (
-         SELECT r.id AS refund, n.payment_name AS invoice, owner.payment AS owner,
-                s.alias, holder.payment AS holder
+  async function assign(told: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { rows } = await pool.query<{ refund: string; invoice: string }>(
+      `WITH noted AS MATERIALIZED (
+         SELECT r.id AS refund, r.payment_name AS name, note.payment_name AS invoice
            FROM unnest($1::text[]) AS told (id)
-           JOIN stripe_reversals n ON n.id = told.id OR n.refund_amounts ? told.id
-          CROSS JOIN LATERAL jsonb_each_text(n.refund_amounts) AS part
+           JOIN stripe_reversals note ON note.id = told.id OR note.refund_amounts ? told.id
+          CROSS JOIN LATERAL jsonb_each_text(note.refund_amounts) AS part
            JOIN stripe_reversals r ON r.id = part.key
-           JOIN stripe_payment_aliases owner ON owner.alias = n.payment_name
-           JOIN stripe_shared_names s ON s.payment = owner.payment
-           JOIN stripe_payment_aliases holder ON holder.alias = s.alias
-          WHERE n.live AND part.value::bigint >= r.amount
-            AND r.payment_name IN (s.alias, n.payment_name)
+           JOIN stripe_payment_aliases own ON own.alias = note.payment_name
+          WHERE note.live AND part.value::bigint >= r.amount
+            AND (r.payment_name = note.payment_name
+                 OR r.payment_name IN (SELECT shared_names_of(own.payment)))
        ), assigned AS (
          UPDATE stripe_reversals r
-            SET payment_name = shared.invoice
-           FROM shared
-          WHERE r.id = shared.refund AND r.payment_name = shared.alias
+            SET payment_name = noted.invoice
+           FROM noted
+          WHERE r.id = noted.refund AND r.payment_name = noted.name AND noted.name <> noted.invoice
        )
-       SELECT refund, invoice, ARRAY[owner, holder] AS payments FROM shared`,
+       SELECT refund, invoice FROM noted`,
       [told],
     );
-    return rows;
-  }
-
-  /** The invoice of a credit note that all of a refund pays, though nothing told yet of sharing. */
-  async function notedInvoice(refund: string): Promise<string | null> {
-    const { rows } = await pool.query<{ invoice: string }>(
-      `SELECT n.payment_name AS invoice
-         FROM stripe_reversals r
-         JOIN stripe_reversals n ON n.refund_amounts ? r.id
-        WHERE r.id = $1 AND n.live AND (n.refund_amounts ->> r.id)::bigint >= r.amount`,
-      [refund],
-    );
-    return rows[0]?.invoice ?? null;
+    return new Map(rows.map(({ refund, invoice }) => [refund, invoice]));
   }
 
   /** What changes whenever the row of a dispute does. */
@@ -145,16 +126,20 @@ export function createReversals(pool: Pool, session: BatchSession) {
     return rowCount === 1;
   }
 
-  return { file, assign, notedInvoice, versionOf, decide, of };
+  return { file, assign, versionOf, decide, of };
 }
 
 const FIND: BatchStatement = {
   name: 'find_reversals',
   durable: false,
   text: `SELECT a.payment, r.id, r.kind, r.payment_name AS name, r.live
-       FROM stripe_payment_aliases a
+       FROM (SELECT payment, alias FROM stripe_payment_aliases WHERE payment = ANY($1::text[])
+              UNION
+             SELECT own.payment, s.alias
+               FROM stripe_payment_aliases own
+               JOIN stripe_shared_names s ON s.payment = own.alias
+              WHERE own.payment = ANY($1::text[])) AS a
        JOIN stripe_reversals r ON r.payment_name = a.alias
-      WHERE a.payment = ANY($1::text[])
       ORDER BY greatest(r.decided_at, r.asked_at), r.recorded_at, r.id`,
 };
 

@@ -3,8 +3,8 @@ import type { Note } from '../../ledger/core/entry.ts';
 import type { ClawBack } from '../../ledger/read/claw-backs.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { parked, paymentIsKnown } from '../inbox/verdicts.ts';
-import type { PaymentRecords } from '../payments/payment-records.ts';
-import type { AssignedRefund, FiledReversal, Reversals } from './reversals.ts';
+import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
+import type { FiledReversal, Reversals } from './reversals.ts';
 
 export interface SettleOptions {
   readonly records: PaymentRecords;
@@ -53,17 +53,27 @@ export function createSettle({ records, reversals, post, clawBacks }: SettleOpti
   }
 
   /**
-   * Settles the other payments to or from which a refund of a shared payment intent goes. Each by all
-   * of its own facts, so that no event is named twice. Null unless the ledger refuses one.
+   * Settles a payment, and all that share a name with it: what changes one's part changes the
+   * others'. Each by all of its own facts, and only the payment's own entries name the event. Null
+   * when none of them granted.
    */
-  async function settleOthers(payment: string, assigned: readonly AssignedRefund[], note: Note) {
-    const names = assigned.flatMap(({ payments }) => payments);
-    for (const other of names.length === 0 ? [] : await records.find(names)) {
-      if (other.payment === payment || other.record?.outcome !== 'granted') continue;
-      const settled = await settle(other.payment, other.record.userId, note, null);
-      if (settled.state === 'parked') return settled;
+  async function settleAll(
+    known: Pick<KnownPayment, 'payment' | 'record'>,
+    note: Note,
+    stripeEventId: string | null,
+  ): Promise<CaughtUp | null> {
+    const verdicts: CaughtUp[] = [];
+    for (const { payment, record } of [...(await records.findSharing(known.payment)), known]) {
+      if (record?.outcome !== 'granted') continue;
+      const eventId = payment === known.payment ? stripeEventId : null;
+      verdicts.push(await settle(payment, record.userId, note, eventId));
     }
-    return null;
+    return (
+      verdicts.find(({ state }) => state === 'parked') ??
+      verdicts.find(({ reason }) => reason !== NONE_LEFT) ??
+      verdicts[0] ??
+      null
+    );
   }
 
   /**
@@ -74,14 +84,10 @@ export function createSettle({ records, reversals, post, clawBacks }: SettleOpti
     const filed = await reversals.of(payment);
     if (filed.length === 0) return { state: 'done' };
     const note = await tellWhatMoves(payment, filed);
-    const assigned = await reversals.assign(filed.map(({ id }) => id));
-    const others = await settleOthers(payment, assigned, note);
-    if (others) return others;
+    await reversals.assign(filed.map(({ id }) => id));
     const [known] = await records.find([payment]);
-    if (known?.record?.outcome === 'granted') {
-      const verdict = await settle(payment, known.record.userId, note, null);
-      if (verdict.state === 'parked') return verdict;
-    }
+    const verdict = known && (await settleAll(known, note, null));
+    if (verdict?.state === 'parked') return verdict;
     const wakes = [payment, ...filed.map(({ name }) => name)];
     return { state: 'done', wakes: wakes.map(paymentIsKnown) };
   }
@@ -99,5 +105,5 @@ export function createSettle({ records, reversals, post, clawBacks }: SettleOpti
     };
   }
 
-  return { settle, settleOthers, catchUp };
+  return { settleAll, catchUp };
 }

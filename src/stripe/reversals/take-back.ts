@@ -43,8 +43,8 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
 export function createTakeBack(options: TakeBackOptions) {
   const { api, paymentNames, acceptedPayments, records, reversals } = options;
   const tellRelease = createReleases({ api, records });
-  const findPayment = createFindPayment({ api, paymentNames, records, reversals });
-  const { settle, settleOthers, catchUp } = createSettle(options);
+  const findPayment = createFindPayment({ api, paymentNames, records });
+  const { settleAll, catchUp } = createSettle(options);
 
   async function reverse(event: Told, said: readonly Reversal[]): Promise<Verdict> {
     const told: Reversal[] = [];
@@ -68,38 +68,36 @@ export function createTakeBack(options: TakeBackOptions) {
     if (told.every(({ live }) => live === null)) {
       return { state: 'done', reason: 'it is on file; no money has moved' };
     }
-    const assigned = await reversals.assign(told.map(({ id }) => id));
-    const { invoice } = assigned.find(({ refund }) => refund === reversal.id) ?? {};
-    const named = [reversal.names[0], ...told.flatMap(({ names }) => names)] as const;
-    const found = await findPayment(reversal.id, invoice === undefined ? named : [invoice]);
+    const found = await findPayment([reversal.names[0], ...told.flatMap(({ names }) => names)]);
     if (found.kind === 'verdict') return found.verdict;
-    const { payment, record } = found.payment;
+    const noted = (await reversals.assign(told.map(({ id }) => id))).get(reversal.id);
+    const [owner] = noted === undefined ? [] : await records.find([noted]);
+    const { payment, record } = owner ?? found.payment;
     // Of several, the refunds of one charge, Stripe lists the newest first.
     const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };
-    const others = await settleOthers(payment, assigned, note);
-    if (others) return others;
+    const settled = await settleAll({ payment, record }, note, event.id);
+    if (settled) {
+      return isSilent(reversal) && settled.reason === NONE_LEFT
+        ? { state: 'ignored', reason: NOTHING_BESIDE }
+        : settled;
+    }
     if (record === null && reversal.kind === 'credit_note' && reversal.amount === 0) {
       return isSilent(reversal)
         ? { state: 'ignored', reason: NOTHING_BESIDE }
         : { state: 'done', reason: `it is on file; ${NOTHING_BESIDE}` };
     }
-    if (record === null) return awaitPayment(payment, reversal.names);
-    if (record.outcome === 'nothing') return gaveNone(record.reason);
-    const settled = await settle(payment, record.userId, note, event.id);
-    return isSilent(reversal) && settled.reason === NONE_LEFT
-      ? { state: 'ignored', reason: NOTHING_BESIDE }
-      : settled;
+    return record?.outcome === 'nothing'
+      ? gaveNone(record.reason)
+      : awaitPayment(payment, reversal.names);
   }
 
   /** Of what takes nothing: releases, which may be on file as the refunds that they were taken for. */
   async function giveBack(event: Told, [release]: readonly Reversal[]): Promise<Verdict> {
     if (!release) return { state: 'ignored', reason: 'it gives nothing back' };
     const [known] = await records.find(release.names);
-    if (known?.record?.outcome === 'granted') {
-      const note = { reason: REASONS.refund, ref: release.id, metadata: null };
-      const settled = await settle(known.payment, known.record.userId, note, event.id);
-      if (settled.state === 'parked' || settled.reason === undefined) return settled;
-    }
+    const note = { reason: REASONS.refund, ref: release.id, metadata: null };
+    const settled = known && (await settleAll(known, note, event.id));
+    if (settled && settled.reason !== NONE_LEFT) return settled;
     return { state: 'ignored', reason: NO_MONEY_MOVED };
   }
 

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
-import { payTwo } from './two-invoices.ts';
+import { payTwo } from './shared-intent.ts';
 
 // A payment intent may be attached to several invoices; which of them a refund of it is for, only a
-// credit note tells.
+// credit note tells: without one it is spread over them all.
 
 let stage: StripeStage;
 beforeAll(async () => {
@@ -23,16 +23,12 @@ const keysOf = (...names: unknown[]) =>
     [names],
   );
 
-const sharedWith = (paymentIntent: string, invoice: unknown) =>
-  `${paymentIntent} paid ${invoice}, too: what goes back of it is taken from that, ` +
-  'unless a credit note names the other';
-
 const tales = fc.record({
   order: fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }),
   shapes: fc.infiniteStream(fc.constantFrom('current' as const, 'acacia' as const)),
 });
 
-test('each gives its credits, and what goes back is taken once, however it is told', async () => {
+test('each gives its credits, and what goes back is taken of all, however it is told', async () => {
   let told = 0;
   await fc.assert(
     fc.asyncProperty(tales, async ({ order, shapes }) => {
@@ -46,42 +42,20 @@ test('each gives its credits, and what goes back is taken once, however it is to
       expect(await stage.leftOfGrants(userId)).toEqual([1000, 1000]);
       const refunded = stage.fake.refundPayment(paymentIntent, { amount: 500 });
       for (const event of refunded.events) await stage.deliver(event);
-      const left = await stage.leftOfGrants(userId);
-      expect(left.toSorted((a, b) => a - b)).toEqual([500, 1000]);
+      expect(await stage.leftOfGrants(userId)).toEqual([750, 750]);
     }),
     { numRuns: 40 },
   );
 });
 
-test('it belongs to the first; that it paid another waits to be looked at', async () => {
+test('each keeps its own name, and all of it is done', async () => {
   const { first, second, paymentIntent } = payTwo(stage, 'ivy');
   const [one, other] = [first.paid.data.object.id, second.paid.data.object.id];
   for (const { named, paid } of [first, second]) {
-    await stage.deliver(named);
-    await stage.deliver(paid);
+    for (const event of [named, paid]) expect(await stage.deliver(event)).toBe('done');
   }
-  expect(await stage.stored(first.named)).toMatchObject({ state: 'done' });
-  expect(await stage.stored(second.named)).toMatchObject({
-    ...{ state: 'parked' },
-    reason: `${sharedWith(paymentIntent, one)}; \`purser events ignore\` this when you have seen it`,
-  });
   expect(await keysOf(one, paymentIntent)).toEqual([{ payment: one }]);
   expect(await keysOf(other)).toEqual([{ payment: other }]);
-});
-
-test('the grant of another says so, where its invoice names what paid it', async () => {
-  const { first, second, paymentIntent } = payTwo(stage, 'iggy');
-  const one = first.paid.data.object.id;
-  for (const { id } of [first.paid, second.paid]) {
-    await stage.deliver(stage.fake.inShape({ id }, 'acacia'));
-  }
-  const reason = `granted; ${sharedWith(paymentIntent, one)}`;
-  expect(await stage.stored(second.paid)).toMatchObject({ state: 'done', reason });
-  const again = { ...stage.fake.inShape(second.paid, 'acacia'), id: 'evt_iggy_again' };
-  await stage.deliver(again);
-  expect(await stage.stored(again)).toMatchObject({
-    reason: `it had been granted before; ${sharedWith(paymentIntent, one)}`,
-  });
 });
 
 test('what an earlier release joined is parted and granted when it is attempted again', async () => {
@@ -97,20 +71,13 @@ test('what an earlier release joined is parted and granted when it is attempted 
   expect(await keysOf(other)).toEqual([{ payment: other }]);
 });
 
-test('its refund waits to be looked at while nothing told of whose it is', async () => {
+test('its refund is theirs, though only Stripe knows that it paid them', async () => {
   const { first, second, paymentIntent } = payTwo(stage, 'ilse');
   for (const { paid } of [first, second]) await stage.deliver(paid);
   const [refunded] = stage.fake.refundPayment(paymentIntent, { amount: 500 }).events;
   if (!refunded) throw new Error('nothing told of the refund');
-  expect(await stage.deliver({ ...refunded })).toBe('parked');
-  const invoices = `${second.paid.data.object.id} and ${first.paid.data.object.id}`;
-  expect(await stage.stored(refunded)).toMatchObject({
-    reason:
-      `it paid several invoices: ${invoices}; ` +
-      'a credit note tells which it is for; else `purser events ignore` it',
-    waits_for: expect.arrayContaining([`payment:${paymentIntent}`]),
-  });
-  expect(await stage.leftOfGrants('ilse')).toEqual([1000, 1000]);
+  expect(await stage.deliver({ ...refunded })).toBe('done');
+  expect(await stage.leftOfGrants('ilse')).toEqual([750, 750]);
 });
 
 test('it has paid the one whose invoice payment is not canceled', async () => {

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MAX_BALANCE } from '../../../src/ledger/core/command.ts';
 import { verifyLedger } from '../../../src/ledger/read/verify.ts';
-import { ignoreEvent } from '../../../src/stripe/inbox/inbox-desk.ts';
 import { debit, fillAccount } from '../../support/commands.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
-import { payTwo } from './two-invoices.ts';
+import { payTogether, payTwo } from './shared-intent.ts';
 
-// A refund of a payment intent that paid two invoices is of the one that its credit note is about.
+// A refund of a payment intent that paid several invoices is of the one that its credit note is
+// about; without one it is spread over what is left of them all.
 
 let stage: StripeStage;
 beforeAll(async () => {
@@ -65,16 +65,14 @@ test('whatever either invoice gives, and however all of it is told', async () =>
       ] as const) {
         if (prices[i] === 'price_plan') left.set(name, name === about ? 500 : 1000);
       }
-      await ignoreEvent(stage.db.pool, { id: second.named.id, note: 'seen' });
-      await ignoreEvent(stage.db.pool, { id: first.named.id, note: 'seen' });
       expect((await stage.leftOfGrants(userId)).toSorted()).toEqual([...left.values()].toSorted());
     }),
     { numRuns: 60 },
   );
 });
 
-/** Two renewals, and what tells that a refund which the first has lost is of the second. */
-async function refundWrongly(userId: string) {
+/** Two renewals, and what tells that a refund which both have lost is of the second. */
+async function refundBoth(userId: string) {
   const { first, second } = payTwo(stage, userId);
   for (const { named, paid } of [first, second]) {
     for (const event of [named, paid]) await stage.deliver(event);
@@ -87,12 +85,12 @@ async function refundWrongly(userId: string) {
   );
   if (!refunded || !noted) throw new Error('it is not told');
   await stage.deliver({ ...refunded });
-  expect(await stage.leftOfGrants(userId)).toEqual([500, 1000]);
+  expect(await stage.leftOfGrants(userId)).toEqual([750, 750]);
   return { noted };
 }
 
 test('what moved is settled on both sides, though the first attempt ends between them', async () => {
-  const { noted } = await refundWrongly('uta');
+  const { noted } = await refundBoth('uta');
   await stage.db.sql(
     "ALTER TABLE credit_ledger ADD CONSTRAINT trap CHECK (kind <> 'reinstatement') NOT VALID",
   );
@@ -102,8 +100,8 @@ test('what moved is settled on both sides, though the first attempt ends between
   expect(await stage.leftOfGrants('uta')).toEqual([1000, 500]);
 });
 
-test('what moved waits while the ledger refuses to give back what the other has lost', async () => {
-  const { noted } = await refundWrongly('ulf');
+test('what moved waits while the ledger refuses to give back what the first has lost', async () => {
+  const { noted } = await refundBoth('ulf');
   await fillAccount(stage.ledger, 'ulf');
   expect(await stage.deliver({ ...noted })).toBe('parked');
   expect((await stage.stored(noted))?.reason).toBe('the ledger refuses: balance_limit');
@@ -113,7 +111,7 @@ test('what moved waits while the ledger refuses to give back what the other has 
   expect(await stage.balanceOf('ulf')).toBe(MAX_BALANCE - 500);
 });
 
-describe('without a note that all of it pays, the refund is', () => {
+describe('without a note that all of it pays, the refund is spread:', () => {
   const notes = {
     'of a note for a part of it'(invoice: string, paymentIntent: string) {
       const { object, events } = stage.fake.refundPayment(paymentIntent, { amount: 1000 });
@@ -129,26 +127,22 @@ describe('without a note that all of it pays, the refund is', () => {
   };
   let made = 0;
 
-  test.each(Object.entries(notes))('the first’s: %s', async (_, give) => {
+  test.each(
+    Object.entries(notes).flatMap(([name, give]) => [
+      { name, give, isNamed: true },
+      { name, give, isNamed: false },
+    ]),
+  )('$name, the sharing told: $isNamed', async ({ give, isNamed }) => {
     made += 1;
     const { first, second, paymentIntent } = payTwo(stage, `uri-${made}`);
     for (const { named, paid } of [first, second]) {
-      for (const event of [named, paid]) await stage.deliver(event);
+      for (const event of isNamed ? [named, paid] : [paid]) await stage.deliver(event);
     }
     const told = give(String(second.paid.data.object.id), paymentIntent);
     for (const event of told) await stage.deliver({ ...event });
-    expect(await stage.leftOfGrants(`uri-${made}`)).toEqual([0, 1000]);
-  });
-
-  test.each(Object.entries(notes))('nobody’s while no sharing is known: %s', async (_, give) => {
-    made += 1;
-    const { first, second, paymentIntent } = payTwo(stage, `uri-${made}`);
-    for (const { paid } of [first, second]) await stage.deliver(paid);
-    const told = give(String(second.paid.data.object.id), paymentIntent);
-    for (const event of told) await stage.deliver({ ...event });
-    expect(await stage.leftOfGrants(`uri-${made}`)).toEqual([1000, 1000]);
+    expect(await stage.leftOfGrants(`uri-${made}`)).toEqual([500, 500]);
     const refund = told.find(({ type }) => type === 'refund.created');
-    expect(refund && (await stage.stored(refund))?.state).toBe('parked');
+    expect(refund && (await stage.stored(refund))?.state).toBe('done');
   });
 });
 
@@ -166,4 +160,94 @@ test('a refund that its note gives to the second is done, though the first gave 
   await stage.deliver({ ...note });
   expect(await stage.deliver({ ...refund })).toBe('done');
   expect(await stage.leftOfGrants('uwe')).toEqual([500]);
+});
+
+/** Renewals that one payment intent paid, and what goes back of it. */
+const bundles = fc.record({
+  costs: fc.array(
+    fc.record({
+      price: fc.constantFrom('price_plan', 'price_seat'),
+      unitAmount: fc.integer({ min: 1, max: 3000 }),
+    }),
+    { minLength: 2, maxLength: 4 },
+  ),
+  /** By a credit note for one of them, which its refund pays: which, and how much in percent. */
+  noted: fc.option(fc.record({ which: fc.nat(3), percent: fc.integer({ min: 1, max: 100 }) })),
+  /** Of what is left: by a refund, or by a dispute in another currency. */
+  together: fc.constantFrom(0, 1, 33, 50, 99, 100),
+  isForeign: fc.boolean(),
+  isNamed: fc.boolean(),
+  order: fc.infiniteStream(fc.nat()),
+});
+
+const sum = (amounts: readonly number[]) => amounts.reduce((all, amount) => all + amount, 0);
+
+/** The cents that each loses: in the order of their ids, what it comes to is rounded down. */
+function lossesOf(costs: readonly number[], own: readonly number[], together: number) {
+  const rests = costs.map((cost, i) => cost - (own[i] ?? 0));
+  const upTo = (i: number) =>
+    Math.floor((sum(rests.slice(0, i)) * together) / Math.max(1, sum(rests)));
+  return costs.map((_, i) => (own[i] ?? 0) + upTo(i + 1) - upTo(i));
+}
+
+test('each loses its part, and none keeps anything of what went back as a whole', async () => {
+  await fc.assert(
+    fc.asyncProperty(bundles, async ({ costs, noted, together, isForeign, isNamed, order }) => {
+      told += 1;
+      const { fake, db } = stage;
+      const [cost, ...more] = costs;
+      if (!cost) throw new Error('there is no invoice');
+      const bundle = payTogether(stage, `ulla-${told}`, [cost, ...more]);
+      const invoices = bundle.invoices
+        .map(({ paid }, i) => ({ id: String(paid.data.object.id), ...(costs[i] ?? cost) }))
+        .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+      const back = [];
+      const own = invoices.map(() => 0);
+      if (noted) {
+        const which = noted.which % invoices.length;
+        const { id = '', unitAmount = 0 } = invoices[which] ?? {};
+        const amount = Math.ceil((unitAmount * noted.percent) / 100);
+        own[which] = amount;
+        back.push(...fake.issueCreditNote(id, { amount }).events);
+      }
+      const left = sum(invoices.map(({ unitAmount }) => unitAmount)) - sum(own);
+      const amount = Math.floor((left * together) / 100);
+      if (amount > 0 && isForeign) {
+        const { events } = fake.openDispute(bundle.paymentIntent, { amount: 1 });
+        const abroad = ({ object }: (typeof events)[number]['data']) =>
+          ({ object: { ...object, currency: 'jpy' } }) as const;
+        back.push(...events.map((event) => ({ ...event, data: abroad(event.data) })));
+      } else if (amount > 0) {
+        back.push(...fake.refundPayment(bundle.paymentIntent, { amount }).events);
+      }
+      const events = bundle.invoices.flatMap(({ paid, named }) =>
+        isNamed ? [paid, named] : [paid],
+      );
+      const shuffled = [...events, ...back]
+        .map((event) => ({ event, place: order.next().value }))
+        .toSorted((a, b) => a.place - b.place);
+      for (const { event } of shuffled) await stage.deliver({ ...event });
+      await attemptAgain();
+      const lost = lossesOf(
+        invoices.map(({ unitAmount }) => unitAmount),
+        own,
+        isForeign && amount > 0 ? left : amount,
+      );
+      const expected = invoices.map(({ price, unitAmount }, i) => {
+        const granted = price === 'price_plan' ? 1000 : 0;
+        return granted - Math.floor((granted * (lost[i] ?? 0)) / unitAmount);
+      });
+      const kept = await Promise.all(
+        invoices.map(async ({ id }) => {
+          const [row] = await db.sql<{ kept: number }>(
+            'SELECT coalesce(sum(delta), 0)::int AS kept FROM credit_ledger WHERE payment = $1',
+            [id],
+          );
+          return row?.kept;
+        }),
+      );
+      expect(kept).toEqual(expected);
+    }),
+    { numRuns: 60 },
+  );
 });
