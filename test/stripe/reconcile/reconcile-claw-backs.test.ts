@@ -7,29 +7,54 @@ import {
   stage,
   useReconcileStage,
 } from '../../support/reconcile.ts';
+import { payTwo } from '../payments/shared-intent.ts';
 
 // A server that dies after it has filed a fact has not settled its payment.
 
 useReconcileStage();
 
-test.each([
-  ['today', '0 days'],
-  ['long before its payment', '60 days'],
-])('credits that are not clawed back as what is on file says: since %s', async (_, age) => {
-  const { userId, session, intent, events } = buyPack(stage);
-  for (const event of events) await stage.deliver(event);
-  await stage.db.sql(
+/** What a server files that dies then: a refund, so long ago. */
+const fileRefund = (name: string, amount: number, age: string) =>
+  stage.db.sql(
     `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, status, live,
                                    decided_at, recorded_at)
-     VALUES ($1, 'refund', $2, 30, 'usd', 'succeeded', true, now() - $3::interval,
-             now() - $3::interval)`,
-    [fresh('re'), intent, age],
+     VALUES ($1, 'refund', $2, $3, 'usd', 'succeeded', true, now() - $4::interval,
+             now() - $4::interval)`,
+    [fresh('re'), name, amount, age],
   );
-  expect((await reconcileOn(stage)).findings).toMatchObject([
-    { kind: 'clawed-back-differs', object: session, user: userId, credits: -30 },
-  ]);
-  expect(await reconcileOn(stage, { apply: true })).toMatchObject({ repaired: 1, left: 0 });
-  expect(await stage.balanceOf(userId)).toBe(70);
+
+const ages = [
+  ['today', '0 days'],
+  ['long before its payment', '60 days'],
+] as const;
+
+test.each(ages)(
+  'credits that are not clawed back as what is on file says: since %s',
+  async (_, age) => {
+    const { userId, session, intent, events } = buyPack(stage);
+    for (const event of events) await stage.deliver(event);
+    await fileRefund(intent, 30, age);
+    expect((await reconcileOn(stage)).findings).toMatchObject([
+      { kind: 'clawed-back-differs', object: session, user: userId, credits: -30 },
+    ]);
+    expect(await reconcileOn(stage, { apply: true })).toMatchObject({ repaired: 1, left: 0 });
+    expect(await stage.balanceOf(userId)).toBe(70);
+  },
+);
+
+test.each(ages)('of each invoice that its payment intent paid: since %s', async (_, age) => {
+  const userId = fresh('user');
+  const { first, second, paymentIntent } = payTwo(stage, userId);
+  for (const { paid, named } of [first, second]) {
+    for (const event of [paid, named]) await stage.deliver(event);
+  }
+  await fileRefund(paymentIntent, 1000, age);
+  const both = [first, second].map(({ paid }) => paid.data.object.id);
+  const { findings } = await reconcileOn(stage);
+  expect(findings).toMatchObject(both.map(() => ({ user: userId, credits: -500 })));
+  expect(findings.map(({ object }) => object).toSorted()).toEqual(both.toSorted());
+  expect(await reconcileOn(stage, { apply: true })).toMatchObject({ left: 0 });
+  expect(await stage.leftOfGrants(userId)).toEqual([500, 500]);
 });
 
 test('as many credits as should be clawed back, but of the wrong line', async () => {
