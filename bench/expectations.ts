@@ -59,6 +59,13 @@ export const EXPECTATIONS: readonly Expectation[] = [
     measure: (s) => ratio(purser(s, 'batch', 'rate'), purser(s, 'spread', 'rate')) * BATCH_ITEMS,
   },
   {
+    claim: 'the same of one caller, on one connection',
+    unit: '×',
+    bound: ['at least', 3],
+    measure: (s) =>
+      ratio(purser(s, 'caller-batch', 'rate'), purser(s, 'caller', 'rate')) * BATCH_ITEMS,
+  },
+  {
     claim: 'GET balance at 64 connections, 10,000 accounts',
     unit: ' requests/s',
     bound: ['at least', 20_000],

@@ -134,6 +134,15 @@ export const SCENARIOS: readonly Scenario[] = [
     ...{ ...HOT, name: 'single', title: 'one account, one connection' },
     ...{ variants: VARIANTS, connections: 1 },
   },
+  {
+    ...{ ...SPREAD, name: 'caller', title: '10,000 accounts, one connection' },
+    ...{ variants: ['purser'], connections: 1 },
+  },
+  {
+    ...{ ...SPREAD, name: 'caller-batch', connections: 1, traffic: BATCHES },
+    ...{ title: `10,000 accounts, ${BATCH_ITEMS} debits a request, one connection` },
+    variants: ['purser'],
+  },
 ];
 
 /** The users of a scenario's sample, by the number of its round. */
