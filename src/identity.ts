@@ -2,7 +2,13 @@ import type { FastifyRequest, preParsingHookHandler } from 'fastify';
 import { PurserError } from './errors.ts';
 
 /** What a service key may do. `admin` may do all of it. */
-export const SCOPES = ['credits:read', 'credits:spend', 'credits:grant', 'admin'] as const;
+export const SCOPES = [
+  'credits:read',
+  'credits:spend',
+  'credits:grant',
+  'metrics:read',
+  'admin',
+] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** A signed-in user, who is also the account that this user's requests are about. */

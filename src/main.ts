@@ -21,6 +21,7 @@ import { createSweep, type Sweep } from './ledger/sweep.ts';
 import { createFeed } from './live/feed.ts';
 import { createStreams, type StreamTimes } from './live/streams.ts';
 import { withPlainErrors } from './log.ts';
+import { metricsRoute } from './metrics/metrics.ts';
 import { checkStripeAccount } from './stripe/api/account.ts';
 import { createStripeClient } from './stripe/api/client.ts';
 import { createCatalogue } from './stripe/catalogue/catalogue.ts';
@@ -146,6 +147,7 @@ export async function assemble(
     async keyRoutes(app) {
       await app.register(topUp.keyRoutes);
       await app.register(webhookRoutes(pool, targets));
+      await app.register(metricsRoute(pool));
     },
     guard,
     streams: createStreams({ feed, guard, limit: config.streamLimit, ...live }),

@@ -37,6 +37,7 @@ afterEach(async () => {
 /** Every endpoint that needs the database. */
 const NEEDY: Readonly<Record<string, () => Promise<Answer>>> = {
   healthz: () => api.call('GET', '/healthz'),
+  metrics: () => api.call('GET', '/metrics', { key }),
   credits: () => api.call('GET', '/api/v1/me/credits', { as: 'ada' }),
   entries: () => api.call('GET', '/api/v1/me/credits/entries', { as: 'ada' }),
   debit: () => api.call('POST', '/api/v1/credits/debit', { as: 'ada', body: { delta: 1 } }),

@@ -41,6 +41,7 @@ const ENDPOINT = `${ENDPOINTS}/{endpoint_id}`;
 const OPERATIONS: readonly (readonly [string, string, string, readonly number[]])[] = [
   ['get', '/livez', 'livez', []],
   ['get', '/healthz', 'healthz', [503]],
+  ['get', '/metrics', 'metrics', GUARDED],
   ['get', '/api/v1/packs', 'listPacks', [400, 500, 503]],
   ['get', '/api/v1/operations', 'listOperations', [400, 500, 503]],
   ['get', '/api/v1/me/hello', 'hello', GUARDED],
@@ -99,7 +100,7 @@ const OPERATIONS: readonly (readonly [string, string, string, readonly number[]]
   ['get', `${ENDPOINT}/deliveries`, 'listWebhookDeliveries', [...GUARDED, 404]],
   ['post', '/webhooks/stripe', 'receiveStripeEvent', [400, 413, 503]],
 ];
-const FOR_KEYS = ['/api/v1/users/', '/api/v1/debits/batch', ENDPOINTS];
+const FOR_KEYS = ['/api/v1/users/', '/api/v1/debits/batch', ENDPOINTS, '/metrics'];
 const OPEN = ['/livez', '/healthz', '/api/v1/packs', '/api/v1/operations', '/webhooks/stripe'];
 
 const operation = (method: string, path: string) => document.paths[path]?.[method] as Operation;
@@ -122,7 +123,9 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
   test('says who may call', () => {
     const security = operation(method, path).security ?? document.security;
     if (FOR_KEYS.some((beginning) => path.startsWith(beginning))) {
-      expect(security).toEqual([{ service_key: [expect.stringMatching(/^(credits:|admin$)/)] }]);
+      expect(security).toEqual([
+        { service_key: [expect.stringMatching(/^(credits:|metrics:|admin$)/)] },
+      ]);
     } else {
       expect(security).toEqual(OPEN.includes(path) ? [] : [{ session: [] }]);
     }
@@ -133,7 +136,7 @@ describe.each(OPERATIONS)('%s %s', (method, path, operationId, errors) => {
     expect(Object.keys(responses).map(Number)).toEqual([200, ...errors].sort());
     for (const response of Object.values(responses)) {
       const [type = ''] = Object.keys(at(response, 'content') as object);
-      expect(type).toMatch(/^(application\/json|text\/(csv|event-stream))$/);
+      expect(type).toMatch(/^(application\/json|text\/(csv|event-stream|plain))$/);
       expect(at(response, 'content', type, 'schema')).toBeDefined();
     }
   });

@@ -68,6 +68,27 @@ export const ignoredWith = (reason: string) =>
 export const REOPENED = `state = 'received', reason = NULL, next_attempt_at = now(),
             settled_at = NULL`;
 
+/** What is not settled of one state: how many events, and since when the oldest has been here. */
+interface Backlog {
+  readonly state: 'parked' | 'received';
+  readonly waiting: number;
+  /** 0 when none waits. */
+  readonly oldestSeconds: number;
+}
+
+/** How much waits, of each state in which events do. */
+export async function readBacklog(pool: Pool): Promise<readonly Backlog[]> {
+  const { rows } = await pool.query<Backlog>(
+    `SELECT state, count(id)::int AS waiting,
+            greatest(0, coalesce(extract(epoch FROM now() - min(received_at)), 0))::float8
+              AS "oldestSeconds"
+       FROM unnest(ARRAY['parked', 'received']) AS s (state)
+       LEFT JOIN (SELECT id, state, received_at FROM stripe_events WHERE ${OPEN}) AS e USING (state)
+      GROUP BY state`,
+  );
+  return rows;
+}
+
 /** The events that match, the latest first. */
 export async function listEvents(pool: Pool, filter: EventFilter): Promise<readonly ListedEvent[]> {
   const isOpen = filter.state === 'parked' || filter.state === 'received';

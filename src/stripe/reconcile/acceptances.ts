@@ -71,6 +71,14 @@ async function readLeft(pool: Pool, object: string): Promise<readonly Finding[]>
   return rows;
 }
 
+/** How many findings nobody has accepted as they are now. */
+export async function countOpenFindings(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ open: number }>(
+    `SELECT count(*)::int AS open FROM stripe_findings WHERE ${IS_OPEN}`,
+  );
+  return rows[0]?.open ?? 0;
+}
+
 /** An event that an earlier acceptance had ignored is ignored by the new one. */
 const ACCEPT = `
   WITH before AS (
