@@ -35,6 +35,11 @@ export const OVERLAP = { usual: 24, most: 720 } as const;
 const milliseconds = (column: string, name: string) =>
   `floor(extract(epoch FROM ${column}) * 1000)::bigint AS "${name}"`;
 
+const INSERT_ENDPOINT = `
+  INSERT INTO webhook_endpoints (id, url, types, secret)
+  SELECT $1, $2, $3, $4
+   WHERE (SELECT count(*) FROM webhook_endpoints WHERE deleted_at IS NULL) < ${MOST_ENDPOINTS}`;
+
 /**
  * Makes an endpoint, which gets what happens from now on. Its secret is returned here and is never
  * to be had again.
@@ -45,13 +50,19 @@ export async function createEndpoint(
   { url, types }: NewEndpoint,
 ): Promise<{ readonly id: string; readonly secret: string } | null> {
   const made = { id: `we_${randomBytes(9).toString('base64url')}`, secret: makeSecret() };
-  const { rowCount } = await pool.query(
-    `INSERT INTO webhook_endpoints (id, url, types, secret)
-     SELECT $1, $2, $3, $4
-      WHERE (SELECT count(*) FROM webhook_endpoints WHERE deleted_at IS NULL) < ${MOST_ENDPOINTS}`,
-    [made.id, url, types, made.secret],
-  );
-  return rowCount === 1 ? made : null;
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+    // Who makes one counts those that another has made; the mode keeps nobody else waiting.
+    await client.query('LOCK TABLE webhook_endpoints IN SHARE UPDATE EXCLUSIVE MODE');
+    const { rowCount } = await client.query(INSERT_ENDPOINT, [made.id, url, types, made.secret]);
+    await client.query('COMMIT');
+    client.release();
+    return rowCount === 1 ? made : null;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
 }
 
 /** The endpoints that are not deleted, the oldest first. */

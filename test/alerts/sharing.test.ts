@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { createEndpoint, MOST_ENDPOINTS } from '../../src/alerts/endpoints.ts';
 import { replay } from '../../src/alerts/replay.ts';
 import { debit, grant } from '../support/commands.ts';
 import { holdRows, lockWaits } from '../support/database.ts';
@@ -172,4 +173,12 @@ test('what waits for a long pause is looked at every hour: whoever was to wake i
   );
   expect(Math.round(second?.minutes ?? 0)).toBe(60);
   expect(receiver.received).toEqual([]);
+});
+
+test('endpoints that are made at once are together as many as there may be', async () => {
+  const wanted = { url: receiver.url, types: null };
+  const made = await Promise.all(
+    Array.from({ length: 2 * MOST_ENDPOINTS }, () => createEndpoint(database.pool, wanted)),
+  );
+  expect(made.filter((one) => one !== null)).toHaveLength(MOST_ENDPOINTS);
 });

@@ -114,7 +114,8 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
     for (let backlog = blocked.shift(); backlog; backlog = blocked.shift()) {
       const batch = queue.takeFrom(backlog, BATCH);
       if (batch.length > 0) await carryOut(asides, batch, { wait: true });
-      queue.setAside(backlog.userId, false);
+      // Unless it has to be waited for once more, because its customer is still being made.
+      queue.setAside(backlog.userId, blocked.includes(backlog));
     }
     wake();
   }

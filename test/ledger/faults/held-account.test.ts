@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { debit, grant } from '../../support/commands.ts';
-import { holdAccount } from '../../support/database.ts';
+import { holdAccount, holdRows, lockWaits } from '../../support/database.ts';
 import {
   balanceOf,
   database,
@@ -76,6 +76,25 @@ describe('an account that another transaction holds', () => {
     await maker.query('COMMIT');
     maker.release();
     expect(await waiting).toMatchObject({ ok: true, entry: { balance: 5 } });
+  });
+
+  test('because its customer is being made, however long, is in one transaction at a time', async () => {
+    const maker = await holdRows(
+      database,
+      "INSERT INTO stripe_customers (user_id) VALUES ('slowly-made')",
+    );
+    const first = ledger.post(grant('slowly-made', 5));
+    // Once in a lane; the third is the second that waits for it alone.
+    while (ledger.counts.rounds < 3) await delay(1);
+    const second = ledger.post(debit('slowly-made', 5));
+    let waitingAtOnce = 0;
+    while (ledger.counts.skips < 3) {
+      waitingAtOnce = Math.max(waitingAtOnce, await lockWaits(database));
+    }
+    await maker.release();
+    expect(waitingAtOnce).toBe(1);
+    expect(await first).toMatchObject({ ok: true, entry: { seq: 1 } });
+    expect(await second).toMatchObject({ ok: true, entry: { seq: 2 } });
   });
 
   test('and is flooded turns the flood away at once, and nobody else', async () => {
