@@ -128,6 +128,79 @@ describe('charge.refunded of old endpoints', () => {
     expect(await stage.deliver(refund)).toBe('done');
     expect(await missing(payment)).toBe(400);
   });
+
+  test.each(['holding its refunds', 'listing them'])(
+    'tells a cumulative amount, and each refund of it is taken once: a charge %s',
+    async (how) => {
+      const payment = await createPaid();
+      const intent = String(payment.paid.data.object['payment_intent']);
+      const charged = [40, 25].map((amount) => {
+        const { object, events } = stage.fake.refundPayment(intent, { amount });
+        const event = events.find(({ type }) => type === 'charge.refunded');
+        if (!event) throw new Error('nothing tells of the charge');
+        return { event: stage.fake.inShape(event, 'acacia'), refund: object };
+      });
+      const amounts = charged.map(({ event }) => event.data.object['amount_refunded']);
+      expect(amounts).toEqual([40, 65]);
+      const told = charged.map(({ event }, i) => {
+        const data = charged.slice(0, i + 1).map(({ refund }) => refund);
+        const refunds = how === 'listing them' ? {} : { refunds: { data, has_more: false } };
+        return { ...event, data: { object: { ...event.data.object, ...refunds } } };
+      });
+      for (const event of [...told.toReversed(), ...told]) {
+        expect(await stage.deliver({ ...event, id: fresh('evt') })).toBe('done');
+        expect(await missing(payment)).toBe(650);
+      }
+    },
+  );
+});
+
+describe.each(['current', 'acacia'] as const)('in %s, what goes back of a renewal', (shape) => {
+  /** A renewal that was paid, and what tells of its refund and of its dispute, in this shape. */
+  function renew() {
+    const { fake } = stage;
+    const [userId, customer] = [fresh('user'), fresh('cus')];
+    const { events } = fake.subscribe({ userId, customer, price: 'price_pack' });
+    const find = (told: typeof events, type: string) => {
+      const event = told.find((one) => one.type === type);
+      if (!event) throw new Error(`nothing tells of ${type}`);
+      return fake.inShape(event, shape);
+    };
+    const paid = find(events, 'invoice.paid');
+    const charge = fake.store.need('invoice', paid.data.object.id).charge ?? '';
+    // From basil on the invoice names no payment; its invoice payment does.
+    const named = shape === 'current' ? [find(events, 'invoice_payment.paid')] : [];
+    const refund = find(fake.refundPayment(charge).events, 'refund.created');
+    return { userId, told: [paid, ...named], refund, charge };
+  }
+
+  test('finds its invoice by what its events told, and asks Stripe nothing', async () => {
+    const { userId, told, refund } = renew();
+    for (const event of told) expect(await stage.deliver(event)).toBe('done');
+    const before = stage.fake.requests();
+    expect(await stage.deliver(refund)).toBe('done');
+    expect(stage.fake.requests()).toBe(before);
+    expect(await missing({ userId })).toBe(1000);
+  });
+
+  test('comes before its invoice is told, and waits under its names', async () => {
+    const { userId, told, refund } = renew();
+    expect(await stage.deliver(refund)).toBe('parked');
+    const { charge, payment_intent: intent } = refund.data.object;
+    const causes = [intent, charge].map((name) => `payment:${name}`);
+    expect((await stage.stored(refund))?.waits_for).toEqual(expect.arrayContaining(causes));
+    for (const event of told) expect(await stage.deliver(event)).toBe('done');
+    await until(async () => (await stage.stored(refund))?.state === 'done');
+    expect(await missing({ userId })).toBe(1000);
+  });
+
+  test('may name no more than its charge', async () => {
+    const { userId, told, refund } = renew();
+    for (const event of told) expect(await stage.deliver(event)).toBe('done');
+    const object = { ...refund.data.object, payment_intent: null };
+    expect(await stage.deliver({ ...refund, data: { object } })).toBe('done');
+    expect(await missing({ userId })).toBe(1000);
+  });
 });
 
 describe('a dispute', () => {
