@@ -70,6 +70,26 @@ describe('a refund', () => {
     expect(await stage.balanceOf(userId)).toBe(300);
   });
 
+  test.each(['session', 'current', 'acacia'] as const)(
+    'takes its share of all that was paid, tax included: %s',
+    async (what) => {
+      const { fake } = stage;
+      const userId = fresh('user');
+      const lines = [{ price: 'price_pack', unitAmount: 1000, tax: 250 }];
+      const about = { userId, customer: fresh('cus'), subscription: fresh('sub') };
+      const session = () => fake.completeSession(fake.createSession({ userId, lines }).id);
+      const paid =
+        what === 'session' ? session() : fake.payInvoice({ ...about, lines, shape: what });
+      expect(await stage.deliver(paid)).toBe('done');
+      const { object } = paid.data;
+      const intent =
+        object['payment_intent'] ?? fake.store.need('invoice', object.id).paymentIntent;
+      const { events } = fake.refundPayment(String(intent), { amount: 500 });
+      for (const event of events) await stage.deliver({ ...event });
+      expect(await missing({ userId })).toBe(400);
+    },
+  );
+
   test('in another currency than the payment counts as full', async () => {
     const payment = await createPaid();
     const event = payment.refund(fresh('re'), 1, 'succeeded');
@@ -153,54 +173,6 @@ describe('charge.refunded of old endpoints', () => {
       }
     },
   );
-});
-
-describe.each(['current', 'acacia'] as const)('in %s, what goes back of a renewal', (shape) => {
-  /** A renewal that was paid, and what tells of its refund and of its dispute, in this shape. */
-  function renew() {
-    const { fake } = stage;
-    const [userId, customer] = [fresh('user'), fresh('cus')];
-    const { events } = fake.subscribe({ userId, customer, price: 'price_pack' });
-    const find = (told: typeof events, type: string) => {
-      const event = told.find((one) => one.type === type);
-      if (!event) throw new Error(`nothing tells of ${type}`);
-      return fake.inShape(event, shape);
-    };
-    const paid = find(events, 'invoice.paid');
-    const charge = fake.store.need('invoice', paid.data.object.id).charge ?? '';
-    // From basil on the invoice names no payment; its invoice payment does.
-    const named = shape === 'current' ? [find(events, 'invoice_payment.paid')] : [];
-    const refund = find(fake.refundPayment(charge).events, 'refund.created');
-    return { userId, told: [paid, ...named], refund, charge };
-  }
-
-  test('finds its invoice by what its events told, and asks Stripe nothing', async () => {
-    const { userId, told, refund } = renew();
-    for (const event of told) expect(await stage.deliver(event)).toBe('done');
-    const before = stage.fake.requests();
-    expect(await stage.deliver(refund)).toBe('done');
-    expect(stage.fake.requests()).toBe(before);
-    expect(await missing({ userId })).toBe(1000);
-  });
-
-  test('comes before its invoice is told, and waits under its names', async () => {
-    const { userId, told, refund } = renew();
-    expect(await stage.deliver(refund)).toBe('parked');
-    const { charge, payment_intent: intent } = refund.data.object;
-    const causes = [intent, charge].map((name) => `payment:${name}`);
-    expect((await stage.stored(refund))?.waits_for).toEqual(expect.arrayContaining(causes));
-    for (const event of told) expect(await stage.deliver(event)).toBe('done');
-    await until(async () => (await stage.stored(refund))?.state === 'done');
-    expect(await missing({ userId })).toBe(1000);
-  });
-
-  test('may name no more than its charge', async () => {
-    const { userId, told, refund } = renew();
-    for (const event of told) expect(await stage.deliver(event)).toBe('done');
-    const object = { ...refund.data.object, payment_intent: null };
-    expect(await stage.deliver({ ...refund, data: { object } })).toBe('done');
-    expect(await missing({ userId })).toBe(1000);
-  });
 });
 
 describe('a dispute', () => {
