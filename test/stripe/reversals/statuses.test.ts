@@ -75,22 +75,27 @@ test.each([
   ['funds_withdrawn', 'needs_response', 1000],
   ['closed', 'lost', 1000],
   ['closed', 'won', 0],
-] as const)('a dispute that was %s, as %s, stays so whatever else is told', async (...decided) => {
-  const [type, status, gone] = decided;
-  const payment = await createPaid();
-  const id = fresh('dp');
-  const withdrawn = payment.dispute(id, PAID, 'funds_withdrawn', 'needs_response', NOON - 2);
-  await stage.deliver(payment.dispute(id, PAID, type, status, NOON));
-  for (const other of [
-    payment.dispute(id, PAID, 'created', 'needs_response', NOON - 3),
-    withdrawn,
-    payment.dispute(id, PAID, 'created', 'needs_response', NOON),
-    payment.dispute(id, PAID, 'updated', 'under_review', NOON + 1),
-  ]) {
-    expect(await stage.deliver(other)).toBe('done');
-    expect(await missing(payment), other.type).toBe(gone);
-  }
-});
+] as const)(
+  'what charge.dispute.%s, as %s, decided of a dispute stays so, whatever else is told',
+  async (...decided) => {
+    const [type, status, gone] = decided;
+    const payment = await createPaid();
+    const id = fresh('dp');
+    const withdrawn = payment.dispute(id, PAID, 'funds_withdrawn', 'needs_response', NOON - 2);
+    await stage.deliver(payment.dispute(id, PAID, type, status, NOON));
+    for (const other of [
+      payment.dispute(id, PAID, 'created', 'needs_response', NOON - 3),
+      withdrawn,
+      payment.dispute(id, PAID, 'created', 'needs_response', NOON),
+      payment.dispute(id, PAID, 'updated', 'under_review', NOON + 1),
+    ]) {
+      expect(await stage.deliver(other)).toBe('done');
+      // Whatever settles the payment again reads what is on file.
+      expect(await stage.deliver({ ...payment.paid, id: fresh('evt') })).toBe('done');
+      expect(await missing(payment), other.type).toBe(gone);
+    }
+  },
+);
 
 test('a dispute that was lost may be won later, also when the loss is told last', async () => {
   const payment = await createPaid();
