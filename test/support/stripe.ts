@@ -2,6 +2,7 @@ import { type FastifyInstance, fastify, type InjectOptions } from 'fastify';
 import { Stripe } from 'stripe';
 import { expect } from 'vitest';
 import { type FakeStripe, startFakeStripe } from '../../packages/fake-stripe/src/fake-stripe.ts';
+import type { Shape } from '../../packages/fake-stripe/src/objects/object.ts';
 import { createGuard } from '../../src/auth/guard.ts';
 import { ErrorBody } from '../../src/envelope.ts';
 import { handleError } from '../../src/http/error-handler.ts';
@@ -96,15 +97,17 @@ type StageOptions = Partial<Omit<StripeReceiverOptions, 'catalogue'>> & {
   readonly apiTimeout?: number;
   /** Stripe's clock, in seconds since 1970. */
   readonly now?: () => number;
+  /** In which the Events API shows events, whatever a webhook got. */
+  readonly accountShape?: Shape;
   /** Published before the server starts, as the only prices of the environment. */
   readonly catalogue?: Prices;
 };
 
 export async function startStripeStage(options: StageOptions = {}): Promise<StripeStage> {
-  const { livemode = false, now } = options;
+  const { livemode = false, now, accountShape = 'current' } = options;
   const [db, fake] = await Promise.all([
     createTestDatabase(),
-    startFakeStripe({ livemode, ...(now && { now }) }),
+    startFakeStripe({ livemode, accountShape, ...(now && { now }) }),
   ]);
   const stages: StripeStage[] = [];
   const shared = {

@@ -5,7 +5,7 @@ import { sum } from '../../sum.ts';
 import { expiryOf, type PublishedTerms } from '../catalogue/terms.ts';
 import { type Amounts, byId } from '../shapes/line-amounts.ts';
 import type { Paid } from '../shapes/money.ts';
-import type { Line } from '../shapes/shapes.ts';
+import type { Line, Period } from '../shapes/shapes.ts';
 
 /** What the lines of a payment are worth. */
 export type Worth =
@@ -137,16 +137,14 @@ function grantOf(purchase: Purchase, line: Line, terms: PublishedByPrice): Grant
   if (quantity === null || quantity < 0) return 'a line has no usable quantity';
   if (quantity === 0) return null;
   const isRecurring = purchase.category === 'included';
-  // A line that was written by hand has a period as well: the moment at which it was written.
-  const period = isRecurring ? line.period : null;
-  if (known.expires === 'period_end' && isRecurring && period === null) {
+  if (known.expires === 'period_end' && isRecurring && line.period === null) {
     return 'a line has no usable period';
   }
   return {
     category: known.category ?? purchase.category,
     priority: 0,
     amount: quantity * known.credits,
-    expiresAt: expiryOf(known.expires, purchase.paidAt, period),
+    expiresAt: expiryOf(known.expires, purchase.paidAt, isRecurring ? lastingOf(line) : null),
     invoiceLine: line.total === null ? null : id,
     reason: purchase.reason,
     ref: purchase.key,
@@ -157,4 +155,12 @@ function grantOf(purchase: Purchase, line: Line, terms: PublishedByPrice): Grant
       catalogue_version: String(known.version),
     },
   };
+}
+
+/**
+ * The period that a line is for. What was added by hand has one as well, also on the invoice of a
+ * subscription: the moment at which it was added.
+ */
+function lastingOf({ period }: Line): Period | null {
+  return period === null || period.end === period.start ? null : period;
 }

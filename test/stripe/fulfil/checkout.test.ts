@@ -173,6 +173,14 @@ test('a free order grants nothing, nor does a line that a coupon made free', asy
   expect(await balanceOf('fay')).toBe(100);
 });
 
+test('a price of 0 credits is known: a session of it gives nothing, and does not wait', async () => {
+  const { fake, deliver, stored } = stage;
+  const lines = [{ price: 'price_seat' }];
+  const event = fake.completeSession(fake.createSession({ userId: 'flo', lines }).id);
+  expect(await deliver(event)).toBe('ignored');
+  expect((await stored(event))?.reason).toBe('no line of it gives credits');
+});
+
 test('credits come from all pages of the line items, never from metadata', async () => {
   const { fake, deliver, balanceOf } = stage;
   const lines = Array.from({ length: 250 }, () => ({ price: 'price_pack', quantity: 2 }));

@@ -77,6 +77,29 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
     expect(await balanceOf(`dot-${shape}`)).toBe(0);
   });
 
+  test('an invoice that was paid out of band grants, though no payment was made', async () => {
+    const { fake, deliver, balanceOf } = stage;
+    const userId = `doe-${shape}`;
+    const { id } = fake.subscribe({ userId, price: 'price_plan' }).object;
+    const [invoice] = fake.renewSubscription(id, 'not_at_all').events.filter(({ type }) => {
+      return type === 'invoice.finalized';
+    });
+    const { events } = fake.collectInvoice(String(invoice?.data.object.id), 'out_of_band');
+    expect(events.map(({ type }) => type)).toContain('invoice.paid');
+    for (const event of [...events, ...events]) await deliver(fake.inShape(event, shape));
+    expect(await balanceOf(userId)).toBe(1000);
+  });
+
+  test('a price of 0 credits is known: it gives nothing, and holds up no other line', async () => {
+    const { fake, deliver, stored, balanceOf } = stage;
+    const seat = { price: 'price_seat' };
+    const alone = fake.payInvoice(renewal('dov', { lines: [seat] }));
+    expect(await deliver(alone)).toBe('ignored');
+    expect((await stored(alone))?.reason).toBe('no line of it gives credits');
+    expect(await deliver(fake.payInvoice(renewal('dov', { lines: [seat, PLAN] })))).toBe('done');
+    expect(await balanceOf(`dov-${shape}`)).toBe(1000);
+  });
+
   test('manual, one-off and unpaid invoices grant nothing', async () => {
     const { fake, deliver, balanceOf } = stage;
     const kinds: Partial<InvoiceOptions>[] = [

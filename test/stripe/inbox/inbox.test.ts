@@ -26,6 +26,15 @@ test('an event that is answered with 200 outlasts a crash of the database', asyn
   expect(await stage.deliver(purchase(stage, 'abe'))).toBe('done');
 });
 
+test('an event is known by its id alone: signed anew, with another body, it starts nothing', async () => {
+  const [event, other] = [purchase(stage, 'aya'), purchase(stage, 'ayn')];
+  expect(await stage.deliver(event)).toBe('done');
+  expect(await stage.deliver({ ...other, id: event.id })).toBe('done');
+  expect([await stage.balanceOf('aya'), await stage.balanceOf('ayn')]).toEqual([100, 0]);
+  const rows = await stage.db.sql('SELECT payload, attempts FROM stripe_events');
+  expect(rows).toEqual([{ payload: JSON.stringify(event), attempts: 1 }]);
+});
+
 test('an event whose grant fails is parked, not done, and grants when the ledger is back', async () => {
   const event = purchase(stage, 'bob');
   await stage.db.sql('ALTER TABLE credit_ledger RENAME TO credit_ledger_away');

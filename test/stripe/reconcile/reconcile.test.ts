@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { interpret } from '../../../src/stripe/fulfil/interpret.ts';
 import type { ReconcileOptions } from '../../../src/stripe/reconcile/reconcile.ts';
 import { isInOrder, type Report } from '../../../src/stripe/reconcile/report.ts';
@@ -11,6 +11,7 @@ import {
   stage,
   useReconcileStage,
 } from '../../support/reconcile.ts';
+import { startStripeStage } from '../../support/stripe.ts';
 
 useReconcileStage();
 
@@ -103,6 +104,30 @@ describe('what is repaired', () => {
     ]);
     expect(isInOrder(report)).toBe(true);
     expect(await stage.balanceOf(userId)).toBe(100);
+  });
+
+  test.each([
+    ['acacia', 'current'],
+    ['current', 'acacia'],
+  ] as const)('events that the API shows in %s, while the webhook gets %s', async (...shapes) => {
+    const [accountShape, shape] = shapes;
+    const other = await startStripeStage({ accountShape });
+    onTestFinished(() => other.close());
+    const { fake } = other;
+    const { object, events } = fake.subscribe({ userId: 'ann', price: 'price_plan' });
+    for (const event of events) {
+      if (event.type === 'invoice.paid') await other.deliver(fake.inShape(event, shape));
+    }
+    expect(await other.balanceOf('ann')).toBe(1000);
+    fake.renewSubscription(object.id);
+    const [first] = fake.store.all('invoice');
+    fake.refundPayment(String(first?.charge), { amount: 50 });
+    const report = await reconcileOn(other, { apply: true });
+    expect(new Set(kinds(report))).toEqual(new Set(['event-missing']));
+    expect(await other.balanceOf('ann')).toBe(1500);
+    expect(await reconcileOn(other)).toMatchObject({ findings: [], problems: [] });
+    const stored = await other.db.sql('SELECT DISTINCT api_version FROM stripe_events');
+    expect(stored).toHaveLength(2);
   });
 
   test('a manual capture, of which no event of the session tells', async () => {

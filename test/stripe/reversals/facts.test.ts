@@ -70,6 +70,26 @@ describe('a refund', () => {
     expect(await stage.balanceOf(userId)).toBe(300);
   });
 
+  test.each(['session', 'current', 'acacia'] as const)(
+    'takes its share of all that was paid, tax included: %s',
+    async (what) => {
+      const { fake } = stage;
+      const userId = fresh('user');
+      const lines = [{ price: 'price_pack', unitAmount: 1000, tax: 250 }];
+      const about = { userId, customer: fresh('cus'), subscription: fresh('sub') };
+      const session = () => fake.completeSession(fake.createSession({ userId, lines }).id);
+      const paid =
+        what === 'session' ? session() : fake.payInvoice({ ...about, lines, shape: what });
+      expect(await stage.deliver(paid)).toBe('done');
+      const { object } = paid.data;
+      const intent =
+        object['payment_intent'] ?? fake.store.need('invoice', object.id).paymentIntent;
+      const { events } = fake.refundPayment(String(intent), { amount: 500 });
+      for (const event of events) await stage.deliver({ ...event });
+      expect(await missing({ userId })).toBe(400);
+    },
+  );
+
   test('in another currency than the payment counts as full', async () => {
     const payment = await createPaid();
     const event = payment.refund(fresh('re'), 1, 'succeeded');
@@ -128,6 +148,31 @@ describe('charge.refunded of old endpoints', () => {
     expect(await stage.deliver(refund)).toBe('done');
     expect(await missing(payment)).toBe(400);
   });
+
+  test.each(['holding its refunds', 'listing them'])(
+    'tells a cumulative amount, and each refund of it is taken once: a charge %s',
+    async (how) => {
+      const payment = await createPaid();
+      const intent = String(payment.paid.data.object['payment_intent']);
+      const charged = [40, 25].map((amount) => {
+        const { object, events } = stage.fake.refundPayment(intent, { amount });
+        const event = events.find(({ type }) => type === 'charge.refunded');
+        if (!event) throw new Error('nothing tells of the charge');
+        return { event: stage.fake.inShape(event, 'acacia'), refund: object };
+      });
+      const amounts = charged.map(({ event }) => event.data.object['amount_refunded']);
+      expect(amounts).toEqual([40, 65]);
+      const told = charged.map(({ event }, i) => {
+        const data = charged.slice(0, i + 1).map(({ refund }) => refund);
+        const refunds = how === 'listing them' ? {} : { refunds: { data, has_more: false } };
+        return { ...event, data: { object: { ...event.data.object, ...refunds } } };
+      });
+      for (const event of [...told.toReversed(), ...told]) {
+        expect(await stage.deliver({ ...event, id: fresh('evt') })).toBe('done');
+        expect(await missing(payment)).toBe(650);
+      }
+    },
+  );
 });
 
 describe('a dispute', () => {

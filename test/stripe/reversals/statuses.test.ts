@@ -49,3 +49,58 @@ test.each([
     }
   },
 );
+
+test.each([
+  ['created', 'warning_needs_response'],
+  ['created', 'needs_response'],
+  ['updated', 'warning_under_review'],
+])(
+  'a dispute is on file for operators when it is %s, as %s: no money moved',
+  async (type, status) => {
+    const payment = await createPaid();
+    const id = fresh('dp');
+    const event = payment.dispute(id, PAID, type, status);
+    expect(await stage.deliver(event)).toBe('done');
+    expect((await stage.stored(event))?.reason).toBe('it is on file; no money has moved');
+    const filed = await stage.db.sql(
+      'SELECT kind, amount, status, live FROM stripe_reversals WHERE id = $1',
+      [id],
+    );
+    expect(filed).toEqual([{ kind: 'dispute', amount: PAID, status, live: false }]);
+    expect(await missing(payment)).toBe(0);
+  },
+);
+
+test.each([
+  ['funds_withdrawn', 'needs_response', 1000],
+  ['closed', 'lost', 1000],
+  ['closed', 'won', 0],
+] as const)(
+  'what charge.dispute.%s, as %s, decided of a dispute stays so, whatever else is told',
+  async (...decided) => {
+    const [type, status, gone] = decided;
+    const payment = await createPaid();
+    const id = fresh('dp');
+    const withdrawn = payment.dispute(id, PAID, 'funds_withdrawn', 'needs_response', NOON - 2);
+    await stage.deliver(payment.dispute(id, PAID, type, status, NOON));
+    for (const other of [
+      payment.dispute(id, PAID, 'created', 'needs_response', NOON - 3),
+      withdrawn,
+      payment.dispute(id, PAID, 'created', 'needs_response', NOON),
+      payment.dispute(id, PAID, 'updated', 'under_review', NOON + 1),
+    ]) {
+      expect(await stage.deliver(other)).toBe('done');
+      // Whatever settles the payment again reads what is on file.
+      expect(await stage.deliver({ ...payment.paid, id: fresh('evt') })).toBe('done');
+      expect(await missing(payment), other.type).toBe(gone);
+    }
+  },
+);
+
+test('a dispute that was lost may be won later, also when the loss is told last', async () => {
+  const payment = await createPaid();
+  const id = fresh('dp');
+  await stage.deliver(payment.dispute(id, PAID, 'closed', 'won', NOON + 60));
+  await stage.deliver(payment.dispute(id, PAID, 'closed', 'lost', NOON));
+  expect(await missing(payment)).toBe(0);
+});

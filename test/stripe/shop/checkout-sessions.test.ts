@@ -149,6 +149,24 @@ describe('between the opening and the payment', () => {
     expect(await shop.balanceOf('hal')).toBe(1500);
   });
 
+  test('its terms allow it for free no more: a coupon of 100 % gives what was sold', async () => {
+    await republish([[PACK, { credits: 500, free: 'grant' }]]);
+    const coupon = String(shop.fake.createCoupon({ percentOff: 100 }).object.id);
+    const earlier = await shop.another();
+    const id = await earlier.opened('ike', { price: PACK });
+    await earlier.close();
+    await publishPrices(shop.database, CREDITS);
+    const later = await shop.another();
+    const { object, events } = shop.fake.paySession(id, { coupon });
+    expect(object).toMatchObject({
+      payment_status: 'no_payment_required',
+      payment_intent: null,
+    });
+    await later.deliver(events);
+    await later.close();
+    expect(await shop.balanceOf('ike')).toBe(500);
+  });
+
   test('the price is withdrawn: it is granted all the same', async () => {
     const id = await shop.opened('ida', { price: PACK });
     await publishPrices(shop.database, new Map([...CREDITS].filter(([price]) => price !== PACK)));

@@ -32,6 +32,8 @@ export interface LineOptions {
   /** Cents added to the whole line. */
   readonly tax?: number;
   readonly proration?: boolean;
+  /** Whether it was added by hand to the invoice of a subscription, of which it is no item. */
+  readonly added?: boolean;
   /** How many the buyer may choose. */
   readonly adjustable?: { readonly minimum: number; readonly maximum: number };
 }
@@ -155,8 +157,8 @@ export function payInvoice(world: World, options: InvoiceOptions): InvoiceRecord
 }
 
 function madeUpLine(world: World, line: LineOptions, subscription: string | null): InvoiceLine {
-  const { quantity = 1, discount = 0, tax = 0, proration = false } = line;
-  const price = priceOf(world, line, subscription !== null);
+  const { quantity = 1, discount = 0, tax = 0, proration = false, added = false } = line;
+  const price = priceOf(world, line, subscription !== null && !added);
   const now = world.now();
   return {
     id: world.newId('il'),
@@ -168,9 +170,9 @@ function madeUpLine(world: World, line: LineOptions, subscription: string | null
     quantity,
     proration,
     subscription,
-    subscriptionItem: subscription && world.newId('si'),
+    subscriptionItem: added ? null : subscription && world.newId('si'),
     periodStart: now,
-    periodEnd: now + 30 * 86_400,
+    periodEnd: added ? now : now + 30 * 86_400,
     metadata: {},
   };
 }

@@ -186,6 +186,15 @@ describe('the expiry', () => {
     expect(entries).toMatchObject([{ delta: 10, expiresAt: null }]);
   });
 
+  test('with the period is never for what was added by hand to a subscription’s invoice', async () => {
+    const { state, entries } = await renew([{ price: 'period', added: true }, { price: 'period' }]);
+    expect(state).toBe('done');
+    expect(entries).toMatchObject([
+      { kind: 'included', delta: 10, expiresAt: expect.any(Number) },
+      { kind: 'included', delta: 10, expiresAt: null },
+    ]);
+  });
+
   test('with a period that cannot be read parks the invoice', async () => {
     const { fake, deliver, stored } = stage;
     const event = fake.payInvoice({

@@ -135,6 +135,19 @@ test('publishing wakes what waited for the price, without a restart', async () =
   expect(await balanceOf('lea')).toBe(3);
 });
 
+test('a payment waits until every price of it is known, not only the first', async () => {
+  const { fake, deliver, stored, balanceOf, db } = stage;
+  const lines = [{ price: 'first' }, { price: 'plain' }, { price: 'second' }];
+  const event = fake.completeSession(fake.createSession({ userId: 'lia', lines }).id);
+  expect(await deliver(event)).toBe('parked');
+  await publishPrices(db, new Map([...PRICES, ['first', 3]]));
+  await until(async () => (await stored(event))?.reason === 'unknown price second');
+  expect(await balanceOf('lia')).toBe(0);
+  await publishPrices(db, new Map([...PRICES, ['first', 3], ['second', 4]]));
+  await until(async () => (await stored(event))?.state === 'done');
+  expect(await balanceOf('lia')).toBe(17);
+});
+
 test('a renewal of a price that is not for sale any more still grants', async () => {
   const others = new Map([...PRICES].filter(([price]) => price !== 'plain'));
   const { receiver } = await stage.restart({ catalogue: others });

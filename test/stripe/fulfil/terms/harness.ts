@@ -35,6 +35,7 @@ interface LineGiven {
   readonly unitAmount?: number;
   readonly discount?: number;
   readonly proration?: boolean;
+  readonly added?: boolean;
 }
 
 export async function entriesOf(userId: string) {
