@@ -67,7 +67,7 @@ test('whatever either invoice gives, and however all of it is told', async () =>
       }
       expect((await stage.leftOfGrants(userId)).toSorted()).toEqual([...left.values()].toSorted());
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 
@@ -248,6 +248,6 @@ test('each loses its part, and none keeps anything of what went back as a whole'
       );
       expect(kept).toEqual(expected);
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
