@@ -125,31 +125,36 @@ export async function claim(
   }
 }
 
+// What ended the pauses has made it due already: a failure from before that is told nobody. The
+// endpoint is judged once it is locked, or it would be disabled for what somebody has just forgiven.
 const SETTLE = `
   WITH ended AS (
     UPDATE alert_deliveries
        SET state = $4, status = $5, problem = $6,
            next_attempt_at = clock_timestamp() + $7 * interval '1 millisecond'
      WHERE endpoint_id = $1 AND position = $2 AND attempts = $3 AND state = 'pending'
-    RETURNING endpoint_id, state),
+       AND ($4 = 'delivered' OR retries = $10)
+    RETURNING endpoint_id, state = 'delivered' AS ok),
   verdict AS (
-    SELECT ended.endpoint_id, ended.state = 'delivered' AS ok,
-           CASE WHEN ended.state = 'delivered' OR disabled_at IS NOT NULL THEN NULL
+    SELECT id, ok,
+           CASE WHEN ok OR disabled_at IS NOT NULL THEN NULL
                 WHEN $8 THEN 'it answered 410 Gone'
                 WHEN failures + 1 >= ${DISABLE_AFTER.failures}
                  AND failing_since <= now() - interval '${DISABLE_AFTER.days} days'
                 THEN 'nothing was delivered for ${DISABLE_AFTER.days} days'
            END AS reason
       FROM ended
-      JOIN webhook_endpoints ON id = ended.endpoint_id)
+      JOIN webhook_endpoints ON id = ended.endpoint_id
+     WHERE url = $9 AND (NOT ok OR failures > 0)
+       FOR NO KEY UPDATE OF webhook_endpoints)
   UPDATE webhook_endpoints e
      SET failures = CASE WHEN ok THEN 0 ELSE failures + 1 END,
          failing_since = CASE WHEN ok THEN NULL ELSE coalesce(failing_since, now()) END,
          disabled_at = CASE WHEN reason IS NULL THEN disabled_at ELSE now() END,
          disabled_reason = coalesce(reason, disabled_reason)
     FROM verdict
-   WHERE e.id = verdict.endpoint_id AND e.url = $9 AND (NOT ok OR failures > 0)
-  RETURNING verdict.reason`;
+   WHERE e.id = verdict.id
+  RETURNING reason`;
 
 // A statement of its own, once the end is committed: whoever put the next one off did not see that,
 // and what this one does not see was filed so late that it need not be woken. What is being sent is
@@ -165,18 +170,19 @@ const WAKE_NEXT = `
      AND next_attempt_at IS DISTINCT FROM attempted_at + ${LEASE}`;
 
 /**
- * Writes what became of an attempt, unless a later one was begun; of an endpoint that has moved
- * meanwhile it says nothing. What ends makes the account's next one due.
+ * Writes what became of an attempt, unless a later one was begun, or it failed and its pauses were
+ * ended meanwhile; of an endpoint that has moved it says nothing. What ends makes the account's next
+ * one due.
  * @returns why its endpoint was disabled by that; null when it was not
  */
 export async function settle(
   pool: Pool,
-  { endpointId, position, userId, attempts, url }: Delivery,
+  { endpointId, position, userId, attempts, retries, url }: Delivery,
   { state, status, problem, pause, gone }: Outcome,
 ): Promise<string | null> {
   const { rows } = await pool.query<{ reason: string | null }>(SETTLE, [
     ...[endpointId, position, attempts],
-    ...[state, status, problem, pause, gone, url],
+    ...[state, status, problem, pause, gone, url, retries],
   ]);
   if (state !== 'pending') await pool.query(WAKE_NEXT, [endpointId, userId, position]);
   return rows[0]?.reason ?? null;
@@ -184,11 +190,12 @@ export async function settle(
 
 /** Gives an attempt back that was cut short by a shutdown: it counts for nothing. */
 export async function giveBack(pool: Pool, delivery: Delivery): Promise<void> {
-  const { endpointId, position, attempts } = delivery;
+  const { endpointId, position, attempts, retries } = delivery;
   await pool.query(
     `UPDATE alert_deliveries
         SET next_attempt_at = clock_timestamp(), retries = retries - 1
-      WHERE endpoint_id = $1 AND position = $2 AND attempts = $3 AND state = 'pending'`,
-    [endpointId, position, attempts],
+      WHERE endpoint_id = $1 AND position = $2 AND attempts = $3 AND state = 'pending'
+        AND retries = $4`,
+    [endpointId, position, attempts, retries],
   );
 }
