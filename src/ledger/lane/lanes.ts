@@ -116,8 +116,8 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
       if (batch.length > 0) await carryOut(asides, batch, { wait: true });
       // Unless it has to be waited for once more, because its customer is still being made.
       queue.setAside(backlog.userId, blocked.includes(backlog));
+      wake();
     }
-    wake();
   }
 
   async function carryOut(line: Line, all: Waiting[], how: { wait: boolean }): Promise<void> {
@@ -227,7 +227,6 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
       waiting.skips = 0;
     }
     queue.putBack(again);
-    wake();
   }
 
   /** Whether a cut-off commit took effect; null when that cannot be found out in time. */

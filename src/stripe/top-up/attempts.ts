@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import { IS_LOW, IS_REVERSED, IS_UNUSED, SPENT_THIS_MONTH } from './conditions.ts';
+import {
+  HAS_FAILED_OFTEN,
+  IS_LOW,
+  IS_REVERSED,
+  IS_UNUSED,
+  SPENT_THIS_MONTH,
+} from './conditions.ts';
 import { locked, settled } from './settle.ts';
 
 /** One attempt at a top-up; what it was begun with never changes. */
@@ -80,7 +86,8 @@ export function createTopUpAttempts(pool: Pool) {
   /**
    * No money has come. After a number of failures in a row it is switched off, and at once for what
    * only the user can mend: Stripe no longer has the customer, the card or the price. It is not held
-   * against another card, which the user may have said meanwhile, nor that it was switched off.
+   * against another card, which the user may have said meanwhile, while few have failed that day;
+   * nor that it was switched off.
    */
   async function failed({ id, userId }: Attempt, reason: string): Promise<void> {
     const values = [id, reason, BACK_OFF, BACK_OFF.length];
@@ -115,5 +122,5 @@ const FAILED = `
          stopped_reason = CASE WHEN enabled AND (is_last OR failures + 1 >= $4)
                                THEN $2 ELSE stopped_reason END
     FROM failed
-   WHERE s.user_id = failed.user_id AND s.payment_method = failed.payment_method
-     AND $2 <> 'switched_off'`;
+   WHERE s.user_id = failed.user_id AND $2 <> 'switched_off'
+     AND (s.payment_method = failed.payment_method OR ${HAS_FAILED_OFTEN})`;

@@ -65,6 +65,22 @@ describe('an account that another transaction holds', () => {
     await Promise.all(holds.slice(0, 3).map(({ release }) => release()));
   });
 
+  test('and is free again is not kept waiting by those that are held still', async () => {
+    // More than can be waited for one after the other before they are refused.
+    const users = ['free-again', ...Array.from({ length: 7 }, (_, i) => `held-still-${i}`)];
+    await Promise.all(users.map((user) => ledger.post(grant(user, 10))));
+    const [hold, ...others] = await Promise.all(users.map((user) => holdAccount(database, user)));
+    const { skips } = ledger.counts;
+    const answers = users.map((user) => ledger.post(debit(user, 1)));
+    const refused = answers.slice(1).map((answer) => answer.catch(() => 'refused'));
+    while (ledger.counts.skips < skips + users.length * 3) await delay(1);
+    const late = ledger.post(debit('free-again', 1));
+    await hold?.release();
+    expect(await Promise.race([late, ...refused])).toMatchObject({ entry: { balance: 8 } });
+    await Promise.all(refused);
+    await Promise.all(others.map(({ release }) => release()));
+  });
+
   test('because it is making the customer, costs nobody else an error', async () => {
     await ledger.post(grant('bystander', 10));
     const maker: pg.PoolClient = await database.pool.connect();

@@ -157,6 +157,21 @@ test('who saves a card anew after each decline has it charged a few times a day,
   await deliverAll();
 });
 
+test('who saves another card during each charge has it charged a few times a day, and no more', async () => {
+  await shop.give('hal', 50);
+  shop.fake.setFault({ kind: 'slow', ms: 200, method: 'POST', path: '/v1/invoices/in_' });
+  for (let i = 0; i < 12; i++) {
+    await saveCard('hal', 'card_declined');
+    await put('hal');
+    const isChargedOrPaused = async () =>
+      (await attemptsOf('hal')).length > i || (await get('hal')).body.data.retry_at !== null;
+    await expect.poll(isChargedOrPaused, { timeout: 5_000 }).toBe(true);
+  }
+  await shop.sweepTopUps();
+  expect(await attemptsOf('hal')).toHaveLength(6);
+  expect((await get('hal')).body.data).toMatchObject({ retry_at: expect.any(String) });
+});
+
 test('however many charges succeeded that day, another card begins anew', async () => {
   await optIn('gus', { ...WISH, monthly_cap: 10_000 });
   for (let i = 0; i < 5; i++) {
