@@ -30,7 +30,16 @@ export function createPaymentNames(pool: Pool, session: BatchSession) {
     return (await claimOne(naming)) ?? claimAndJoin(pool, naming);
   }
 
-  return { claim };
+  /**
+   * Notes that names which are still to be claimed for another invoice paid this one, too. An attempt
+   * that ends between the two looks again, since nothing is known by them yet.
+   */
+  async function share(key: string, names: readonly string[]): Promise<void> {
+    await claim(key, []);
+    await noteShared(pool, key, names);
+  }
+
+  return { claim, share };
 }
 
 /** @returns each payment's owner; null where it takes `claimAndJoin`, and nothing was changed */
@@ -173,18 +182,22 @@ async function leaveNames(
   });
   const shared = [...kept, ...charges.map(({ alias }) => alias)];
   if (shared.length === 0 && left.length === 0) return;
-  await client.query(
-    `INSERT INTO stripe_shared_names (alias, payment)
-     SELECT alias, $2 FROM unnest($1::text[]) AS s (alias) ORDER BY alias COLLATE "C"
-         ON CONFLICT DO NOTHING`,
-    [shared, key],
-  );
+  await noteShared(client, key, shared);
   await client.query(
     `UPDATE stripe_payment_aliases a
         SET payment = l.payment
        FROM unnest($1::text[], $2::text[]) AS l (alias, payment)
       WHERE a.alias = l.alias`,
     [left.map(({ alias }) => alias), left.map(({ payment }) => payment)],
+  );
+}
+
+async function noteShared(db: Pick<Pool, 'query'>, key: string, names: readonly string[]) {
+  await db.query(
+    `INSERT INTO stripe_shared_names (alias, payment)
+     SELECT alias, $2 FROM unnest($1::text[]) AS s (alias) ORDER BY alias COLLATE "C"
+         ON CONFLICT DO NOTHING`,
+    [names, key],
   );
 }
 

@@ -27,8 +27,8 @@ export function createFindPayment(options: {
     if ('state' in looked) return { kind: 'verdict', verdict: looked };
     // Learns the names that were not known yet, and joins what turns out to be one payment.
     const [first, ...others] = looked.keys;
+    for (const other of others) await paymentNames.share(other, names);
     const key = await paymentNames.claim(first, names);
-    for (const other of others) await paymentNames.claim(other, names);
     const [payment = { payment: key, record: null, paid: null, unpaid: null }] = await records.find(
       [key],
     );

@@ -100,6 +100,19 @@ test('what moved is settled on both sides, though the first attempt ends between
   expect(await stage.leftOfGrants('uta')).toEqual([1000, 500]);
 });
 
+test('a refund is spread over all that Stripe tells it paid, though the first attempt ends between them', async () => {
+  const { first, second, paymentIntent } = payTwo(stage, 'ute');
+  for (const { paid } of [first, second]) await stage.deliver(paid);
+  const { events } = stage.fake.refundPayment(paymentIntent, { amount: 1000 });
+  const refunded = events.find(({ type }) => type === 'refund.created');
+  if (!refunded) throw new Error('it is not told');
+  await stage.db.sql('ALTER TABLE stripe_shared_names ADD CONSTRAINT trap CHECK (false) NOT VALID');
+  expect(await stage.deliver({ ...refunded })).toBe('parked');
+  await stage.db.sql('ALTER TABLE stripe_shared_names DROP CONSTRAINT trap');
+  await attemptAgain();
+  expect(await stage.leftOfGrants('ute')).toEqual([500, 500]);
+});
+
 test('what moved waits while the ledger refuses to give back what the first has lost', async () => {
   const { noted } = await refundBoth('ulf');
   await fillAccount(stage.ledger, 'ulf');
