@@ -4,7 +4,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createEmptyDatabase } from '../support/database.ts';
+import { startFakeStripe } from '../../packages/fake-stripe/src/fake-stripe.ts';
+import { createEmptyDatabase, createTestDatabase } from '../support/database.ts';
 import { PRODUCTION } from '../support/environment.ts';
 import { makeFolder, runPurser, servePurser, type Variables } from '../support/process.ts';
 
@@ -89,6 +90,24 @@ describe('it refuses to boot, with a sentence and nothing started', () => {
     ],
   ])('DISABLE_AUTH_FOR_TESTS with %s', async (_, env, said) => {
     expect(await refusal(env)).toContain(`DISABLE_AUTH_FOR_TESTS ${said}`);
+  });
+
+  test.each([
+    ['mode', 'true', 'acct_sim_1', 'this database belongs to live mode'],
+    ['account', 'false', 'acct_other', 'this database belongs to the Stripe account acct_other'],
+  ])('a key of another %s than the database’s', async (_, livemode, account, said) => {
+    const [database, stripe] = await Promise.all([createTestDatabase(), startFakeStripe()]);
+    onTestFinished(async () => {
+      await stripe.stop();
+      await database.drop();
+    });
+    await database.sql('INSERT INTO stripe_account (livemode, account) VALUES ($1, $2)', [
+      livemode,
+      account,
+    ]);
+    const env = { DATABASE_URL: database.url, STRIPE_API_BASE: stripe.url };
+    const keys = { STRIPE_SECRET_KEY: 'sk_test_1', STRIPE_WEBHOOK_SECRET: 'whsec_1' };
+    expect(await refusal({ ...env, ...keys })).toContain(`STRIPE_SECRET_KEY: ${said}`);
   });
 
   test('a database that is not there, without its password', async () => {

@@ -135,7 +135,8 @@ async function buildStage(
   const { db, fake } = shared;
   const ledger = createLedger({ url: db.url, pool: db.pool });
   await publishPrices(db, catalogue);
-  const app = fastify();
+  // Less than an event may have, as at the server.
+  const app = fastify({ bodyLimit: 64 * 1024 });
   app.addSchema(ErrorBody);
   app.setErrorHandler(handleError);
   const receiver = createStripeReceiver({

@@ -79,6 +79,19 @@ test.each(['price_pack', 'price_seat'])(
   },
 );
 
+test('a payment wakes the refund that came before it, though Stripe did not say what it paid', async () => {
+  const { fake } = stage;
+  const about = { userId: 'bea', subscription: 'sub_bea', lines: [{ price: 'price_plan' }] };
+  const paid = fake.payInvoice({ ...about, shape: 'acacia' });
+  const refunded = eventOf(
+    fake.refundPayment(String(paid.data.object['charge'])).events,
+    'refund.created',
+  );
+  fake.setFault({ kind: 'error', status: 500, path: '/v1/checkout/sessions' });
+  await expectWoken(refunded, { ...paid });
+  expect(await stage.balanceOf('bea')).toBe(0);
+});
+
 test('the names of an invoice’s payment wake the refund that knows no other', async () => {
   const { fake } = stage;
   const lines = [{ price: 'price_plan' }];

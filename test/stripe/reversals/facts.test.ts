@@ -149,7 +149,7 @@ describe('charge.refunded of old endpoints', () => {
     expect(await missing(payment)).toBe(400);
   });
 
-  test.each(['holding its refunds', 'listing them'])(
+  test.each(['holding its refunds', 'holding the last of them', 'listing them'])(
     'tells a cumulative amount, and each refund of it is taken once: a charge %s',
     async (how) => {
       const payment = await createPaid();
@@ -163,8 +163,9 @@ describe('charge.refunded of old endpoints', () => {
       const amounts = charged.map(({ event }) => event.data.object['amount_refunded']);
       expect(amounts).toEqual([40, 65]);
       const told = charged.map(({ event }, i) => {
-        const data = charged.slice(0, i + 1).map(({ refund }) => refund);
-        const refunds = how === 'listing them' ? {} : { refunds: { data, has_more: false } };
+        const first = how === 'holding the last of them' ? i : 0;
+        const data = charged.slice(first, i + 1).map(({ refund }) => refund);
+        const refunds = how === 'listing them' ? {} : { refunds: { data, has_more: first > 0 } };
         return { ...event, data: { object: { ...event.data.object, ...refunds } } };
       });
       for (const event of [...told.toReversed(), ...told]) {

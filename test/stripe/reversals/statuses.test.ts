@@ -97,6 +97,23 @@ test.each([
   },
 );
 
+test('a dispute that is closed in a status that Stripe adds later stays as it was decided', async () => {
+  const payment = await createPaid();
+  const id = fresh('dp');
+  const told = [
+    payment.dispute(id, PAID, 'created', 'needs_response', NOON),
+    payment.dispute(id, PAID, 'closed', 'pondered', NOON + 1),
+    payment.dispute(id, PAID, 'funds_withdrawn', 'needs_response', NOON + 2),
+    payment.dispute(id, PAID, 'closed', 'pondered', NOON + 3),
+  ];
+  const gone: number[] = [];
+  for (const event of told) {
+    expect(await stage.deliver(event)).toBe('done');
+    gone.push(await missing(payment));
+  }
+  expect(gone).toEqual([0, 0, 1000, 1000]);
+});
+
 test('a dispute that was lost may be won later, also when the loss is told last', async () => {
   const payment = await createPaid();
   const id = fresh('dp');
