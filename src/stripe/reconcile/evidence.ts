@@ -187,12 +187,12 @@ const RECORDED_SINCE = `
          SELECT p.recorded_at::text AS moment, p.payment AS id, p.payment,
                 p.outcome = 'granted' AS granted, p.asked_at AS "askedAt",
                 EXISTS (SELECT
-                          FROM stripe_reversals r
-                         WHERE r.payment_name IN (SELECT alias
-                                                    FROM stripe_payment_aliases a
-                                                   WHERE a.payment = p.payment
-                                                   UNION ALL
-                                                  SELECT shared_names_of(p.payment))) AS reversed
+                          FROM stripe_payment_aliases a
+                          JOIN stripe_reversals r ON r.payment_name = a.alias
+                         WHERE a.payment = p.payment)
+                OR EXISTS (SELECT
+                             FROM shared_names_of(p.payment) AS name
+                             JOIN stripe_reversals r ON r.payment_name = name) AS reversed
            FROM stripe_payments p
           WHERE (p.recorded_at, p.payment) > ($1::timestamptz, $2)
           ORDER BY p.recorded_at, p.payment
