@@ -23,19 +23,18 @@ END;
 COMMENT ON FUNCTION shared_names_of IS
   'The payment intents and charges that paid this invoice and others.';
 
-CREATE FUNCTION payments_sharing(name text) RETURNS SETOF stripe_payments LANGUAGE sql STABLE
-BEGIN ATOMIC
-  SELECT *
-    FROM stripe_payments
-   WHERE payment IN (SELECT payment FROM stripe_payment_aliases WHERE alias = name
-                      UNION
-                     SELECT own.payment
-                       FROM stripe_shared_names s
-                       JOIN stripe_payment_aliases own ON own.alias = s.payment
-                      WHERE s.alias = name);
+CREATE FUNCTION payments_sharing(name text) RETURNS SETOF text LANGUAGE sql STABLE BEGIN ATOMIC
+  SELECT a.payment FROM stripe_payment_aliases a WHERE a.alias = name
+   UNION
+  SELECT own.payment
+    FROM stripe_shared_names s
+    JOIN stripe_payment_aliases own ON own.alias = s.payment
+   WHERE s.alias = name;
 END;
 
-COMMENT ON FUNCTION payments_sharing IS 'All on record that the payment intent or charge paid.';
+COMMENT ON FUNCTION payments_sharing IS
+  'All payments that the name stands for: several where it is a payment intent or charge that paid '
+  'several invoices.';
 
 CREATE FUNCTION reversed_alone(paid stripe_payments) RETURNS numeric LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -61,7 +60,8 @@ BEGIN ATOMIC
    CROSS JOIN LATERAL (
           SELECT p.payment, rest, sum(rest) OVER () AS total,
                  sum(rest) OVER (ORDER BY p.payment) AS upto
-            FROM payments_sharing(name) AS p
+            FROM payments_sharing(name) AS key
+            JOIN stripe_payments p ON p.payment = key
            CROSS JOIN LATERAL (SELECT p.amount_paid - reversed_alone(p)) AS s (rest)
          ) AS sharing
    CROSS JOIN LATERAL (

@@ -65,7 +65,8 @@ export function createPaymentRecords(pool: Pool, session: BatchSession) {
     const { rows } = await pool.query<KnownRow>(
       `SELECT DISTINCT p.payment, ${KNOWN}
          FROM shared_names_of($1) AS name
-        CROSS JOIN LATERAL payments_sharing(name) AS p
+        CROSS JOIN LATERAL payments_sharing(name) AS key
+         JOIN stripe_payments p ON p.payment = key
         WHERE p.payment <> $1
         ORDER BY p.payment`,
       [payment],

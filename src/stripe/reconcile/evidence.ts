@@ -120,7 +120,8 @@ export function createEvidence(pool: Pool) {
     const { rows } = await pool.query<NamedPayment>(
       `SELECT DISTINCT p.payment, p.user_id AS user
          FROM unnest($1::text[]) AS name
-        CROSS JOIN LATERAL payments_sharing(name) AS p
+        CROSS JOIN LATERAL payments_sharing(name) AS key
+         JOIN stripe_payments p ON p.payment = key
         ORDER BY p.payment`,
       [names],
     );
@@ -177,7 +178,7 @@ export function createEvidence(pool: Pool) {
 
 const REVERSED_SINCE = `
          SELECT greatest(r.recorded_at, r.decided_at, r.asked_at)::text AS moment, r.id,
-                ARRAY(SELECT payment FROM payments_sharing(r.payment_name)) AS payments
+                ARRAY(SELECT payments_sharing(r.payment_name)) AS payments
            FROM stripe_reversals r
           WHERE (greatest(r.recorded_at, r.decided_at, r.asked_at), r.id) > ($1::timestamptz, $2)
           ORDER BY greatest(r.recorded_at, r.decided_at, r.asked_at), r.id
