@@ -23,11 +23,30 @@ const PAUSES = [
 /** How much earlier or later than planned, as a share: what failed together must not come together. */
 const JITTER = 0.2;
 
+/** The longest that an endpoint may ask for, in milliseconds. */
+const MOST_ASKED = HOUR;
+
 /**
  * How long to wait after so many attempts have failed, in milliseconds; null when it is enough.
  * @param random from 0 to 1
+ * @param asked how long the endpoint wants to be left alone, in milliseconds; see `askedFor`
  */
-export function pauseAfter(failed: number, random: number): number | null {
+export function pauseAfter(failed: number, random: number, asked = 0): number | null {
   const pause = PAUSES[failed - 1];
-  return pause === undefined ? null : Math.round(pause * (1 + JITTER * (2 * random - 1)));
+  if (pause === undefined) return null;
+  const usual = pause * (1 + JITTER * (2 * random - 1));
+  return Math.round(Math.max(usual, Math.min(asked, MOST_ASKED) * (1 + JITTER * random)));
+}
+
+/**
+ * What a Retry-After asks for, in seconds or as a date, in milliseconds; 0 when it asks for nothing.
+ * @param now in milliseconds since 1970
+ * @see https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+ */
+export function askedFor(retryAfter: string | undefined, now: number): number {
+  if (retryAfter === undefined) return 0;
+  const asked = /^\d+$/.test(retryAfter)
+    ? Number(retryAfter) * 1_000
+    : Date.parse(retryAfter) - now;
+  return Math.max(0, asked || 0);
 }

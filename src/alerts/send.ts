@@ -10,9 +10,9 @@ export interface Message {
   readonly body: string;
 }
 
-/** What came of it: the status that was answered, or why there was none. */
+/** What came of it: the status that was answered, with its Retry-After, or why there was none. */
 export type Sent =
-  | { readonly status: number; readonly problem: null }
+  | { readonly status: number; readonly problem: null; readonly retryAfter?: string | undefined }
   | { readonly status: null; readonly problem: string };
 
 /**
@@ -34,7 +34,8 @@ export async function send(
   try {
     const response = await orAborted(ask(message, targets, signal), signal);
     await discardBody(response);
-    return { status: response.statusCode ?? 0, problem: null };
+    const { statusCode: status = 0, headers } = response;
+    return { status, problem: null, retryAfter: headers['retry-after'] };
   } catch (error) {
     return { status: null, problem: inWords(error, signal) };
   }

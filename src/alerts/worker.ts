@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Pool } from 'pg';
-import { pauseAfter } from './back-off.ts';
+import { askedFor, pauseAfter } from './back-off.ts';
 import { claim, type Delivery, giveBack, type Outcome, settle } from './outbox.ts';
 import { removeOldAlerts } from './retention.ts';
 import { type Sent, send } from './send.ts';
@@ -149,11 +149,13 @@ export function createAlertWorker({ pool, targets, log }: AlertWorkerOptions): A
   };
 }
 
-function outcomeOf({ status, problem }: Sent, retries: number): Outcome {
+function outcomeOf(sent: Sent, retries: number): Outcome {
+  const { status, problem } = sent;
   if (status !== null && status >= 200 && status < 300) {
     return { state: 'delivered', status, problem: null, pause: null, gone: false };
   }
-  const pause = pauseAfter(retries, Math.random());
+  const asked = sent.status === null ? 0 : askedFor(sent.retryAfter, Date.now());
+  const pause = pauseAfter(retries, Math.random(), asked);
   return {
     state: pause === null ? 'failed' : 'pending',
     status,

@@ -116,6 +116,35 @@ test('a process sends eight to an endpoint at once, and what others get does not
   expect(receiver.received).toHaveLength(22);
 });
 
+/** In minutes: the least of the first pause. */
+const USUAL = 4 / 60;
+const IN_AN_HOUR_AND_A_HALF = new Date(Date.now() + 1.5 * HOUR).toUTCString();
+
+test.each([
+  ['429 and 10 minutes', 429, '600', 10],
+  ['503 and half a minute', 503, '30', 0.5],
+  ['a date, of which an hour is heeded', 503, IN_AN_HOUR_AND_A_HALF, 60],
+  ['more than an hour', 429, '9'.repeat(30), 60],
+  ['less than the usual pause', 429, '1', USUAL],
+  ['a date that is over', 429, 'Sun, 06 Nov 1994 08:49:37 GMT', USUAL],
+  ['what is neither', 429, '-3 minutes', USUAL],
+])('an endpoint that answers %s is asked again after that', async (_, status, after, minutes) => {
+  await makeEndpoint();
+  receiver.answer((__, response) => {
+    response.writeHead(status, { 'retry-after': after }).end();
+    return null;
+  });
+  await ledger.post(grant('gus', 1));
+  await worker.run();
+  const [row] = await database.sql<{ pause: number }>(
+    `SELECT extract(epoch FROM next_attempt_at - attempted_at)::float8 / 60 AS pause
+       FROM alert_deliveries`,
+  );
+  // Never earlier; a fifth later at most, or what is usual, and the time that the attempt took.
+  expect(row?.pause).toBeGreaterThanOrEqual(minutes);
+  expect(row?.pause).toBeLessThan(minutes * 1.2 + 0.2);
+});
+
 test('pauses differ by a fifth, so that what failed together does not come together', () => {
   const pauses = (random: number) => {
     const found: number[] = [];
