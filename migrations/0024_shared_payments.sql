@@ -6,7 +6,7 @@ CREATE INDEX stripe_shared_names_payment ON stripe_shared_names (payment);
 COMMENT ON TABLE stripe_shared_names IS
   'Further invoices that the payment intent or charge of an alias paid, beside the one it belongs to.';
 
--- Functions instead of views, so that each look-up goes by an index, whatever the statistics say.
+-- Functions instead of views, so that each look-up is planned for one name or payment.
 
 CREATE FUNCTION shared_names_of(payment text) RETURNS SETOF text LANGUAGE sql STABLE BEGIN ATOMIC
   SELECT a.alias

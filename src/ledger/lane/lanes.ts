@@ -34,7 +34,7 @@ const FIND_OUT_TIMEOUT = 900;
 /** What a last try on a new connection must have left of the time, to be worth it. */
 const LAST_TRY = 1_200;
 
-/** What the lanes have done, for metrics and tests. */
+/** What the lanes have done, for tests. */
 export interface LaneCounts {
   rounds: number;
   commands: number;
