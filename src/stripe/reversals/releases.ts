@@ -1,7 +1,7 @@
 import type { StripeApi } from '../api/api.ts';
 import { fetchRefund } from '../api/refunds.ts';
 import type { Verdict } from '../inbox/inbox.ts';
-import { API_IS_BACK, FOR_RETURN, parked } from '../inbox/verdicts.ts';
+import { parked, parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import { isRelease } from '../shapes/release.ts';
 import { asRelease, type Reversal } from '../shapes/reversal-shapes.ts';
@@ -29,7 +29,7 @@ export function createReleases(options: {
     if (known && !mayLack(known, reversal.amount)) return asTold;
     const asked = await fetchRefund(api, reversal.id);
     if (asked.kind === 'unreachable') {
-      return { reversal, wait: parked(asked.reason, [API_IS_BACK], FOR_RETURN) };
+      return { reversal, wait: parkedWithout(asked, reversal.names.map(paymentIsKnown)) };
     }
     // What Stripe does not know can only be what it was told to be.
     if (asked.kind === 'unusable') return asTold;

@@ -79,7 +79,10 @@ test.each(['price_pack', 'price_seat'])(
   },
 );
 
-test('a payment wakes the refund that came before it, though Stripe did not say what it paid', async () => {
+test.each([
+  ['did not say what it paid', '/v1/checkout/sessions'],
+  ['did not answer at all', '/v1/'],
+])('a payment wakes the refund that came before it, though Stripe %s', async (_, path) => {
   const { fake } = stage;
   const about = { userId: 'bea', subscription: 'sub_bea', lines: [{ price: 'price_plan' }] };
   const paid = fake.payInvoice({ ...about, shape: 'acacia' });
@@ -87,7 +90,7 @@ test('a payment wakes the refund that came before it, though Stripe did not say 
     fake.refundPayment(String(paid.data.object['charge'])).events,
     'refund.created',
   );
-  fake.setFault({ kind: 'error', status: 500, path: '/v1/checkout/sessions' });
+  fake.setFault({ kind: 'error', status: 500, path });
   await expectWoken(refunded, { ...paid });
   expect(await stage.balanceOf('bea')).toBe(0);
 });
