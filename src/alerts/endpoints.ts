@@ -15,7 +15,7 @@ export interface Endpoint {
   /** Attempts that failed since the last success, and since when. */
   readonly failures: number;
   readonly failingSince: number | null;
-  /** How long the secret before the current one signs, too. */
+  /** How long secrets before the current one sign, too. */
   readonly previousUntil: number | null;
   /** Alerts that wait to be delivered. */
   readonly pending: number;
@@ -31,6 +31,8 @@ export interface NewEndpoint {
 export const MOST_ENDPOINTS = 10;
 /** How long both secrets sign after a rotation, in hours, unless something else is said. */
 export const OVERLAP = { usual: 24, most: 720 } as const;
+/** How many secrets before the current one sign at most: each lengthens a header. */
+const EARLIER_SECRETS = 9;
 
 const milliseconds = (column: string, name: string) =>
   `floor(extract(epoch FROM ${column}) * 1000)::bigint AS "${name}"`;
@@ -72,7 +74,7 @@ export async function listEndpoints(pool: Pool): Promise<readonly Endpoint[]> {
             ${milliseconds('created_at', 'createdAt')},
             ${milliseconds('disabled_at', 'disabledAt')},
             ${milliseconds('failing_since', 'failingSince')},
-            ${milliseconds('CASE WHEN previous_until > now() THEN previous_until END', 'previousUntil')},
+            ${milliseconds('(SELECT max(until) FROM earlier_secrets(e))', 'previousUntil')},
             (SELECT count(*) FROM alert_deliveries d WHERE d.endpoint_id = e.id AND state = 'pending')
               AS pending
        FROM webhook_endpoints e
@@ -153,14 +155,16 @@ export function deleteEndpoint(pool: Pool, id: string): Promise<boolean> {
   return change(
     pool,
     `UPDATE webhook_endpoints
-        SET deleted_at = now(), secret = NULL, previous_secret = NULL, previous_until = NULL
+        SET deleted_at = now(), secret = NULL, previous_secret = NULL, previous_until = NULL,
+            older_secrets = '[]'
       WHERE id = $1 AND deleted_at IS NULL`,
     [id],
   );
 }
 
 /**
- * Makes another secret; the one before signs too for `overlap` hours.
+ * Makes another secret; the one before signs too for `overlap` hours, and those before that as long
+ * as was said then. An overlap of 0 ends them all.
  * @returns the secret, which is never to be had again; null when there is no such endpoint
  */
 export async function rotateSecret(
@@ -171,8 +175,11 @@ export async function rotateSecret(
   const secret = makeSecret();
   const done = await change(
     pool,
-    `UPDATE webhook_endpoints
-        SET previous_secret = secret, previous_until = now() + $3 * interval '1 hour', secret = $2
+    `UPDATE webhook_endpoints e
+        SET previous_secret = secret, previous_until = now() + $3 * interval '1 hour', secret = $2,
+            older_secrets = (SELECT coalesce(jsonb_agg(to_jsonb(older)), '[]')
+                               FROM (SELECT * FROM earlier_secrets(e)
+                                      LIMIT CASE $3 WHEN 0 THEN 0 ELSE ${EARLIER_SECRETS - 1} END) older)
       WHERE id = $1 AND deleted_at IS NULL`,
     [id, secret, overlap],
   );

@@ -16,9 +16,8 @@ export interface Delivery {
   /** In milliseconds since 1970. */
   readonly createdAt: number;
   readonly url: string;
-  readonly secret: string;
-  /** During a rotation: the secret before; else null. */
-  readonly previousSecret: string | null;
+  /** The current one, and those before it that sign, too. */
+  readonly secrets: readonly string[];
 }
 
 /** What became of an attempt. */
@@ -86,8 +85,7 @@ const CLAIM = `
   SELECT t.endpoint_id AS "endpointId", t.position, t.user_id AS "userId", t.attempts,
          t.retries, a.id AS "alertId", a.type, a.data,
          floor(extract(epoch FROM a.created_at) * 1000)::bigint AS "createdAt",
-         e.url, e.secret,
-         CASE WHEN e.previous_until > now() THEN e.previous_secret END AS "previousSecret"
+         e.url, e.secret || ARRAY(SELECT secret FROM earlier_secrets(e)) AS secrets
     FROM taken t
     JOIN alerts a USING (position)
     JOIN webhook_endpoints e ON e.id = t.endpoint_id

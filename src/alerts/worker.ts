@@ -89,9 +89,8 @@ export function createAlertWorker({ pool, targets, log }: AlertWorkerOptions): A
   }
 
   function attempt(delivery: Delivery): Promise<Sent> {
-    const { alertId, type, data, createdAt, url, secret, previousSecret } = delivery;
+    const { alertId, type, data, createdAt, url, secrets } = delivery;
     const body = JSON.stringify({ type, timestamp: new Date(createdAt).toISOString(), data });
-    const secrets = previousSecret === null ? [secret] : [secret, previousSecret];
     const headers = {
       'content-type': 'application/json',
       'user-agent': 'Purser',

@@ -165,8 +165,9 @@ const rotateCommand: Command = {
   help: [
     'Usage: purser webhooks rotate <endpoint> [--overlap <hours>] [--folder <path>]',
     '',
-    'Makes another secret. For --overlap hours (24 unless said, 0 when the old one has leaked) alerts',
-    'are signed with both, so that the receiver may change over at any time in between.',
+    'Makes another secret. For --overlap hours (24 unless said) alerts are signed with both, so that',
+    'the receiver may change over at any time in between. 0, for when one has leaked, ends all that',
+    'were before.',
   ].join('\n'),
   options: ['overlap', 'folder'],
   operands: ENDPOINT,

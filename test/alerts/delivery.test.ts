@@ -75,6 +75,24 @@ test('after a rotation both secrets verify, until the old one’s time is over',
   ]);
 });
 
+test('the first secret verifies also after a second rotation, until one ends all of them', async () => {
+  const { id, secret: first } = await makeEndpoint();
+  const rotate = async (hours: number) => (await rotateSecret(database.pool, id, hours)) ?? '';
+  const secrets = [first, await rotate(24), await rotate(2)];
+  const [{ previousUntil } = { previousUntil: 0 }] = await listEndpoints(database.pool);
+  expect(Math.round((Number(previousUntil) - Date.now()) / 3_600_000)).toBe(24);
+  await ledger.post(grant('cid', 1));
+  await worker.run();
+  secrets.push(await rotate(0));
+  await ledger.post(grant('cid', 1));
+  await worker.run();
+  const verdicts = receiver.received.map((one) => secrets.map((s) => isGenuine(one, s)));
+  expect(verdicts).toEqual([
+    [true, true, true, false],
+    [false, false, false, true],
+  ]);
+});
+
 test('a failure holds back what comes later for its account, and nobody else’s', async () => {
   await makeEndpoint();
   receiver.answer(({ data }) => (data['user_id'] === 'dan' ? 500 : 200));

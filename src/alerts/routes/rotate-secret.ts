@@ -19,7 +19,8 @@ export const rotateSecretRoute =
           operationId: 'rotateWebhookSecret',
           summary: 'Make another secret for an endpoint',
           description:
-            'Both sign during the overlap, so that the receiver may change over within it.',
+            'Both sign during the overlap, so that the receiver may change over within it, and so do ' +
+            'those before them, as long as was said then. An overlap of 0 ends them all.',
           params: EndpointPath,
           querystring: NoQuery,
           body: Type.Object(

@@ -46,7 +46,7 @@ export const ShownEndpoint = Type.Object({
   disabled_reason: Type.Union([Type.String(), Type.Null()]),
   failures: Type.Integer({ description: 'Attempts that failed since the last success.' }),
   failing_since: Moment('When the first of them failed.'),
-  previous_secret_until: Moment('How long the secret before this one signs, too.'),
+  previous_secret_until: Moment('How long secrets before this one sign, too.'),
   pending: Type.Integer({ description: 'Alerts that wait to be delivered.' }),
 });
 
