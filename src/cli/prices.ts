@@ -8,7 +8,7 @@ import { type CataloguePrice, listCatalogue } from '../stripe/catalogue/catalogu
 import { syncPrices } from '../stripe/catalogue/price-sync.ts';
 import { type Change, TERMS } from '../stripe/catalogue/publish.ts';
 import type { Terms } from '../stripe/catalogue/terms.ts';
-import type { Command } from './command.ts';
+import { type Command, UsageError } from './command.ts';
 import { databaseUrl } from './database-url.ts';
 import { type StripeAccess, stripeAccess } from './stripe-access.ts';
 import { formatTable, printable } from './table.ts';
@@ -24,16 +24,17 @@ export const pricesCommand: Command = {
     '',
     'list    prints the terms that are in force for every price that was ever known.',
     'sync    reads all active Prices of STRIPE_SECRET_KEY and publishes what their metadata say:',
-    '        credits, credits_category, credits_expires, credits_trial, credits_free. Prints what',
-    '        changed and what was refused; a refused price stays as it was, and the exit code is 1.',
-    '        --dry-run publishes nothing. Running servers follow within seconds.',
+    '        credits, credits_category, credits_expires, credits_trial, credits_free,',
+    '        credits_manual. Prints what changed and what was refused; a refused price stays as it',
+    '        was, and the exit code is 1. --dry-run publishes nothing. Running servers follow within',
+    '        seconds.',
     'schema  prints the JSON Schema of the catalogue file; needs no database.',
   ].join('\n'),
   options: ['folder'],
   flags: ['dry-run'],
   words: ['list', 'sync', 'schema'],
   async run({ word, options, flags }) {
-    if (flags.has('dry-run') && word !== 'sync') throw new Error('--dry-run belongs to sync.');
+    if (flags.has('dry-run') && word !== 'sync') throw new UsageError('--dry-run belongs to sync.');
     if (word === 'schema') {
       console.log(JSON.stringify(CatalogueFile, null, 2));
       return 0;

@@ -78,7 +78,14 @@ test('schema prints the committed catalogue.schema.json, byte for byte, and need
   expect(stdout).toBe(await readFile(join(ROOT, 'catalogue.schema.json'), 'utf8'));
 });
 
-test('a wrong use is exit code 2 or 1, and says what to do', async () => {
+test('the help names every field of the metadata', async () => {
+  const { stdout } = await runPurser(['prices', '--help']);
+  for (const member of ['category', 'expires', 'trial', 'free', 'manual']) {
+    expect(stdout).toContain(`credits_${member}`);
+  }
+});
+
+test('a wrong use is exit code 2, and says what to do', async () => {
   expect(await runPurser(['prices'])).toMatchObject({ code: 2, stdout: '' });
   expect((await runPurser(['prices', 'push'])).stderr).toContain(
     'Say what to do: list, sync, schema.',
@@ -87,5 +94,5 @@ test('a wrong use is exit code 2 or 1, and says what to do', async () => {
   expect((await runPurser(['prices', 'sync'], { env })).stderr).toContain(
     'STRIPE_SECRET_KEY is missing',
   );
-  expect((await runPurser(['prices', 'list', '--dry-run'], { env })).code).toBe(1);
+  expect((await runPurser(['prices', 'list', '--dry-run'], { env })).code).toBe(2);
 });

@@ -21,7 +21,7 @@ export interface PayOptions {
   readonly users: Pick<Users, 'find'>;
   readonly paymentNames: PaymentNames;
   readonly acceptedPayments: AcceptedPayments;
-  readonly records: Pick<PaymentRecords, 'record'>;
+  readonly records: Pick<PaymentRecords, 'record' | 'find'>;
   readonly takeBack: Pick<TakeBack, 'catchUp'>;
   readonly api: StripeApi;
   readonly post: (command: Command) => Promise<Outcome>;
@@ -103,7 +103,7 @@ export function createPay(options: PayOptions): Pay {
     { grants, lineAmounts }: Extract<Worth, { kind: 'grant' }>,
   ): Promise<Verdict> {
     const { key, aliases, subscription, customer } = payment;
-    const userId = await findUser(payment);
+    const userId = (await findUser(payment)) ?? (await ownerOf(payment.key));
     if (userId === null) {
       const stripeIds = [subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
@@ -164,6 +164,12 @@ export function createPay(options: PayOptions): Pay {
       (await users.find(subscription, customer)) ??
       (options.trustsReference ? reference : null)
     );
+  }
+
+  /** To whom it was granted, by what told more of it than this does. */
+  async function ownerOf(key: string): Promise<string | null> {
+    const [known] = await records.find([key]);
+    return known?.record?.outcome === 'granted' ? known.record.userId : null;
   }
 
   return {

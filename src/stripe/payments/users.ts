@@ -15,15 +15,19 @@ export function createUsers(pool: Pool, session: BatchSession) {
   const findOne = coalesce((questions: readonly Question[]) => findAll(session, questions));
 
   /**
-   * Remembers the user of a customer and a subscription. The first user of an id stays: a later
-   * checkout by somebody else with the same customer must not redirect the first one's renewals.
+   * Remembers the user of a customer and a subscription. The first user of an id stays, and the one
+   * for whom it was made: a later checkout by somebody else with the same customer must neither
+   * redirect the first one's renewals nor open their portal.
    * @returns the ids that belong to another user
    */
   async function link(userId: string, stripeIds: readonly string[]): Promise<readonly string[]> {
     // DO UPDATE, not DO NOTHING, so that it returns whose the id was or has just become.
     const { rows } = await pool.query<{ stripe_id: string; user_id: string }>(
       `INSERT INTO stripe_user_aliases (stripe_id, user_id)
-       SELECT stripe_id, $2 FROM unnest($1::text[]) AS s (stripe_id) ORDER BY stripe_id COLLATE "C"
+       SELECT stripe_id, coalesce((SELECT user_id FROM stripe_customers
+                                    WHERE stripe_customer_id = s.stripe_id), $2)
+         FROM unnest($1::text[]) AS s (stripe_id)
+        ORDER BY stripe_id COLLATE "C"
            ON CONFLICT (stripe_id) DO UPDATE SET stripe_id = excluded.stripe_id
     RETURNING stripe_id, user_id`,
       [stripeIds, userId],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { retryEvent } from '../../../src/stripe/inbox/inbox-desk.ts';
 import { isInOrder } from '../../../src/stripe/reconcile/report.ts';
 import {
   buyPack,
@@ -120,6 +121,23 @@ test('what its event has set right meanwhile is left no more', async () => {
   expect(await stage.balanceOf(userId)).toBe(70);
   expect(await apply()).toMatchObject({ found: 0, left: 0 });
   expect(await stage.db.sql('SELECT FROM stripe_findings')).toEqual([]);
+});
+
+test('an event that names no user is done once its payment was granted to one', async () => {
+  const [userId, lines] = [fresh('user'), [{ price: 'price_pack' }]];
+  const { id } = stage.fake.createSession({ lines });
+  const { events } = stage.fake.paySession(id);
+  for (const event of events) await stage.deliver(event);
+  const [event = { id: '' }] = events.filter(({ type }) => type === 'checkout.session.completed');
+  expect(await stage.stored(event)).toMatchObject({ state: 'parked', reason: 'unknown user' });
+  const record = stage.fake.store.need('checkout.session', id);
+  stage.fake.store.save({ ...record, metadata: { user_id: userId } });
+  expect(await apply()).toMatchObject({ repaired: 1, left: 0 });
+  expect(await retryEvent(stage.db.pool, { id: event.id, note: null })).toBeNull();
+  expect(await apply()).toMatchObject({ found: 0 });
+  const done = { state: 'done', reason: 'it had been granted before' };
+  expect(await stage.stored(event)).toMatchObject(done);
+  expect(await stage.balanceOf(userId)).toBe(100);
 });
 
 test('credits without a payment are told however old they are, until they are paid', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { FRONT_END } from '../../support/app.ts';
-import { PACK, type Shop, startShop } from '../../support/shop.ts';
+import { PACK, PLAN, type Shop, startShop } from '../../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -35,6 +35,24 @@ test('who has bought nothing has no portal, nor has one whose customer was delet
   shop.fake.deleteCustomer(String(shop.fake.store.need('checkout.session', id).customer));
   const { status, body } = await portal('ben');
   expect([status, body.error.code]).toEqual([409, 'no_customer']);
+});
+
+test('a customer of another user opens no portal, though a checkout names both', async () => {
+  const { fake, deliver } = shop;
+  const id = await shop.opened('dan', { price: PACK });
+  const customer = String(fake.store.need('checkout.session', id).customer);
+  const about = {
+    userId: 'eve',
+    customer,
+    mode: 'subscription',
+    lines: [{ price: PLAN }],
+  } as const;
+  const { events } = fake.paySession(fake.createSession(about).id);
+  await deliver(events);
+  expect(await shop.balanceOf('eve')).toBe(1000);
+  const { status, body } = await portal('eve');
+  expect([status, body.error?.code]).toEqual([409, 'no_customer']);
+  expect((await portal('dan')).status).toBe(200);
 });
 
 test('a portal that was never set up at Stripe is a 502 and says nothing of why', async () => {
