@@ -71,6 +71,22 @@ test('to pay completes the session with the chosen quantity, and leads back to t
   expect((await get(`${fake.url}/c/pay/${id}`)).html).toContain('This checkout is complete.');
 });
 
+test('a shop on this machine that does not run is no dead end: the page stays', async () => {
+  const open = async (at: string) => {
+    const urls = { success_url: `${at}/thanks`, cancel_url: `${at}/cart` };
+    const line_items = [{ price: 'price_starter', quantity: 1 }];
+    return client.checkout.sessions.create({ ...urls, mode: 'payment', line_items });
+  };
+  for (const shop of ['http://127.0.0.1:1', 'http://localhost:1', 'http://[::1]:1']) {
+    const { id, url } = await open(shop);
+    expect((await press(url, { choice: 'cancel' })).to).toBe(`/c/pay/${id}`);
+    expect((await press(url, { choice: 'pay' })).to).toBe(`/c/pay/${id}`);
+    expect((await get(url)).html).toContain(`href="${shop}/thanks"`);
+  }
+  const { url } = await open(fake.url);
+  expect((await press(url, { choice: 'pay' })).to).toBe(`${fake.url}/thanks`);
+});
+
 test('to cancel leads back and changes nothing', async () => {
   const { id, url } = await openCheckout();
   expect((await press(url, { choice: 'cancel' })).to).toBe(SHOP.cancel_url);

@@ -6,6 +6,7 @@ import { type SessionLine, type SessionRecord, sessionTotal, totalOf } from '../
 import { Refusal } from '../refusal.ts';
 import type { World } from '../world.ts';
 import { type Html, html, money, type Page, page, redirect } from './html.ts';
+import { isServed } from './is-served.ts';
 import type { PageOptions } from './pages.ts';
 
 /** How long the buyer waits for the webhooks before being sent back, in milliseconds. */
@@ -34,7 +35,7 @@ export async function submitCheckout(
   try {
     if (choice === 'succeed' || choice === 'fail') return await settle(options, session, choice);
     if (session.status !== 'open') return redirect(back);
-    if (choice === 'cancel') return redirect(session.cancelUrl ?? back);
+    if (choice === 'cancel') return await leadTo(session.cancelUrl, back);
     changeQuantities(world, session, quantitiesOf(map(form, 'quantity')));
     if (choice === 'pay') return await pay(options, session, 'card');
     if (choice === 'slow') return await pay(options, session, 'slow');
@@ -59,7 +60,12 @@ async function pay(
   await deliveries.delivered(mark, WITHIN);
   const session = world.store.need('checkout.session', id);
   const waits = session.paymentStatus === 'unpaid';
-  return redirect((waits ? null : returnUrl(session)) ?? `/c/pay/${id}`);
+  return leadTo(waits ? null : returnUrl(session), `/c/pay/${id}`);
+}
+
+/** Back to the shop, or to this page when it named no address or does not run. */
+async function leadTo(shop: string | null, back: string): Promise<Page> {
+  return redirect(shop !== null && (await isServed(shop)) ? shop : back);
 }
 
 async function settle(
