@@ -20,6 +20,9 @@ import { readSince } from './times.ts';
 
 type Options = Parameters<typeof stripeAccess>[0];
 
+/** Before that there was no Stripe; nor does it take a moment before 1970. */
+const FIRST = Date.UTC(2010);
+
 export const reconcileCommand: Command = {
   summary: 'compare Stripe with the ledger; with --apply repair what is off',
   help: [
@@ -135,5 +138,5 @@ function sinceOf(text: string | undefined, now: number): Date | null {
   if (text === undefined) return null;
   const since = readSince(text, now);
   if (since > now) throw new UsageError('--since lies in the future.');
-  return new Date(since);
+  return new Date(Math.max(since, FIRST));
 }

@@ -23,6 +23,17 @@ describe('exit code 0', () => {
     expect(stdout).toMatch(/\nStripe and the ledger agree\.\n$/);
   });
 
+  test.each(['30000d', '999999d', '0000-01-01'])(
+    '--since %s goes back to the beginning',
+    async (since) => {
+      const { session } = buyPack({ fake });
+      fake.advance(31 * 86_400);
+      const { code, stdout, stderr } = await reconcile('--since', since, '--apply');
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toContain(`paid-but-not-granted  ${session}`);
+    },
+  );
+
   test('when what was off is repaired, which is told line by line', async () => {
     const { userId, session } = buyPack({ fake });
     fake.advance(31 * 86_400);
