@@ -64,6 +64,10 @@ export const ignoredWith = (reason: string) =>
   `state = 'ignored', reason = ${reason}, waits_for = NULL, next_attempt_at = NULL,
             settled_at = now()`;
 
+/** Whether an operator has ignored the event: the note of `purser events ignore` says so. */
+export const isIgnoredByHand = ({ state, reason }: Pick<Progress, 'state' | 'reason'>) =>
+  state === 'ignored' && reason?.startsWith('ignored by ') === true;
+
 /** In SQL: what makes a settled event due; only one that has its payload. */
 export const REOPENED = `state = 'received', reason = NULL, next_attempt_at = now(),
             settled_at = NULL`;
