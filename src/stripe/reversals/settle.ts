@@ -49,7 +49,9 @@ export function createSettle({ records, reversals, post, clawBacks }: SettleOpti
       return parked(`the ledger refuses: ${outcome.refusal.code}`, [paymentIsKnown(payment)]);
     }
     if (!outcome.replayed) return { state: 'done' };
-    return { state: 'done', reason: NONE_LEFT };
+    // It was posted for this event before, of which the ledger takes one. More may be on file by now.
+    const isKnown = stripeEventId !== null && outcome.entry.stripeEventId === stripeEventId;
+    return isKnown ? settle(payment, userId, note, null) : { state: 'done', reason: NONE_LEFT };
   }
 
   /**

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { retryEvent } from '../../../src/stripe/inbox/inbox-desk.ts';
 import { debit, fillAccount } from '../../support/commands.ts';
 import { until } from '../../support/stripe.ts';
 import {
@@ -70,4 +71,20 @@ test('what the ledger refuses parks whatever should have settled it, until it ca
   for (const event of [failed, again]) {
     await until(async () => (await stored(event))?.state === 'done');
   }
+});
+
+test('an event that is attempted again settles what is on file by then, though it moved credits', async () => {
+  const { deliver, fake, stored } = stage;
+  const payment = await createPaid();
+  const intent = String(payment.paid.data.object['payment_intent']);
+  const { events } = fake.refundPayment(intent, { amount: 30 });
+  const told = events.find(({ type }) => type === 'charge.refunded') ?? { id: '' };
+  await deliver({ ...told });
+  expect(await missing(payment)).toBe(300);
+  // Nothing tells of this one, but that Stripe lists it.
+  fake.refundPayment(intent, { amount: 50 });
+  await retryEvent(stage.db.pool, { id: told.id, note: 'a refund is missing' });
+  await until(async () => (await stored(told))?.state === 'done');
+  expect(await missing(payment)).toBe(800);
+  expect((await stored(told))?.reason).toBeNull();
 });
