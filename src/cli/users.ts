@@ -1,5 +1,8 @@
 import { findUserIdFault } from '../auth/claims.ts';
 import { createSessionCutoffs } from '../auth/session-cutoffs.ts';
+import { wakeWaiting } from '../stripe/inbox/inbox.ts';
+import { userIsKnown } from '../stripe/inbox/verdicts.ts';
+import { linkUser } from '../stripe/payments/users.ts';
 import { type Command, type CommandGroup, UsageError } from './command.ts';
 import { printable } from './table.ts';
 import { utc } from './times.ts';
@@ -17,15 +20,53 @@ const revokeSessionsCommand: Command = {
   options: ['folder'],
   operands: { name: 'user', least: 1, most: 1 },
   async run({ options, operands: [userId = ''] }) {
-    const fault = findUserIdFault(userId);
-    if (fault !== null) throw new UsageError(`That is no user: ${fault}.`);
+    refuseNoUser(userId);
     const validAfter = await withPool(options, (pool) => createSessionCutoffs(pool).revoke(userId));
     console.log(`${printable(userId)}: tokens from before ${utc(validAfter)} are revoked.`);
     return 0;
   },
 };
 
+const STRIPE_ID = /^(cus|sub|cs|in)_\w{1,250}$/;
+
+const linkCommand: Command = {
+  summary: 'say whose a payment, a customer or a subscription of Stripe’s is',
+  help: [
+    'Usage: purser users link <user id> <stripe id> [<stripe id> ...] [--folder <path>]',
+    '',
+    'For payments that are parked because of an unknown user: links a customer (cus_…) or a',
+    'subscription (sub_…), whose later payments are then the user’s too, or one payment alone, by its',
+    'checkout session (cs_…) or invoice (in_…). Events that wait for it are carried out at once.',
+    'What belongs to another user stays theirs, and the exit code is 1. It does not move what was',
+    'granted already.',
+  ].join('\n'),
+  options: ['folder'],
+  operands: { name: 'user and ids', least: 2, most: 100 },
+  async run({ options, operands: [userId = '', ...stripeIds] }) {
+    refuseNoUser(userId);
+    const wrong = stripeIds.find((id) => !STRIPE_ID.test(id));
+    if (wrong !== undefined) {
+      throw new UsageError(
+        `${printable(wrong)} is not an id of the form cus_…, sub_…, cs_… or in_….`,
+      );
+    }
+    return withPool(options, async (pool) => {
+      const foreign = await linkUser(pool, userId, [...new Set(stripeIds)]);
+      const linked = stripeIds.filter((id) => !foreign.includes(id));
+      await wakeWaiting(pool, linked.map(userIsKnown));
+      for (const id of linked) console.log(`${id} is ${printable(userId)}’s.`);
+      for (const id of foreign) console.error(`${id} belongs to another user.`);
+      return foreign.length === 0 ? 0 : 1;
+    });
+  },
+};
+
+function refuseNoUser(userId: string): void {
+  const fault = findUserIdFault(userId);
+  if (fault !== null) throw new UsageError(`That is no user: ${fault}.`);
+}
+
 export const usersCommands: CommandGroup = {
-  summary: 'sign users out',
-  commands: { 'revoke-sessions': revokeSessionsCommand },
+  summary: 'sign users out; say whose a payment of Stripe’s is',
+  commands: { 'revoke-sessions': revokeSessionsCommand, link: linkCommand },
 };

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createTestDatabase } from '../support/database.ts';
 import { runPurser } from '../support/process.ts';
+import { startStripeStage, until } from '../support/stripe.ts';
 
 test('users revoke-sessions writes the moment down, for a user who can be one', async () => {
   const database = await createTestDatabase();
@@ -21,4 +22,50 @@ test('users revoke-sessions writes the moment down, for a user who can be one', 
 
   const help = await runPurser(['users']);
   expect(help.stdout).toMatch(/^ {2}revoke-sessions {2}sign a user out/m);
+}, 60_000);
+
+test('users link gives parked payments their user, and what the customer pays later', async () => {
+  const stage = await startStripeStage();
+  onTestFinished(() => stage.close());
+  const env = { DATABASE_URL: stage.db.url };
+  const link = (...args: string[]) => runPurser(['users', 'link', ...args], { env });
+  const pay = async (about: object) => {
+    const { id } = stage.fake.createSession({ lines: [{ price: 'price_pack' }], ...about });
+    const event = stage.fake.completeSession(id);
+    await stage.deliver(event);
+    return { id, event };
+  };
+  const guest = await pay({});
+  const known = await pay({ customer: 'cus_1' });
+  for (const { event } of [guest, known]) {
+    expect(await stage.stored(event)).toMatchObject({ state: 'parked', reason: 'unknown user' });
+  }
+  await stage.db.sql(`UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour'`);
+  expect(await link('ada', guest.id, 'cus_1')).toMatchObject({
+    ...{ code: 0, stderr: '' },
+    stdout: `${guest.id} is ada’s.\ncus_1 is ada’s.\n`,
+  });
+  await stage.receiver.start();
+  for (const { event } of [guest, known]) {
+    await until(async () => (await stage.stored(event))?.state === 'done');
+  }
+  const later = await pay({ customer: 'cus_1' });
+  expect((await stage.stored(later.event))?.state).toBe('done');
+  expect(await stage.balanceOf('ada')).toBe(300);
+
+  expect(await link('bob', 'cus_1', 'sub_1')).toMatchObject({
+    code: 1,
+    stdout: 'sub_1 is bob’s.\n',
+    stderr: 'cus_1 belongs to another user.\n',
+  });
+  for (const args of [
+    ['ada'],
+    ['', 'cus_2'],
+    ['ada', 'pi_1'],
+    ['ada', 'cus_'],
+    ['ada', 'cus_2;'],
+  ]) {
+    const { code, stdout } = await link(...args);
+    expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: '' });
+  }
 }, 60_000);

@@ -120,7 +120,8 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
 
   /** By a reference, unless the customer or the subscription is known already. */
   async function referredUser({ reference, subscription, customer }: Link) {
-    return (await users.find(subscription, customer)) === null ? reference : null;
+    const known = await users.find({ payment: null, subscription, customer });
+    return known === null ? reference : null;
   }
 
   return { fulfil, appraise, userOf };

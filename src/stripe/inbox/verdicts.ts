@@ -44,7 +44,7 @@ export function wakesOf(verdict: Verdict): readonly string[] {
 export const API_IS_BACK = 'stripe_api';
 /** What wakes events that wait for a price to enter the catalogue. */
 export const priceIsKnown = (price: string) => `price:${price}`;
-/** What wakes events that wait for the user of a customer or subscription. */
+/** What wakes events that wait for the user of a customer, subscription or payment. */
 export const userIsKnown = (stripeId: string) => `user_of:${stripeId}`;
 /** What wakes an unpaid session: the end of its payment, by its own id or the payment intent's. */
 export const slowPaymentEnds = (name: string) => `slow_payment:${name}`;

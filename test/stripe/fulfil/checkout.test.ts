@@ -83,7 +83,10 @@ test('client_reference_id is nobody: the buyer of a Payment Link can set it in t
   const event = fake.completeSession(fake.createSession({ lines: [PACK] }).id);
   const object = { ...event.data.object, client_reference_id: 'ivy' };
   expect(await deliver({ ...event, data: { object } } as never)).toBe('parked');
-  expect(await stored(event)).toMatchObject({ reason: 'unknown user', waits_for: null });
+  expect(await stored(event)).toMatchObject({
+    reason: 'unknown user',
+    waits_for: [`user_of:${event.data.object.id}`],
+  });
   expect(await balanceOf('ivy')).toBe(0);
 });
 

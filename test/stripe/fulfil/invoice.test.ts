@@ -153,7 +153,7 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
       expect(await deliver(invoice)).toBe('parked');
       expect(await stored(invoice)).toMatchObject({
         reason: 'unknown user',
-        waits_for: [`user_of:${subscription}`, `user_of:${customer}`],
+        waits_for: [invoice.data.object.id, subscription, customer].map((id) => `user_of:${id}`),
       });
       await stage.db.sql(
         `UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE id = $1`,
