@@ -3,7 +3,7 @@ import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
 
 /** Whose user is asked for, by Stripe's ids. */
-export interface Question {
+interface Question {
   /** A checkout session or an invoice, which only an operator can have linked. */
   readonly payment: string | null;
   readonly subscription: string | null;
