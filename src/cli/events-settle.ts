@@ -1,12 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import {
-  ignoreEvent,
-  type Progress,
-  progressOf,
-  retryEvent,
-  retryParked,
-} from '../stripe/inbox/inbox-desk.ts';
+import { type Progress, progressOf, retryParked } from '../stripe/inbox/inbox-desk.ts';
+import { ignoreEvent, retryEvent } from '../stripe/reconcile/ignored-events.ts';
 import { type Command, UsageError } from './command.ts';
 import { noteOf } from './note.ts';
 import { formatTable, printable } from './table.ts';
@@ -60,6 +55,8 @@ export const ignoreCommand: Command = {
     '',
     'Settles events that are received or parked as ignored; each keeps the reason, who said it (the',
     'user of this machine, unless --by names another) and when. What is done stays done.',
+    'Of a payment that also accepts that it has no credits, whatever tells of it next; `purser',
+    'reconcile --accepted` lists it, and `purser events retry` takes it back.',
     'Exits with 1 when an event was refused.',
   ].join('\n'),
   options: ['why', 'by', 'folder'],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ignoreEvent } from '../../src/stripe/inbox/inbox-desk.ts';
+import { ignoreEvent } from '../../src/stripe/reconcile/ignored-events.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { reconcileOn } from '../support/reconcile.ts';
 import { type StripeStage, startStripeStage } from '../support/stripe.ts';

@@ -57,16 +57,12 @@ const LISTED = `
   ${milliseconds('settled_at')} AS "settledAt"`;
 
 // Open events are few and have an index of their own, which only this condition lets be used.
-const OPEN = `next_attempt_at IS NOT NULL`;
+export const OPEN = 'next_attempt_at IS NOT NULL';
 
 /** In SQL: what settles an event as ignored, for this reason. */
 export const ignoredWith = (reason: string) =>
   `state = 'ignored', reason = ${reason}, waits_for = NULL, next_attempt_at = NULL,
             settled_at = now()`;
-
-/** Whether an operator has ignored the event: the note of `purser events ignore` says so. */
-export const isIgnoredByHand = ({ state, reason }: Pick<Progress, 'state' | 'reason'>) =>
-  state === 'ignored' && reason?.startsWith('ignored by ') === true;
 
 /** In SQL: what makes a settled event due; only one that has its payload. */
 export const REOPENED = `state = 'received', reason = NULL, next_attempt_at = now(),
@@ -137,7 +133,7 @@ export interface RetryRequest {
  * Makes an event due now. Settled ones are opened again, which the ledger's keys make harmless.
  * @returns why it cannot be; null when it was done
  */
-export async function retryEvent(pool: Pool, { id, note }: RetryRequest): Promise<string | null> {
+export async function reopenEvent(pool: Pool, { id, note }: RetryRequest): Promise<string | null> {
   const { rowCount } = await pool.query(
     `UPDATE stripe_events
         SET next_attempt_at = least(next_attempt_at, now()), settled_at = NULL,
@@ -175,27 +171,6 @@ export async function retryParked(
     [reason, limit],
   );
   return rows;
-}
-
-/**
- * Settles an open event as ignored, whatever attempt is under way.
- * @returns why it cannot be; null when it was done
- */
-export async function ignoreEvent(
-  pool: Pool,
-  { id, note }: { readonly id: string; readonly note: string },
-): Promise<string | null> {
-  const { rowCount } = await pool.query(
-    `UPDATE stripe_events
-        SET ${ignoredWith('$2')}
-      WHERE id = $1 AND ${OPEN}`,
-    [id, note],
-  );
-  if (rowCount === 1) return null;
-  const { state, reason } = (await findEvent(pool, id)) ?? {};
-  if (state === undefined) return 'there is no such event';
-  if (state === 'done') return 'it is done, and what it did stays; the ledger corrects a balance';
-  return `it is ignored already: ${reason}`;
 }
 
 /** How far these events are; those that do not exist are left out. */

@@ -97,7 +97,8 @@ export function createInbox(pool: Pool, session: BatchSession) {
   }
 
   /**
-   * Writes an attempt's verdict, unless a later attempt has taken over or the event is settled.
+   * Writes an attempt's verdict, unless a later attempt has taken over or the event is settled. What
+   * it has done is said although an operator has ignored the event meanwhile.
    * @returns the state in which the event is left
    */
   async function settle(claim: Claim, verdict: Verdict): Promise<State> {
@@ -117,7 +118,8 @@ export function createInbox(pool: Pool, session: BatchSession) {
           SET state = $3, reason = $4, waits_for = $5,
               next_attempt_at = now() + $6 * interval '1 second',
               settled_at = CASE WHEN $3 = 'parked' THEN NULL ELSE now() END
-        WHERE id = $1 AND attempts = $2 AND next_attempt_at IS NOT NULL`,
+        WHERE id = $1 AND attempts = $2
+          AND (next_attempt_at IS NOT NULL OR (state = 'ignored' AND $3 = 'done'))`,
       [
         id,
         attempt,

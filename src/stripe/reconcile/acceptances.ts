@@ -105,17 +105,19 @@ const ACCEPT = `
 /**
  * Undoes that: what was accepted about an object is told and repaired again, and its events that
  * were ignored are due.
+ * @param note only what was accepted with this note; null for all
  * @returns these events; null when nothing was accepted about it
  */
 export async function unacceptFindings(
   pool: Pick<Pool, 'query'>,
   object: string,
+  note: string | null = null,
 ): Promise<readonly string[] | null> {
   const { rows } = await pool.query<{ done: boolean; events: string[] }>(
     `WITH before AS (
        SELECT kind, note
          FROM stripe_findings
-        WHERE object = $1 AND accepted_at IS NOT NULL
+        WHERE object = $1 AND accepted_at IS NOT NULL AND ($3::text IS NULL OR note = $3)
           FOR UPDATE
      ), open AS (
           UPDATE stripe_findings AS f
@@ -132,7 +134,7 @@ export async function unacceptFindings(
        RETURNING id
      )
      SELECT EXISTS (SELECT FROM open) AS done, ARRAY (SELECT id FROM reopened) AS events`,
-    [object, PAYING],
+    [object, PAYING, note],
   );
   return rows[0]?.done ? rows[0].events : null;
 }
@@ -158,14 +160,14 @@ export async function listAccepted(pool: Pool): Promise<readonly AcceptedFinding
  * Whether an operator has accepted it, so that it is neither told nor repaired; `changed` when it
  * was another amount, other credits or another reason that were accepted. While Stripe does not
  * answer, and for what was accepted before there were codes, nothing says that the reason is not
- * the same.
+ * the same; a payment whose event was ignored shall have no credits whatever is found.
  */
 export async function acceptanceOf(
   pool: Pool,
   { object, kind, code, amount, credits }: Finding,
 ): Promise<'none' | 'accepted' | 'changed'> {
   const { rows } = await pool.query<{ same: boolean }>(
-    `SELECT CASE WHEN $3 = 'unanswered' THEN NOT changed
+    `SELECT CASE WHEN $3 = 'unanswered' OR code = 'ignored' THEN NOT changed
                  ELSE (amount, credits) IS NOT DISTINCT FROM ($4::bigint, $5::bigint)
                       AND (code = $3 OR (NOT changed AND code = '')) END AS same
        FROM (SELECT accepted_amount, accepted_credits, coalesce(accepted_code, ''), changed

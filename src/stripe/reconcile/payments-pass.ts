@@ -5,7 +5,6 @@ import type { Worth } from '../fulfil/grants.ts';
 import { interpret } from '../fulfil/interpret.ts';
 import type { Interpretation, Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';
-import { isIgnoredByHand } from '../inbox/inbox-desk.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import type { PaymentEvidence } from './evidence.ts';
@@ -87,7 +86,7 @@ export function isPaid(kind: keyof typeof TYPES, object: Json): boolean {
 }
 
 /** Whether it may give credits, though it cannot be read: of a subscription its invoices do. */
-function buys(kind: keyof typeof TYPES, object: Json): boolean {
+export function buys(kind: keyof typeof TYPES, object: Json): boolean {
   return isPaid(kind, object) && (kind === 'invoice' || at(object, 'mode') === 'payment');
 }
 
@@ -121,19 +120,12 @@ function unrecorded(run: Run, told: Told, asked: Asked): Suspect {
       };
     },
     async repair() {
-      // They may have granted it by hand, and a run must not grant it once more.
-      const event = (await look())?.event;
-      if (event && isIgnoredByHand(event)) return LEFT_BY_HAND;
       const verdict = await run.processing.carryOut(told);
       const isLearned = asked.kind === 'pay' && (await learnUser(run, verdict, asked.payment));
       return tellVerdict(isLearned ? await run.processing.carryOut(told) : verdict);
     },
   };
 }
-
-const LEFT_BY_HAND =
-  'nothing: an operator has ignored its event; accept it with `purser reconcile --accept`, or undo ' +
-  'that with `purser events retry`';
 
 /** The user of a subscription, from the checkout that began it, when nothing else tells. */
 async function learnUser(run: Run, verdict: Verdict, { subscription }: Payment): Promise<boolean> {

@@ -32,6 +32,8 @@ type FindingCode =
   | 'unknown_user'
   /** Nothing stands in its way, but that nobody did it. */
   | 'not_carried_out'
+  /** An operator has ignored its event: only of what is accepted. */
+  | 'ignored'
   | 'not_paid'
   | 'not_on_file'
   /** It is over, and live on file; or the other way round. */

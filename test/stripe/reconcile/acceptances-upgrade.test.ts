@@ -10,13 +10,13 @@ import { buyPack } from '../../support/reconcile.ts';
 
 const MIGRATIONS = 'migrations';
 
-/** The tables of the release before there were codes. */
-async function migrateToBefore(database: TestDatabase): Promise<void> {
+/** The tables of the release before the migration of this name. */
+async function migrateToBefore(database: TestDatabase, migration: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'purser-migrations-'));
   const names = (await readdir(MIGRATIONS)).sort();
   const before = names.slice(
     0,
-    names.findIndex((name) => name.endsWith('_acceptances.sql')),
+    names.findIndex((name) => name.endsWith(migration)),
   );
   await Promise.all(before.map((name) => copyFile(join(MIGRATIONS, name), join(folder, name))));
   await migrate(database.pool, { folder });
@@ -25,7 +25,7 @@ async function migrateToBefore(database: TestDatabase): Promise<void> {
 
 test('what a release without codes has accepted stays accepted, or is told', async () => {
   const [database, fake] = await Promise.all([createEmptyDatabase(), startFakeStripe()]);
-  await migrateToBefore(database);
+  await migrateToBefore(database, '_acceptances.sql');
   const accept = async (bought: ReturnType<typeof buyPack>, acceptedWhy: string) => {
     const event = bought.events.find(({ type }) => type === 'checkout.session.completed');
     await database.sql(
@@ -70,6 +70,42 @@ test('what a release without codes has accepted stays accepted, or is told', asy
   const codes = await database.sql('SELECT accepted_code AS code, changed FROM stripe_findings');
   expect(codes).toContainEqual({ code: 'unknown_price', changed: false });
   expect(codes).toContainEqual({ code: '', changed: true });
+  await fake.stop();
+  await database.drop();
+});
+
+test('whose event an earlier release has let an operator ignore is accepted; unpaid ones are not', async () => {
+  const [database, fake] = await Promise.all([createEmptyDatabase(), startFakeStripe()]);
+  await migrateToBefore(database, '_ignored_events.sql');
+  const note = 'ignored by eve: granted by hand';
+  const ignore = async (id: string, object: string, payload: object, reason: string) =>
+    database.sql(
+      `INSERT INTO stripe_events (id, type, livemode, created, object_id, payload, state, reason,
+                                  attempts, settled_at, next_attempt_at)
+       VALUES ($1, 'checkout.session.completed', false, now(), $2, $3, 'ignored', $4, 1, now(),
+               NULL)`,
+      [id, object, JSON.stringify(payload), reason],
+    );
+  const bought = buyPack({ fake }, { price: 'price_later' });
+  const [completed] = bought.events.filter(({ type }) => type === 'checkout.session.completed');
+  await ignore('evt_paid', bought.session, { ...completed, id: 'evt_paid' }, note);
+  const slow = fake.createSession({ userId: 'ada', lines: [{ price: 'price_later' }] });
+  await ignore('evt_unpaid', slow.id, fake.completeSession(slow.id, 'unpaid'), note);
+  const other = buyPack({ fake }, { price: 'price_later' });
+  await ignore('evt_rule', other.session, completed ?? {}, 'it is a live mode event');
+
+  await migrate(database.pool, { folder: MIGRATIONS });
+
+  expect(await database.sql('SELECT object, note, accepted_code FROM stripe_findings')).toEqual([
+    { object: bought.session, note, accepted_code: 'ignored' },
+  ]);
+  const env = {
+    ...{ NODE_ENV: 'test', DATABASE_URL: database.url },
+    ...{ STRIPE_SECRET_KEY: 'sk_test_1', STRIPE_API_BASE: fake.url },
+  };
+  const { stdout } = await runPurser(['reconcile', '--apply'], { env });
+  expect(stdout).not.toContain(bought.session);
+  expect(stdout).toContain(other.session);
   await fake.stop();
   await database.drop();
 });

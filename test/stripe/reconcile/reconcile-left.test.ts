@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ignoreEvent, retryEvent } from '../../../src/stripe/inbox/inbox-desk.ts';
+import { retryEvent } from '../../../src/stripe/reconcile/ignored-events.ts';
 import { isInOrder } from '../../../src/stripe/reconcile/report.ts';
 import {
   buyPack,
@@ -138,26 +138,6 @@ test('an event that names no user is done once its payment was granted to one', 
   const done = { state: 'done', reason: 'it had been granted before' };
   expect(await stage.stored(event)).toMatchObject(done);
   expect(await stage.balanceOf(userId)).toBe(100);
-});
-
-test('a payment whose event an operator has ignored is left as it is, until that is undone', async () => {
-  const price = fresh('price');
-  const { userId, session, events } = buyPack(stage, { price });
-  for (const event of events) await stage.deliver(event);
-  const [{ id } = { id: '' }] = events.filter(({ type }) => type === 'checkout.session.completed');
-  const note = 'ignored by eve: granted by hand';
-  expect(await ignoreEvent(stage.db.pool, { id, note })).toBeNull();
-  await publishPrices(stage.db, new Map([[price, 70]]));
-  for (const _ of ['once', 'and again']) {
-    const report = await apply();
-    const why = `its event is ignored: ${note}`;
-    const done = expect.stringMatching(/^nothing: .* ignored .*--accept.*events retry/);
-    expect(report.findings).toMatchObject([{ object: session, why, done, repaired: false }]);
-    expect(await stage.balanceOf(userId)).toBe(0);
-  }
-  expect(await retryEvent(stage.db.pool, { id, note: null })).toBeNull();
-  expect((await apply()).findings).toMatchObject([]);
-  expect(await stage.balanceOf(userId)).toBe(70);
 });
 
 test('credits without a payment are told however old they are, until they are paid', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { retryEvent } from '../../../src/stripe/inbox/inbox-desk.ts';
+import { retryEvent } from '../../../src/stripe/reconcile/ignored-events.ts';
 import { debit, fillAccount } from '../../support/commands.ts';
 import { until } from '../../support/stripe.ts';
 import {

@@ -1,0 +1,144 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { listAccepted, unacceptFindings } from '../../../src/stripe/reconcile/acceptances.ts';
+import { ignoreEvent, retryEvent } from '../../../src/stripe/reconcile/ignored-events.ts';
+import {
+  buyPack,
+  fresh,
+  passBy,
+  reconcileOn,
+  stage,
+  useReconcileStage,
+} from '../../support/reconcile.ts';
+import { publishPrices } from '../../support/stripe.ts';
+
+useReconcileStage();
+
+const apply = () => reconcileOn(stage, { apply: true });
+const note = 'ignored by eve: granted by hand';
+
+async function deliver(events: ReturnType<typeof buyPack>['events']) {
+  for (const event of events) await stage.deliver(event);
+}
+
+/** Makes what is parked due, and attempts it. */
+async function attemptAll() {
+  await stage.db.sql(
+    'UPDATE stripe_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL',
+  );
+  await apply();
+}
+
+const completedOf = ({ events }: Pick<ReturnType<typeof buyPack>, 'events'>) => {
+  const event = events.find(({ type }) => type === 'checkout.session.completed');
+  return event ?? expect.unreachable();
+};
+
+describe('a payment whose event an operator has ignored grants nothing, though its price is known', () => {
+  let bought: ReturnType<typeof buyPack>;
+  let id: string;
+  beforeEach(async () => {
+    const price = fresh('price');
+    bought = buyPack(stage, { price });
+    await deliver(bought.events);
+    ({ id } = completedOf(bought));
+    expect(await ignoreEvent(stage.db.pool, { id, note })).toBeNull();
+    await publishPrices(stage.db, new Map([[price, 70]]));
+  });
+
+  test('by a reconciliation, which is in order', async () => {
+    for (const _ of ['once', 'and again']) {
+      expect(await apply()).toMatchObject({ found: 0, left: 0, problems: [] });
+      await passBy(stage);
+    }
+    expect(await stage.balanceOf(bought.userId)).toBe(0);
+    expect(await listAccepted(stage.db.pool)).toMatchObject([
+      { ...{ object: bought.session, code: 'ignored', amount: 100, currency: 'usd' }, note },
+    ]);
+  });
+
+  test('by its buyer who returns', async () => {
+    expect(await stage.sync(bought.userId, bought.session)).toBe('nothing');
+    expect(await stage.balanceOf(bought.userId)).toBe(0);
+  });
+
+  test('and its refund waits for nothing', async () => {
+    const { events } = stage.fake.refundPayment(bought.intent);
+    await deliver(events);
+    expect(
+      await stage.db.sql("SELECT state, reason FROM stripe_events WHERE object_id LIKE 're_%'"),
+    ).toEqual([{ state: 'ignored', reason: expect.stringContaining(note) }]);
+  });
+
+  test.each([
+    ['a retry of the event', () => retryEvent(stage.db.pool, { id, note: null })],
+    ['purser reconcile --unaccept', () => unacceptFindings(stage.db.pool, bought.session)],
+  ])('until %s takes that back, and it grants, less what was refunded', async (_, takeBack) => {
+    const { events } = stage.fake.refundPayment(bought.intent, { amount: 50 });
+    await deliver(events);
+    await takeBack();
+    await attemptAll();
+    expect(await stage.stored({ id })).toMatchObject({ state: 'done' });
+    expect(await stage.balanceOf(bought.userId)).toBe(35);
+    expect(await apply()).toMatchObject({ found: 0, left: 0 });
+    expect(await stage.db.sql('SELECT FROM stripe_findings')).toEqual([]);
+  });
+});
+
+test('a refund that waits for the payment waits no more once its event is ignored', async () => {
+  const { intent, events } = buyPack(stage, { price: fresh('price') });
+  const { events: refunded } = stage.fake.refundPayment(intent);
+  await deliver([...events, ...refunded]);
+  const refund = refunded.find(({ type }) => type === 'refund.created') ?? expect.unreachable();
+  expect(await stage.stored(refund)).toMatchObject({ state: 'parked' });
+  await stage.db.sql(
+    "UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE waits_for <> '{}'",
+  );
+  await ignoreEvent(stage.db.pool, { id: completedOf({ events }).id, note });
+  expect((await stage.stored(refund))?.due_in).toBeLessThanOrEqual(0);
+});
+
+test('a session that was ignored while it was unpaid grants when its slow payment arrives', async () => {
+  const userId = fresh('user');
+  const session = stage.fake.createSession({ userId, lines: [{ price: 'price_pack' }] });
+  const unpaid = stage.fake.completeSession(session.id, 'unpaid');
+  expect(await stage.deliver(unpaid)).toBe('parked');
+  expect(await ignoreEvent(stage.db.pool, { id: unpaid.id, note })).toBeNull();
+  await stage.deliver(stage.fake.settleSession(session.id, 'succeeded'));
+  expect(await stage.balanceOf(userId)).toBe(100);
+});
+
+test('a retry undoes only what ignoring the event has accepted', async () => {
+  const price = fresh('price');
+  const bought = buyPack(stage, { price });
+  await deliver(bought.events);
+  const { id } = completedOf(bought);
+  await ignoreEvent(stage.db.pool, { id, note });
+  await stage.db.sql("UPDATE stripe_findings SET note = 'accepted by bob: a gift'");
+  expect(await retryEvent(stage.db.pool, { id, note: null })).toBeNull();
+  await publishPrices(stage.db, new Map([[price, 70]]));
+  await attemptAll();
+  const reason = 'accepted by bob: a gift';
+  expect(await stage.stored({ id })).toMatchObject({ state: 'ignored', reason });
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
+});
+
+test('an attempt that had granted says so, although its event was ignored meanwhile', async () => {
+  const bought = buyPack(stage, { price: fresh('price') });
+  await deliver(bought.events);
+  const { id } = completedOf(bought);
+  const { inbox } = stage.receiver.processing;
+  await stage.db.sql('UPDATE stripe_events SET next_attempt_at = now() WHERE id = $1', [id]);
+  const [claim] = await inbox.claim(1);
+  expect(claim).toMatchObject({ id });
+  await ignoreEvent(stage.db.pool, { id, note });
+  if (claim)
+    await inbox.settle(claim, {
+      state: 'parked',
+      reason: 'late',
+      waitsFor: [],
+      patience: { first: 2, longest: 2 },
+    });
+  expect(await stage.stored({ id })).toMatchObject({ state: 'ignored', reason: note });
+  if (claim) expect(await inbox.settle(claim, { state: 'done' })).toBe('done');
+  expect(await stage.stored({ id })).toMatchObject({ state: 'done', due_in: null });
+});
