@@ -120,11 +120,20 @@ function ofSubscription(
   return { kind: 'link', link: { session, userId, reference, subscription, customer } };
 }
 
-const RECURRING = [
+/**
+ * Why Stripe writes an invoice of a subscription. `upcoming` is only a preview's; `manual` says that
+ * somebody wrote it. Of `quote_accept` and `automatic_…` the documentation tells no more than the
+ * name: so what costs something grants, as of any other, and nothing starts a period.
+ */
+const OF_SUBSCRIPTION = [
   'subscription_create',
   'subscription_cycle',
   'subscription_threshold',
   'subscription_update',
+  'quote_accept',
+  'automatic_pending_invoice_item_invoice',
+  // Of before May 2018, when there was one for all.
+  'subscription',
 ];
 
 /**
@@ -144,7 +153,7 @@ function ofInvoice(event: Told): Interpretation {
   const paidAt = paymentTime(event);
   if (paidAt === null) return park('the invoice does not tell when it was paid');
   const isManual = subscription === null || billingReason === 'manual';
-  if (!isManual && billingReason !== null && !RECURRING.includes(billingReason)) {
+  if (!isManual && billingReason !== null && !OF_SUBSCRIPTION.includes(billingReason)) {
     return park(
       `billing_reason ${billingReason} is not known: \`purser events retry\` it with a release ` +
         'that knows it, or `purser events ignore` it',

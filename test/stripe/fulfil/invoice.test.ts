@@ -27,6 +27,9 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
     'subscription_cycle',
     'subscription_threshold',
     'subscription_update',
+    'quote_accept',
+    'automatic_pending_invoice_item_invoice',
+    'subscription',
   ])(
     'a paid invoice of reason %s grants each line, as one command under its id',
     async (billingReason) => {

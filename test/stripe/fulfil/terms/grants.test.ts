@@ -43,7 +43,10 @@ describe('a trial’s line', () => {
   });
 
   test('grants nothing when plans are changed in it, which costs nothing either', async () => {
-    for (const billingReason of ['subscription_update', 'subscription_threshold']) {
+    for (const billingReason of [
+      ...['subscription_update', 'subscription_threshold'],
+      ...['quote_accept', 'automatic_pending_invoice_item_invoice', 'subscription'],
+    ]) {
       const changed = await renew(trial('trial'), { billingReason });
       expect(changed).toMatchObject({ state: 'ignored', balance: 0 });
     }
