@@ -175,7 +175,12 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   const parts = await assemble(config, log);
   const { app, pool, client, receiver, reconciliation, sweep, topUp, alerts } = parts;
   try {
-    const account = await checkStripeAccount({ pool, client, livemode: stripe.livemode });
+    const account = await checkStripeAccount({
+      pool,
+      client,
+      livemode: stripe.livemode,
+      records: true,
+    });
     if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
     if (account.account === null) log.warn('Stripe did not say whose key this is; serving anyway');
     for (const source of ['env', 'file'] as const) {

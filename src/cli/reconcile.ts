@@ -109,7 +109,7 @@ async function reconcile(
   const client = createStripeClient(access);
   const { livemode, trustsReference } = access;
   // Also when nothing is repaired: what another account has says nothing of this ledger.
-  const account = await checkStripeAccount({ pool, client, livemode });
+  const account = await checkStripeAccount({ pool, client, livemode, records: apply });
   if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
   const ledger = createLedger({ url, pool });
   const session = createBatchSession(url);

@@ -125,12 +125,16 @@ describe('the event of a payment that was accepted', () => {
     expect(await balances()).toEqual([{ user_id: userId, balance: 100 }]);
   });
 
-  test('that somebody ignored before, for another reason, stays so', async () => {
+  test('that somebody ignored is accepted by that, until --unaccept', async () => {
     const { session, id, mark } = await parked();
     await runPurser(['events', 'ignore', id, '--why', 'not ours', '--by', 'bob'], { env });
-    await accept(session, mark);
-    await reconcile('--unaccept', session);
-    expect(await event(id)).toEqual({ state: 'ignored', reason: 'ignored by bob: not ours' });
+    const again = await accept(session, mark);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain(`${session} is accepted already:`);
+    expect(again.stderr).toContain('ignored by bob: not ours');
+    const stdout = `${session} is accepted no more.\n${id} is due.\n`;
+    expect(await reconcile('--unaccept', session)).toMatchObject({ code: 0, stdout });
+    expect(await event(id)).toMatchObject({ state: 'received' });
   });
 });
 

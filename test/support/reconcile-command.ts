@@ -2,7 +2,7 @@ import { afterEach, beforeEach } from 'vitest';
 import { type FakeStripe, startFakeStripe } from '../../packages/fake-stripe/src/fake-stripe.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { runPurser } from './process.ts';
-import { publishPrices } from './stripe.ts';
+import { publishPrices, setInUseSince } from './stripe.ts';
 
 export let database: TestDatabase;
 export let fake: FakeStripe;
@@ -14,6 +14,7 @@ export function useReconcileCommand(): void {
   beforeEach(async () => {
     [database, fake] = await Promise.all([createTestDatabase(), startFakeStripe()]);
     await publishPrices(database, new Map([['price_pack', 100]]));
+    await setInUseSince(database, new Date('2020-01-01'));
     env = {
       NODE_ENV: 'test',
       DATABASE_URL: database.url,

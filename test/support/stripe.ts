@@ -55,6 +55,15 @@ export function publishPrices({ pool }: Pick<TestDatabase, 'pool'>, given: Price
   return publish(pool, { source: 'env', prices });
 }
 
+/** Lets a database be in use since then, as one that a server has booted with. */
+export function setInUseSince({ sql }: Pick<TestDatabase, 'sql'>, at: Date) {
+  return sql(
+    `INSERT INTO stripe_account (livemode, recorded_at) VALUES (false, $1)
+         ON CONFLICT (singleton) DO UPDATE SET recorded_at = excluded.recorded_at`,
+    [at],
+  );
+}
+
 /** What the webhook stored about an event. */
 interface StoredEvent {
   readonly state: string;

@@ -15,6 +15,8 @@ export interface AccountCheckOptions {
   readonly pool: Pool;
   readonly client: Stripe;
   readonly livemode: boolean;
+  /** False to compare only, as a run does that writes nothing. */
+  readonly records: boolean;
 }
 
 /** How long the boot waits for Stripe, in milliseconds. */
@@ -27,10 +29,11 @@ const TIMEOUT = 3_000;
  * spent; the account is then recorded at a later boot.
  */
 export async function checkStripeAccount(options: AccountCheckOptions): Promise<AccountCheck> {
-  const { pool, client, livemode } = options;
+  const { pool, client, livemode, records } = options;
   const told = await askForAccount(client);
   if (told === 'refused') return { ok: false, problem: 'Stripe does not accept the secret key' };
-  const recorded = await record(pool, livemode, told);
+  const recorded = records ? await record(pool, livemode, told) : await readRecord(pool);
+  if (recorded === null) return { ok: true, account: told };
   if (recorded.livemode !== livemode) {
     return {
       ok: false,
@@ -39,7 +42,7 @@ export async function checkStripeAccount(options: AccountCheckOptions): Promise<
         `${modeOf(livemode)}; use another database for it`,
     };
   }
-  if (told !== null && recorded.account !== told) {
+  if (told !== null && recorded.account !== null && recorded.account !== told) {
     return {
       ok: false,
       problem:
@@ -65,10 +68,18 @@ async function askForAccount(client: Stripe): Promise<string | null | 'refused'>
   }
 }
 
+interface AccountRecord {
+  readonly livemode: boolean;
+  readonly account: string | null;
+}
+
 /** Records what is not recorded yet, and returns what is: of two servers that boot, one wins. */
-async function record(pool: Pool, livemode: boolean, account: string | null) {
-  type Row = { livemode: boolean; account: string | null };
-  const { rows } = await pool.query<Row>(
+async function record(
+  pool: Pool,
+  livemode: boolean,
+  account: string | null,
+): Promise<AccountRecord> {
+  const { rows } = await pool.query<AccountRecord>(
     `INSERT INTO stripe_account AS a (livemode, account) VALUES ($1, $2)
          ON CONFLICT (singleton) DO UPDATE
         SET account = CASE WHEN a.livemode = excluded.livemode
@@ -80,4 +91,18 @@ async function record(pool: Pool, livemode: boolean, account: string | null) {
   const [row] = rows;
   if (!row) throw new Error('stripe_account returned no row');
   return row;
+}
+
+async function readRecord(pool: Pool): Promise<AccountRecord | null> {
+  const { rows } = await pool.query<AccountRecord>('SELECT livemode, account FROM stripe_account');
+  return rows[0] ?? null;
+}
+
+/**
+ * When this database came to belong to its Stripe account, which is at the first boot with a key:
+ * what was paid before is not its to grant. Null when it does not yet.
+ */
+export async function inUseSince(pool: Pool): Promise<Date | null> {
+  const { rows } = await pool.query<{ at: Date }>('SELECT recorded_at AS at FROM stripe_account');
+  return rows[0]?.at ?? null;
 }

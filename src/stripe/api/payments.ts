@@ -1,5 +1,6 @@
 import type { Stripe } from 'stripe';
-import { at, idOf } from '../shapes/json.ts';
+import { at, idOf, isObject, type Json } from '../shapes/json.ts';
+import { paymentTime } from '../shapes/payment-time.ts';
 import type { Answer, StripeApi } from './api.ts';
 import { fetchSession, whyNeverPaid } from './sessions.ts';
 
@@ -44,22 +45,41 @@ export async function fetchPaid(
   });
 }
 
-/**
- * Why nothing will be paid any more for a checkout session (`cs_…`) or an invoice (`in_…`); null
- * when it is paid, or may be.
- */
-export async function fetchWhyNeverPaid(
+/** What Stripe says of a payment that no event has brought. */
+export interface PaymentState {
+  /** Why nothing will be paid any more; null when it is paid, or may be. */
+  readonly neverPaid: string | null;
+  /** When it was paid, in seconds since 1970; null when it is not, or nothing tells. */
+  readonly paidAt: number | null;
+}
+
+/** Asks for it of a checkout session (`cs_…`) or an invoice (`in_…`). */
+export async function fetchPaymentState(
   api: StripeApi,
   payment: string,
-): Promise<Answer<string | null>> {
-  if (payment.startsWith('cs_')) {
-    const answer = await fetchSession(api, payment);
-    return answer.kind === 'answer' ? { ...answer, value: whyNeverPaid(answer.value) } : answer;
-  }
-  return api.ask(async (client) => {
-    const { status } = await client.invoices.retrieve(payment);
-    return status === 'void' || status === 'uncollectible' ? `its invoice is ${status}` : null;
-  });
+): Promise<Answer<PaymentState>> {
+  const isSession = payment.startsWith('cs_');
+  const answer = isSession ? await fetchSession(api, payment) : await fetchInvoice(api, payment);
+  if (answer.kind !== 'answer') return answer;
+  const object = answer.value;
+  const isPaid = isSession
+    ? at(object, 'payment_status') !== 'unpaid'
+    : at(object, 'status') === 'paid';
+  const paidAt = isPaid ? paymentTime({ id: null, created: 0, object }) : null;
+  const neverPaid = isSession ? whyNeverPaid(object) : whyNeverCollected(object);
+  return { kind: 'answer', value: { neverPaid, paidAt } };
+}
+
+async function fetchInvoice(api: StripeApi, id: string): Promise<Answer<Json>> {
+  const answer = await api.ask((client) => client.invoices.retrieve(id));
+  if (answer.kind !== 'answer') return answer;
+  const value: unknown = answer.value;
+  return { kind: 'answer', value: isObject(value) ? value : {} };
+}
+
+function whyNeverCollected(invoice: Json): string | null {
+  const status = at(invoice, 'status');
+  return status === 'void' || status === 'uncollectible' ? `its invoice is ${status}` : null;
 }
 
 /** What paid an invoice: others may have failed or been canceled before. */

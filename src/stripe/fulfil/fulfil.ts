@@ -14,10 +14,10 @@ import type { Users } from '../payments/users.ts';
 import type { TakeBack } from '../reversals/take-back.ts';
 import type { Told } from '../shapes/event.ts';
 import { idOf, type Json } from '../shapes/json.ts';
+import { moneyTime } from '../shapes/payment-time.ts';
 import { ENDS_OF_SLOW_PAYMENT, interpret } from './interpret.ts';
 import type { Interpretation, Link } from './interpretation.ts';
 import { createPay, type Pay, type PayOptions } from './pay.ts';
-import { moneyTime } from './payment-time.ts';
 
 export interface FulfilmentOptions extends PayOptions {
   readonly inbox: Inbox;

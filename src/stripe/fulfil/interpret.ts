@@ -1,5 +1,6 @@
 import type { Told } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
+import { paymentTime } from '../shapes/payment-time.ts';
 import {
   isCreditNotePartial,
   isReversal,
@@ -11,7 +12,6 @@ import {
 } from '../shapes/reversal-shapes.ts';
 import { ids, type Read, readInvoice, readSession, type Session } from '../shapes/shapes.ts';
 import type { Interpretation } from './interpretation.ts';
-import { paymentTime } from './payment-time.ts';
 
 const ignore = (reason: string): Interpretation => ({ kind: 'ignore', reason });
 const park = (reason: string): Interpretation => ({ kind: 'park', reason });

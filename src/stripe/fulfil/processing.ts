@@ -4,6 +4,7 @@ import type { Stripe } from 'stripe';
 import type { BatchSession } from '../../db/batch-session.ts';
 import type { Command, Outcome } from '../../ledger/core/command.ts';
 import { readClawBacks } from '../../ledger/read/claw-backs.ts';
+import { inUseSince } from '../api/account.ts';
 import { createStripeApi, type StripeApi } from '../api/api.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { createInbox, type Inbox, type Verdict } from '../inbox/inbox.ts';
@@ -61,6 +62,7 @@ export function createProcessing(options: ProcessingOptions): Processing {
     ...{ api, paymentNames, acceptedPayments, records, post },
     reversals: createReversals(pool, session),
     clawBacks: (payments) => readClawBacks(pool, payments),
+    inUseSince: () => inUseSince(pool),
   });
   const intents = createPurchaseIntents(pool, session, livemode);
   const sold = createSold(intents, catalogue);

@@ -7,6 +7,7 @@ import type { Interpretation, Payment } from '../fulfil/interpretation.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
+import { isBefore, paymentTime } from '../shapes/payment-time.ts';
 import type { PaymentEvidence } from './evidence.ts';
 import { lookAt } from './look-at.ts';
 import { answerOrIncomplete, asJson, askFor } from './objects.ts';
@@ -28,13 +29,19 @@ export async function comparePayments(
     const id = idOf(object) ?? '';
     const { recorded = false, unseen = false } = known.get(id) ?? {};
     // What a run before could not look at has its turn by itself.
-    if (recorded || unseen) continue;
+    if (recorded || unseen || wasPaidBefore(run, kind, object)) continue;
     await lookAt(run, {
       about: { kind: 'paid-but-not-granted', object: id },
       look: () => comparePayment(run, kind, object),
       noteUnseen: (reason) => run.followUps.noteUnseen(unseenPayment(object, reason)),
     });
   }
+}
+
+/** Whether it was paid before this database came into use: something else gave credits for it. */
+function wasPaidBefore({ notBefore }: Run, kind: keyof typeof TYPES, object: Json): boolean {
+  const paidAt = paymentTime(tellOf(object, TYPES[kind]));
+  return notBefore !== null && paidAt !== null && isBefore(paidAt, notBefore);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Pool } from 'pg';
+import { inUseSince } from '../api/account.ts';
 import type { Processing } from '../fulfil/processing.ts';
 import { compareLeft, compareListed, compareUnended } from './compare.ts';
 import { type Cursor, createCursorStore } from './cursor.ts';
@@ -24,7 +25,10 @@ export interface ReconcilerOptions {
 export interface ReconcileOptions {
   /** Whether what is off is repaired. Without it nothing is written at all. */
   readonly apply: boolean;
-  /** How far to look back; null for everything since the last run. */
+  /**
+   * How far to look back, also to what happened before this database was in use; null for everything
+   * since the last run.
+   */
   readonly since: Date | null;
   /** Do nothing when a run started less than so many seconds ago. */
   readonly every?: number;
@@ -94,10 +98,13 @@ async function compare(
   cursor: Cursor,
   renew: (() => Promise<void>) | null,
 ) {
-  const startedAt = new Date();
-  const window = windowOf(cursor, since, startedAt);
   const { pool, processing, livemode, log } = options;
+  const startedAt = new Date();
+  const inUse = await inUseSince(pool);
+  const asked = { cursor, asked: since, inUse, now: startedAt };
+  const window = windowOf(asked);
   const run = createRun({
+    notBefore: since === null ? inUse : null,
     ...{ processing, livemode, log, apply, inTurn, onProgress },
     evidence: createEvidence(pool),
     followUps: createFollowUps(pool),
@@ -107,7 +114,7 @@ async function compare(
     },
   });
   const passes = await runPasses(run, window);
-  const moves = movesOf(cursor, window, passes, startedAt);
+  const moves = movesOf(asked, window, passes);
   const report: Report = {
     ...{ applied: apply, startedAt, ...window, counts: run.counts },
     ...(await run.conclude()),

@@ -2,6 +2,7 @@ import type { Verdict } from '../inbox/inbox.ts';
 import { API_IS_BACK, wakesOf } from '../inbox/verdicts.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { idOf, type Json } from '../shapes/json.ts';
+import { isBefore } from '../shapes/payment-time.ts';
 import {
   type Reversal,
   readCreditNote,
@@ -37,6 +38,7 @@ export async function compareReversals(
     const reversal = read.value;
     const told = tellReversal(object, reversal);
     const before = filed.get(reversal.id);
+    if (!again && !before && (await isOfEarlierPayment(run, object, reversal))) continue;
     if (again || differs(reversal, before) !== null) {
       await run.suspect(differing(run, told, reversal, again));
     } else if (run.apply && before && before.status !== reversal.status) {
@@ -45,6 +47,16 @@ export async function compareReversals(
     }
     run.compared.add(reversal.id);
   }
+}
+
+/** Whether it was over before this database came into use, of a payment that is not on record. */
+async function isOfEarlierPayment(
+  { notBefore, evidence }: Run,
+  object: Json,
+  { names }: Reversal,
+): Promise<boolean> {
+  const isEarlier = notBefore !== null && isBefore(createdAt(object).getTime() / 1000, notBefore);
+  return isEarlier && (await evidence.named(names)).length === 0;
 }
 
 /**

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly apply: boolean;
   /** The most of a kind that are asked for one by one. */
   readonly inTurn: number;
+  /** What was paid, or went back, before is not told of what is listed; null when all is. */
+  readonly notBefore: Date | null;
   /** Called before every step; throws `Stopped` when there shall be none. */
   readonly step: () => Promise<void>;
   readonly onProgress: (progress: Progress) => void;
@@ -47,7 +49,7 @@ export interface RunOptions {
 export interface Run
   extends Pick<
     RunOptions,
-    'processing' | 'evidence' | 'followUps' | 'livemode' | 'apply' | 'inTurn' | 'step'
+    'processing' | 'evidence' | 'followUps' | 'livemode' | 'apply' | 'inTurn' | 'notBefore' | 'step'
   > {
   readonly counts: Counts;
   /** Why not everything could be looked at. */

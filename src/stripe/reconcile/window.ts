@@ -18,15 +18,28 @@ export interface Window {
   readonly objectsSince: Date;
 }
 
-/** @param asked by hand; null for everything since the last run, and once a day for 30 days */
-export function windowOf(cursor: Cursor, asked: Date | null, now: Date): Window {
-  const oldest = new Date(now.getTime() - KEPT);
+export interface WindowOptions {
+  readonly cursor: Cursor;
+  /** By hand; null for everything since the last run, and once a day for 30 days. */
+  readonly asked: Date | null;
+  /** What happened before is not told, unless it is asked for; null when nothing is. */
+  readonly inUse: Date | null;
+  readonly now: Date;
+}
+
+/** Since when a run that begins now looks. */
+export function windowOf({ cursor, asked, inUse, now }: WindowOptions): Window {
+  const oldest = before(now, KEPT);
   if (asked) return { eventsSince: later(asked, oldest), objectsSince: asked };
   const { eventsSeenUntil, objectsSeenUntil, lookedBackAt } = cursor;
   const objectsSince = objectsSeenUntil ? before(objectsSeenUntil, OBJECTS_OVERLAP) : oldest;
   const isTimeToLookBack = !lookedBackAt || lookedBackAt <= before(now, LOOK_BACK_EVERY);
+  const firstEvents = firstOf(oldest, inUse);
   return {
-    eventsSince: eventsSeenUntil ? later(before(eventsSeenUntil, EVENTS_OVERLAP), oldest) : oldest,
+    eventsSince: eventsSeenUntil
+      ? later(before(eventsSeenUntil, EVENTS_OVERLAP), firstEvents)
+      : firstEvents,
+    // Also what was created before it was inUse: it may have been paid only afterwards.
     objectsSince: isTimeToLookBack && oldest < objectsSince ? oldest : objectsSince,
   };
 }
@@ -36,14 +49,14 @@ export function windowOf(cursor: Cursor, asked: Date | null, now: Date): Window 
  * nothing of what was before. Nor over what was not seen to its end: it is looked at again.
  */
 export function movesOf(
-  cursor: Cursor,
+  { cursor, inUse, now }: WindowOptions,
   { eventsSince, objectsSince }: Window,
   done: { readonly events: boolean; readonly objects: boolean },
-  now: Date,
 ): Moves {
-  const oldest = new Date(now.getTime() - KEPT);
+  const oldest = before(now, KEPT);
   const { eventsSeenUntil, objectsSeenUntil } = cursor;
-  const events = done.events && eventsSince <= later(eventsSeenUntil ?? oldest, oldest);
+  const firstEvents = firstOf(oldest, inUse);
+  const events = done.events && eventsSince <= later(eventsSeenUntil ?? firstEvents, firstEvents);
   const objects = done.objects && objectsSince <= (objectsSeenUntil ?? oldest);
   return {
     eventsSeenUntil: events ? now : null,
@@ -52,5 +65,6 @@ export function movesOf(
   };
 }
 
+const firstOf = (oldest: Date, inUse: Date | null) => later(oldest, inUse ?? oldest);
 const before = (time: Date, milliseconds: number) => new Date(time.getTime() - milliseconds);
 const later = (a: Date, b: Date) => (a > b ? a : b);

@@ -1,6 +1,6 @@
 import type { Answer, StripeApi } from '../api/api.ts';
 import { fetchCreditNote } from '../api/lines.ts';
-import { fetchWhyNeverPaid } from '../api/payments.ts';
+import { fetchPaymentState } from '../api/payments.ts';
 import { listRefunds } from '../api/refunds.ts';
 import type { Verdict } from '../inbox/inbox.ts';
 import { parked, parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
@@ -8,6 +8,7 @@ import type { AcceptedPayments } from '../payments/accepted-payments.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { Told } from '../shapes/event.ts';
 import { isObject, type Json } from '../shapes/json.ts';
+import { isBefore } from '../shapes/payment-time.ts';
 import { isCapturedInPart } from '../shapes/release.ts';
 import {
   type RefundedCharge,
@@ -26,6 +27,8 @@ export interface TakeBackOptions extends SettleOptions {
   readonly paymentNames: PaymentNames;
   readonly acceptedPayments: AcceptedPayments;
   readonly reversals: Reversals;
+  /** See `inUseSince` in account.ts. */
+  readonly inUseSince: () => Promise<Date | null>;
 }
 
 /** How often a dispute is asked about, when more is told of it meanwhile. */
@@ -41,7 +44,7 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
  * of its facts together. So it does not matter which comes first, how often, or what fails between.
  */
 export function createTakeBack(options: TakeBackOptions) {
-  const { api, paymentNames, acceptedPayments, records, reversals } = options;
+  const { api, paymentNames, acceptedPayments, records, reversals, inUseSince } = options;
   const tellRelease = createReleases({ api, records });
   const findPayment = createFindPayment({ api, paymentNames, records });
   const { settleAll, catchUp } = createSettle(options);
@@ -149,7 +152,8 @@ export function createTakeBack(options: TakeBackOptions) {
 
   /**
    * Of a payment that no event has brought: it may still come, or Stripe knows that it never
-   * will, or an operator wants it to stay without credits.
+   * will, or when it was paid something else gave the credits, or an operator wants it to stay
+   * without any.
    * That is not recorded, so that nothing stands in its way if it comes after all: its grant finds
    * the fact, which is on file.
    */
@@ -157,10 +161,14 @@ export function createTakeBack(options: TakeBackOptions) {
     const note = await acceptedPayments.noteOf([...names, payment]);
     if (note !== null) return gaveNone(note);
     const causes = [...names, payment].map(paymentIsKnown);
-    const asked = await fetchWhyNeverPaid(api, payment);
+    const asked = await fetchPaymentState(api, payment);
     if (asked.kind !== 'answer') return parkedWithout(asked, causes);
-    if (asked.value === null) return parked('its payment has not arrived yet', causes);
-    return gaveNone(asked.value);
+    const { neverPaid, paidAt } = asked.value;
+    if (neverPaid !== null) return gaveNone(neverPaid);
+    const inUse = paidAt === null ? null : await inUseSince();
+    return paidAt !== null && inUse !== null && isBefore(paidAt, inUse)
+      ? gaveNone('it was paid before this database came into use')
+      : parked('its payment has not arrived yet', causes);
   }
 
   return { reverse, reverseCharge, reverseCreditNote, catchUp };

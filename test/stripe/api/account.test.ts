@@ -14,9 +14,9 @@ afterEach(async () => {
   await db.drop();
 });
 
-function check({ livemode = false, secretKey = 'sk_test_1' } = {}) {
+function check({ livemode = false, secretKey = 'sk_test_1', records = true } = {}) {
   const client = createStripeClient({ secretKey, apiBase: parseApiBase(fake.url) });
-  return checkStripeAccount({ pool: db.pool, client, livemode });
+  return checkStripeAccount({ pool: db.pool, client, livemode, records });
 }
 
 test('the first boot records mode and account; another mode or account is refused', async () => {
@@ -31,6 +31,21 @@ test('the first boot records mode and account; another mode or account is refuse
     ok: false,
     problem: expect.stringContaining('acct_other'),
   });
+});
+
+test('what only looks records nothing, and is refused like a boot', async () => {
+  const look = { records: false };
+  expect(await check(look)).toEqual({ ok: true, account: 'acct_sim_1' });
+  expect(await db.sql('SELECT FROM stripe_account')).toEqual([]);
+  fake.setFault({ kind: 'error', status: 500 });
+  await check();
+  fake.setFault(null);
+  expect(await check(look), 'of a database whose account is not known yet').toMatchObject({
+    ok: true,
+  });
+  expect(await check({ ...look, livemode: true })).toMatchObject({ ok: false });
+  await db.sql(`UPDATE stripe_account SET account = 'acct_other'`);
+  expect(await check(look)).toMatchObject({ ok: false });
 });
 
 test('while Stripe is away the mode alone decides, and the account is recorded later', async () => {

@@ -7,6 +7,7 @@ import { migrate } from '../../../src/db/migrate.ts';
 import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts';
 import { runPurser } from '../../support/process.ts';
 import { buyPack } from '../../support/reconcile.ts';
+import { setInUseSince } from '../../support/stripe.ts';
 
 const MIGRATIONS = 'migrations';
 
@@ -49,6 +50,7 @@ test('what a release without codes has accepted stays accepted, or is told', asy
   await accept(changed, 'unknown user');
 
   await migrate(database.pool, { folder: MIGRATIONS });
+  await setInUseSince(database, new Date('2020-01-01'));
 
   const states = await database.sql('SELECT object_id AS object, state, reason FROM stripe_events');
   expect(states).toHaveLength(2);
@@ -97,6 +99,7 @@ test('whose event an earlier release has let an operator ignore is accepted; unp
   await ignore(slow.id, fake.completeSession(slow.id, 'unpaid'), note);
 
   await migrate(database.pool, { folder: MIGRATIONS });
+  await setInUseSince(database, new Date('2020-01-01'));
 
   expect(await database.sql('SELECT object, note, accepted_code FROM stripe_findings')).toEqual([
     { object: bought.id, note, accepted_code: 'ignored' },

@@ -1,5 +1,5 @@
-import { LAST_SECOND, type Told } from '../shapes/event.ts';
-import { at, type Json, wholeNumber } from '../shapes/json.ts';
+import { LAST_SECOND, type Told } from './event.ts';
+import { at, type Json, wholeNumber } from './json.ts';
 
 /**
  * When a payment was made, in seconds since 1970, as nearly as Stripe tells. An invoice says it
@@ -32,6 +32,9 @@ const CHARGE = ['payment_intent', 'latest_charge'] as const;
 export function moneyTime(session: Json): number | null {
   return readSecond(at(session, ...CHARGE, 'balance_transaction', 'created'));
 }
+
+/** Whether a second since 1970 is over by then. */
+export const isBefore = (second: number, moment: Date) => (second + 1) * 1000 <= moment.getTime();
 
 function readSecond(value: unknown): number | null {
   const second = wholeNumber(value);
