@@ -73,8 +73,11 @@ function listed({ price, version, source, ...terms }: CataloguePrice): readonly 
 async function sync(pool: Pool, access: StripeAccess, dryRun: boolean): Promise<number> {
   const client = createStripeClient(access);
   // Also before a dry run: what another account would change says nothing.
-  const { livemode } = access;
-  const account = await checkStripeAccount({ pool, client, livemode, records: !dryRun });
+  const { livemode, takesSimulated } = access;
+  const account = await checkStripeAccount({
+    ...{ pool, client, livemode, takesSimulated },
+    records: !dryRun,
+  });
   if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
   const api = createStripeApi(client, async () => {});
   const answer = await syncPrices({ pool, api, dryRun });

@@ -107,9 +107,12 @@ async function reconcile(
   void stopRequested().then(() => stopping.abort());
   const line = createProgressLine(process.stderr);
   const client = createStripeClient(access);
-  const { livemode, trustsReference } = access;
+  const { livemode, takesSimulated, trustsReference } = access;
   // Also when nothing is repaired: what another account has says nothing of this ledger.
-  const account = await checkStripeAccount({ pool, client, livemode, records: apply });
+  const account = await checkStripeAccount({
+    ...{ pool, client, livemode, takesSimulated },
+    records: apply,
+  });
   if (!account.ok) throw new Error(`STRIPE_SECRET_KEY: ${account.problem}.`);
   const ledger = createLedger({ url, pool });
   const session = createBatchSession(url);

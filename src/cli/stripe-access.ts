@@ -12,6 +12,8 @@ export interface StripeAccess {
   readonly livemode: boolean;
   readonly apiBase: ApiBase | null;
   readonly trustsReference: boolean;
+  /** See `AccountCheckOptions`. */
+  readonly takesSimulated: boolean;
 }
 
 /**
@@ -24,17 +26,18 @@ export async function stripeAccess(options: {
   const env = readEnvironment();
   const variables = readVariables(env);
   const trustsReference = readsReference(variables);
+  const mode = variables.oneOf('NODE_ENV', MODES, 'development');
+  const shared = { trustsReference, takesSimulated: mode !== 'production' };
   if (variables.problems.length > 0) throw new ConfigError(variables.problems);
   if (env['STRIPE_SECRET_KEY'] === undefined && isLocal(env)) {
     const folder = folderOf(options);
     const { fakeStripe } = await findRunning(folder);
     if (fakeStripe === null) throw new Error('STRIPE_SECRET_KEY is missing.');
     const { STRIPE_SECRET_KEY: secretKey } = await completeSecrets(env, folder);
-    return { secretKey, livemode: false, apiBase: parseApiBase(fakeStripe), trustsReference };
+    return { secretKey, livemode: false, apiBase: parseApiBase(fakeStripe), ...shared };
   }
-  const mode = variables.oneOf('NODE_ENV', MODES, 'development');
   const secretKey = variables.required('STRIPE_SECRET_KEY', (text) => asStripeKey(text, mode));
   const apiBase = variables.optional('STRIPE_API_BASE', (text) => asApiBase(text, mode));
   if (variables.problems.length > 0) throw new ConfigError(variables.problems);
-  return { secretKey, livemode: livemodeOf(secretKey) ?? false, apiBase, trustsReference };
+  return { secretKey, livemode: livemodeOf(secretKey) ?? false, apiBase, ...shared };
 }

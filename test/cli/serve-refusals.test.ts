@@ -110,6 +110,18 @@ describe('it refuses to boot, with a sentence and nothing started', () => {
     expect(await refusal({ ...env, ...keys })).toContain(`STRIPE_SECRET_KEY: ${said}`);
   });
 
+  test('a simulated Stripe, in production', async () => {
+    const [database, stripe] = await Promise.all([createTestDatabase(), startFakeStripe()]);
+    onTestFinished(async () => {
+      await stripe.stop();
+      await database.drop();
+    });
+    const env = { ...PRODUCTION, DATABASE_URL: database.url, STRIPE_API_BASE: stripe.url };
+    expect(await refusal(env)).toContain('STRIPE_SECRET_KEY: it is for a simulated Stripe');
+    const { code, stderr } = await runPurser(['reconcile', '--apply'], { env });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('it is for a simulated Stripe')]);
+  });
+
   test('a database that is not there, without its password', async () => {
     const said = await refusal({
       ...PRODUCTION,

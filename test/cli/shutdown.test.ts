@@ -22,7 +22,7 @@ const SOON = { interval: 5, timeout: 10_000 };
 
 let stripe: FakeStripe;
 beforeAll(async () => {
-  stripe = await startFakeStripe();
+  stripe = await startFakeStripe({ account: 'acct_1' });
 });
 afterAll(() => stripe.stop());
 

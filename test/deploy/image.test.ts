@@ -25,7 +25,10 @@ beforeAll(async () => {
   node = join(folder, 'node');
   await copyFile(process.execPath, node, constants.COPYFILE_FICLONE);
   image = await buildImage(ROOT, folder);
-  [database, stripe] = await Promise.all([createEmptyDatabase(), startFakeStripe()]);
+  [database, stripe] = await Promise.all([
+    createEmptyDatabase(),
+    startFakeStripe({ account: 'acct_1' }),
+  ]);
 }, 120_000);
 
 afterAll(async () => {

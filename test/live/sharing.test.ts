@@ -17,7 +17,7 @@ let stripe: FakeStripe;
 beforeAll(async () => {
   database = await createTestDatabase();
   ledger = createLedger({ url: database.url, pool: database.pool });
-  stripe = await startFakeStripe();
+  stripe = await startFakeStripe({ account: 'acct_1' });
 });
 afterAll(async () => {
   await stripe.stop();

@@ -23,6 +23,8 @@ export interface FakeStripeOptions {
   readonly accountShape?: Shape;
   /** Whether it is a Stripe of live mode, which takes live keys only. */
   readonly livemode?: boolean;
+  /** Its account; one that says to be simulated, which no production takes, when it is left out. */
+  readonly account?: string;
   /** Whether it has the products of a small shop for credits. */
   readonly shop?: boolean;
   /** Where it keeps what it knows between two runs; only in memory when it is left out. */
@@ -56,10 +58,10 @@ export interface FakeStripe extends Life, Shortcuts, Pick<Deliveries, 'send' | '
 
 export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<FakeStripe> {
   const { port = 0, now, accountShape = 'current', livemode = false } = options;
-  const { shop = false, file } = options;
+  const { account = 'acct_sim_1', shop = false, file } = options;
   let url = '';
   let requests = 0;
-  const viewIn = (shape: Shape): View => ({ shape, baseUrl: url, livemode });
+  const viewIn = (shape: Shape): View => ({ shape, baseUrl: url, livemode, account });
   const world = createWorld(livemode ? 'live' : 'test', now);
   const keeper = file === undefined ? null : await keepIn(file, world);
   if (shop) openShop(world);

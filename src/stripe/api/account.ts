@@ -17,7 +17,12 @@ export interface AccountCheckOptions {
   readonly livemode: boolean;
   /** False to compare only, as a run does that writes nothing. */
   readonly records: boolean;
+  /** Whether it may be a simulated Stripe, whose payments cost nothing; never in production. */
+  readonly takesSimulated: boolean;
 }
+
+/** How the accounts of simulated Stripes begin; those of Stripe have no underscore there. */
+const SIMULATED = 'acct_sim_';
 
 /** How long the boot waits for Stripe, in milliseconds. */
 const TIMEOUT = 3_000;
@@ -29,9 +34,12 @@ const TIMEOUT = 3_000;
  * spent; the account is then recorded at a later boot.
  */
 export async function checkStripeAccount(options: AccountCheckOptions): Promise<AccountCheck> {
-  const { pool, client, livemode, records } = options;
+  const { pool, client, livemode, records, takesSimulated } = options;
   const told = await askForAccount(client);
   if (told === 'refused') return { ok: false, problem: 'Stripe does not accept the secret key' };
+  if (!takesSimulated && told?.startsWith(SIMULATED)) {
+    return { ok: false, problem: `it is for a simulated Stripe (${told}), where no money moves` };
+  }
   const recorded = records ? await record(pool, livemode, told) : await readRecord(pool);
   if (recorded === null) return { ok: true, account: told };
   if (recorded.livemode !== livemode) {

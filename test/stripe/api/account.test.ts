@@ -14,9 +14,14 @@ afterEach(async () => {
   await db.drop();
 });
 
-function check({ livemode = false, secretKey = 'sk_test_1', records = true } = {}) {
+function check({
+  livemode = false,
+  secretKey = 'sk_test_1',
+  records = true,
+  takesSimulated = true,
+} = {}) {
   const client = createStripeClient({ secretKey, apiBase: parseApiBase(fake.url) });
-  return checkStripeAccount({ pool: db.pool, client, livemode, records });
+  return checkStripeAccount({ pool: db.pool, client, livemode, records, takesSimulated });
 }
 
 test('the first boot records mode and account; another mode or account is refused', async () => {
@@ -46,6 +51,14 @@ test('what only looks records nothing, and is refused like a boot', async () => 
   expect(await check({ ...look, livemode: true })).toMatchObject({ ok: false });
   await db.sql(`UPDATE stripe_account SET account = 'acct_other'`);
   expect(await check(look)).toMatchObject({ ok: false });
+});
+
+test('production refuses a simulated Stripe, and records nothing of it', async () => {
+  expect(await check({ takesSimulated: false })).toEqual({
+    ok: false,
+    problem: 'it is for a simulated Stripe (acct_sim_1), where no money moves',
+  });
+  expect(await db.sql('SELECT FROM stripe_account')).toEqual([]);
 });
 
 test('while Stripe is away the mode alone decides, and the account is recorded later', async () => {

@@ -32,7 +32,7 @@ export interface ApiOptions {
 }
 
 const ROUTES: Routes = {
-  'GET account': ({ view: { livemode } }) => ({ id: 'acct_sim_1', object: 'account', livemode }),
+  'GET account': ({ view: { livemode, account: id } }) => ({ id, object: 'account', livemode }),
   ...catalogueRoutes,
   ...customerRoutes,
   ...eventRoutes,

@@ -29,6 +29,8 @@ export interface View {
   /** Where the fake itself is reached, for the pages that it serves. */
   readonly baseUrl: string;
   readonly livemode: boolean;
+  /** Whose objects they are. */
+  readonly account: string;
 }
 
 /** A list inside an object, with the first ten of its items; the others are to be listed. */
