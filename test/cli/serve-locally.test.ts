@@ -5,6 +5,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { makeFolder, postmasterIn, type Served, servePurser } from '../support/process.ts';
+import { until } from '../support/stripe.ts';
 
 /** The part of the banner that is made to be pasted into a shell. */
 function blockToPaste(stdout: string): string {
@@ -25,7 +26,9 @@ async function call(server: Served, path: string, body?: object) {
     ...(body && { method: 'POST', body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(10_000),
   });
-  const answer = (await response.json()) as { data: { balance: number; status: string } };
+  const answer = (await response.json()) as {
+    data: { balance: number; status: string; url: string };
+  };
   return {
     status: response.status,
     headers: response.headers,
@@ -102,6 +105,21 @@ test.runIf(process.getuid?.() === 0)(
     await server.stop();
   },
 );
+
+test('a pack is bought on the page whose address the API answers, and its credits arrive', async () => {
+  const server = await servePurser(['--folder', await makeFolder()]);
+  const asked = await call(server, '/api/v1/checkout-sessions', { price: 'price_starter' });
+  const address = String(asked.answer.data.url);
+  const page = await (await fetch(address)).text();
+  expect(page).toMatch(/simulated/i);
+  const [button] = page.match(/<button class="main" name="choice" value="pay">[^<]*/) ?? [];
+  expect(button).toMatch(/>Pay$/);
+  const body = new URLSearchParams({ choice: 'pay' });
+  const paid = await fetch(address, { method: 'POST', body, redirect: 'follow' });
+  expect(await paid.text()).toMatch(/paid/i);
+  await until(async () => (await balanceOf(server)) === 500);
+  await server.stop();
+});
 
 test('the second start keeps the data and the secrets, which only their owner may read', async () => {
   const folder = await makeFolder();
