@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { sqlState } from '../db/sqlstate.ts';
 
 /** A command of the CLI. */
 export interface Command {
@@ -136,9 +137,15 @@ function parse(command: Command, args: readonly string[]) {
   };
 }
 
+/** A table, a column or a function that is not there. (Postgres manual, appendix A) */
+const OF_ANOTHER_SCHEMA = ['42P01', '42703', '42883'];
+
 function sentence(error: unknown): string {
   // What Node throws when every address of a name refuses the connection; its own text is empty.
   if (error instanceof AggregateError) return error.errors.map(sentence).join('; ');
   if (!(error instanceof Error)) return String(error);
+  if (OF_ANOTHER_SCHEMA.includes(sqlState(error) ?? '')) {
+    return `The database is not of this version; run \`purser migrate\` on it (${error.message}).`;
+  }
   return error.message || error.name;
 }

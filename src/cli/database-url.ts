@@ -1,5 +1,5 @@
 import { ConfigError, isLocal } from '../config/config.ts';
-import { asDatabaseUrl } from '../config/values.ts';
+import { asDatabaseUrl, MODES } from '../config/values.ts';
 import { readEnvironment, readVariables } from '../config/variables.ts';
 import { findRunning } from '../local/running.ts';
 import { folderOf } from './folder.ts';
@@ -14,6 +14,8 @@ export async function databaseUrl(options: { readonly folder?: string | undefine
     return (await findRunning(folderOf(options))).databaseUrl;
   }
   const variables = readVariables(env);
+  // A mode that there is not would look like one that is not a developer's.
+  variables.oneOf('NODE_ENV', MODES, 'development');
   const url = variables.required('DATABASE_URL', asDatabaseUrl);
   if (variables.problems.length > 0) throw new ConfigError(variables.problems);
   return url;

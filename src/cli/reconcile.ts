@@ -89,10 +89,9 @@ function checkTogether(
   ];
   if (asked.length > 1) throw new UsageError(`${asked.join(' and ')} go one by one.`);
   if (asked[0] && isRun) throw new UsageError(`${asked[0]} goes without a run.`);
-  const isNote = why !== undefined || by !== undefined;
-  if (isNote && accept === undefined) throw new UsageError('--why belongs to --accept.');
-  if (seen !== undefined && accept === undefined) {
-    throw new UsageError('--seen belongs to --accept.');
+  if (accept !== undefined) return;
+  for (const [name, value] of Object.entries({ seen, why, by })) {
+    if (value !== undefined) throw new UsageError(`--${name} belongs to --accept.`);
   }
 }
 

@@ -86,6 +86,31 @@ describe('migrate', () => {
   });
 });
 
+test.each([
+  ['verify'],
+  ['events', 'list'],
+  ['keys', 'list'],
+  ['prices', 'list'],
+  ['reconcile', '--accepted'],
+  ['top-ups', 'list'],
+  ['webhooks', 'list'],
+])('%s %s on a database that was never migrated says so', async (...args) => {
+  const database = await createEmptyDatabase();
+  onTestFinished(() => database.drop());
+  const { code, stderr } = await runPurser(args, { env: { DATABASE_URL: database.url } });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /^purser: The database is not of this version; run `purser migrate` on it/,
+  );
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+});
+
+test('a NODE_ENV that there is not is named by every command, as by the server', async () => {
+  const { code, stderr } = await runPurser(['prices', 'list'], { env: { NODE_ENV: 'staging' } });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/NODE_ENV must be one of production, development, test/);
+});
+
 describe('verify', () => {
   let database: TestDatabase;
   beforeAll(async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { onTestFailed, onTestFinished } from 'vitest';
 import { isAlive } from '../../src/local/postmaster.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -47,7 +47,7 @@ export interface Program {
   readonly stop: (signal?: NodeJS.Signals) => Promise<Ended>;
 }
 
-/** Starts `node …`; the end of the test ends it too. */
+/** Starts `node …`; the end of the test ends it too, and tells what it said when the test failed. */
 export function startNode(args: readonly string[], options: ProgramOptions = {}): Program {
   const { env = {}, cwd = tmpdir(), node = process.execPath, uid } = options;
   // As npm does for its scripts, so that a shell below finds the same Node.
@@ -65,6 +65,10 @@ export function startNode(args: readonly string[], options: ProgramOptions = {})
     });
   }
   const closed = once(child, 'close');
+  onTestFailed(() => {
+    const how = child.exitCode ?? child.signalCode ?? 'not at all';
+    console.error(`${args.join(' ')}\nended: ${how}\n${output.stdout}\n${output.stderr}`);
+  });
   onTestFinished(async () => {
     child.kill('SIGKILL');
     await closed;
