@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
+import { inTransaction } from '../db/transaction.ts';
 import type { AlertType } from '../ledger/core/alert.ts';
 import { makeSecret } from './signing.ts';
 
@@ -52,19 +53,12 @@ export async function createEndpoint(
   { url, types }: NewEndpoint,
 ): Promise<{ readonly id: string; readonly secret: string } | null> {
   const made = { id: `we_${randomBytes(9).toString('base64url')}`, secret: makeSecret() };
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+  return inTransaction(pool, async (client) => {
     // Who makes one counts those that another has made; the mode keeps nobody else waiting.
     await client.query('LOCK TABLE webhook_endpoints IN SHARE UPDATE EXCLUSIVE MODE');
     const { rowCount } = await client.query(INSERT_ENDPOINT, [made.id, url, types, made.secret]);
-    await client.query('COMMIT');
-    client.release();
     return rowCount === 1 ? made : null;
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+  });
 }
 
 /** The endpoints that are not deleted, the oldest first. */

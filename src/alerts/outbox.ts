@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { inTransaction } from '../db/transaction.ts';
 import type { AlertType } from '../ledger/core/alert.ts';
 
 /** An alert that is being delivered to an endpoint. */
@@ -100,9 +101,7 @@ export async function claim(
   pool: Pool,
   busy: ReadonlyMap<string, number>,
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly more: boolean }> {
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+  return inTransaction(pool, async (client) => {
     const due = await client.query<{ endpoint_id: string; position: number; room: number }>(
       LOCK_DUE,
       [[...busy.keys()], [...busy.values()]],
@@ -114,13 +113,8 @@ export async function claim(
           due.rows.map(({ room }) => room),
         ])
       : { rows: [] };
-    await client.query('COMMIT');
-    client.release();
     return { deliveries: rows, more: rows.length > 0 || due.rows.length >= LOOK_AT };
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+  });
 }
 
 // What ended the pauses has made it due already: a failure from before that is told nobody. The

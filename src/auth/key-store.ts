@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { inTransaction } from '../db/transaction.ts';
 import type { Scope } from '../identity.ts';
 import { digestOf, makeServiceKey, prefixOf } from './service-key.ts';
 
@@ -53,9 +54,7 @@ export async function createKey(
  * @returns whether it was stored
  */
 export async function bootstrapKey(pool: Pool, text: string): Promise<boolean> {
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN');
+  return inTransaction(pool, async (client) => {
     // Two servers that boot at once must not both find the table empty.
     await client.query('LOCK TABLE service_keys IN SHARE ROW EXCLUSIVE MODE');
     const key: NewKey = { name: 'PURSER_ADMIN_KEY', scopes: ['admin'], expiresAt: null };
@@ -63,13 +62,8 @@ export async function bootstrapKey(pool: Pool, text: string): Promise<boolean> {
       `${INSERT} WHERE NOT EXISTS (SELECT FROM service_keys)`,
       valuesOf(text, key),
     );
-    await client.query('COMMIT');
-    client.release();
     return rowCount === 1;
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+  });
 }
 
 function valuesOf(text: string, { name, scopes, expiresAt }: NewKey): unknown[] {

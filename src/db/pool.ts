@@ -63,6 +63,9 @@ export function createPool({
     };
     overdue.set(client, setTimeout(cancel, ms));
   };
+  // What a connection was doing rejects by itself when it breaks. But it says so by an event, too,
+  // which the pool hears only of idle ones; unheard it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   pool.on('acquire', (client) => cancelIn(queryTimeout, client));
   pool.on('release', (_error, client) => clearTimeout(overdue.get(client)));
   pool.on('error', (error) => onError(withoutClient(error)));

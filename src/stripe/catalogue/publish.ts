@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
+import { inTransaction } from '../../db/transaction.ts';
 import { wakeWaiting } from '../inbox/inbox.ts';
 import { priceIsKnown } from '../inbox/verdicts.ts';
 import type { Terms, TermsByPrice } from './terms.ts';
@@ -31,22 +32,14 @@ export interface Publication {
  * @returns what was new, in the order of the ids
  */
 export async function publish(pool: Pool, publication: Publication): Promise<readonly Change[]> {
-  const client = await pool.connect();
-  let changes: readonly Change[];
-  try {
-    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+  const changes = await inTransaction(pool, async (client) => {
     // Publishers take turns; those who read are not held up. A statement of its own, so that the
     // next one sees what the one before has committed.
     await client.query('LOCK TABLE catalogue_prices IN SHARE ROW EXCLUSIVE MODE');
-    changes = compare(await selectLatest(client, publication.source), publication);
-    if (changes.length > 0) await insert(client, publication.source, changes);
-    await client.query('COMMIT');
-    client.release();
-  } catch (error) {
-    // Closing the connection rolls back, whatever state it is in.
-    client.release(true);
-    throw error;
-  }
+    const found = compare(await selectLatest(client, publication.source), publication);
+    if (found.length > 0) await insert(client, publication.source, found);
+    return found;
+  });
   const causes = changes.flatMap(({ price, after }) => (after ? [priceIsKnown(price)] : []));
   if (causes.length > 0) await wakeWaiting(pool, causes);
   return changes;

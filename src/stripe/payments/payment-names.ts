@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
+import { inTransaction } from '../../db/transaction.ts';
 
 /** The names of one payment, to be claimed for its grant key. */
 interface Naming {
@@ -129,22 +130,16 @@ async function claimTurn(
  * waits, and joins the owners. Rare, so it may take a transaction of several statements.
  */
 async function claimAndJoin(pool: Pool, { key, names }: Naming): Promise<string> {
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+  return inTransaction(pool, async (client) => {
     const held = await takeNames(client, key, names);
     const owners = [...new Set(held.filter(({ taken }) => !taken).map(({ payment }) => payment))];
     await leaveNames(client, key, names, held);
-    const joined = owners.filter((owner) => !areTwoInvoices(key, owner));
-    const owner = await join(client, key, joined);
-    await client.query('COMMIT');
-    client.release();
-    return owner;
-  } catch (error) {
-    // Closing the connection rolls back, whatever state it is in.
-    client.release(true);
-    throw error;
-  }
+    return join(
+      client,
+      key,
+      owners.filter((owner) => !areTwoInvoices(key, owner)),
+    );
+  });
 }
 
 const areTwoInvoices = (...keys: readonly [string, string]) =>

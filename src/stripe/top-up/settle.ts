@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
+import { inTransaction } from '../../db/transaction.ts';
 import { IS_GRANTED, IS_REVERSED, WHY_LEFT } from './conditions.ts';
 
 /**
@@ -25,19 +26,10 @@ export async function locked<T>(
   userId: string,
   act: (client: PoolClient) => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+  return inTransaction(pool, async (client) => {
     await client.query('SELECT FROM auto_top_ups WHERE user_id = $1 FOR UPDATE', [userId]);
-    const done = await act(client);
-    await client.query('COMMIT');
-    client.release();
-    return done;
-  } catch (error) {
-    // Closing the connection rolls back, whatever state it is in.
-    client.release(true);
-    throw error;
-  }
+    return act(client);
+  });
 }
 
 /**
