@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { PurserError } from '../../errors.ts';
-import type { Claim, Inbox, State, Verdict } from '../inbox/inbox.ts';
-import { FOR_RETURN, parked, wakesOf } from '../inbox/verdicts.ts';
+import type { Claim, Inbox } from '../inbox/inbox.ts';
+import { FOR_RETURN, parked, type State, type Verdict, wakesOf } from '../inbox/verdicts.ts';
 import { readEvent } from '../shapes/event.ts';
 import type { Fulfilment } from './fulfil.ts';
 

@@ -1,6 +1,6 @@
 import type { StripeApi } from '../api/api.ts';
 import { fetchSession, whyNeverPaid } from '../api/sessions.ts';
-import type { Inbox, Verdict } from '../inbox/inbox.ts';
+import type { Inbox } from '../inbox/inbox.ts';
 import {
   FOR_BUYER,
   parked,
@@ -8,6 +8,7 @@ import {
   paymentIsKnown,
   slowPaymentEnds,
   userIsKnown,
+  type Verdict,
 } from '../inbox/verdicts.ts';
 import type { PaymentRecords } from '../payments/payment-records.ts';
 import type { Users } from '../payments/users.ts';

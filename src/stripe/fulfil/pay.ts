@@ -3,8 +3,13 @@ import { sum } from '../../sum.ts';
 import type { Answer, NoAnswer, StripeApi } from '../api/api.ts';
 import { fetchLines } from '../api/lines.ts';
 import { fetchCheckout } from '../api/payments.ts';
-import type { Verdict } from '../inbox/inbox.ts';
-import { parked, parkedWithout, priceIsKnown, userIsKnown } from '../inbox/verdicts.ts';
+import {
+  parked,
+  parkedWithout,
+  priceIsKnown,
+  userIsKnown,
+  type Verdict,
+} from '../inbox/verdicts.ts';
 import type { AcceptedPayments } from '../payments/accepted-payments.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records.ts';

@@ -2,7 +2,7 @@ import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { columnsOf } from '../../db/columns.ts';
 import type { StripeEvent } from '../shapes/event.ts';
 import { idOf } from '../shapes/json.ts';
-import type { State } from './inbox.ts';
+import type { State } from './verdicts.ts';
 
 /** An event to be stored. */
 export interface Arrival {

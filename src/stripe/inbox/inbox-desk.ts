@@ -1,6 +1,6 @@
 /** What an operator asks of the inbox, and tells it: the SQL behind `purser events`. */
 import type { Pool } from 'pg';
-import type { State } from './inbox.ts';
+import type { State } from './verdicts.ts';
 
 /** An event as an operator sees it; times are in milliseconds since 1970. */
 export interface ListedEvent {

@@ -3,9 +3,7 @@ import type { BatchSession } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
 import type { StripeEvent } from '../shapes/event.ts';
 import { type Arrival, type Ending, endAll, storeAll } from './inbox-batches.ts';
-
-/** Where an event stands: to be done, done, waiting for a cause to go away, or of no concern. */
-export type State = 'received' | 'done' | 'parked' | 'ignored';
+import type { Patience, State, Verdict } from './verdicts.ts';
 
 /** An event that one attempt holds. Nobody else takes it until the lease is over. */
 export interface Claim {
@@ -15,24 +13,6 @@ export interface Claim {
   readonly attempt: number;
   /** What the payload says, when the claimant has read it already. */
   readonly event?: StripeEvent;
-}
-
-/** What an attempt found out. */
-export type Verdict =
-  | { readonly state: 'done'; readonly reason?: string; readonly wakes?: readonly string[] }
-  | { readonly state: 'ignored'; readonly reason: string; readonly wakes?: readonly string[] }
-  | {
-      readonly state: 'parked';
-      readonly reason: string;
-      /** What wakes it early, such as `user_of:cus_…`: any of them; none when only time does. */
-      readonly waitsFor: readonly string[];
-      readonly patience: Patience;
-    };
-
-/** How long a parked event waits after its first attempt, then twice as long each time; seconds. */
-export interface Patience {
-  readonly first: number;
-  readonly longest: number;
 }
 
 /** How long an attempt may take before somebody else may take the event over, in seconds. */

@@ -1,5 +1,25 @@
 import type { NoAnswer } from '../api/api.ts';
-import type { Patience, Verdict } from './inbox.ts';
+
+/** Where an event stands: to be done, done, waiting for a cause to go away, or of no concern. */
+export type State = 'received' | 'done' | 'parked' | 'ignored';
+
+/** What an attempt found out. */
+export type Verdict =
+  | { readonly state: 'done'; readonly reason?: string; readonly wakes?: readonly string[] }
+  | { readonly state: 'ignored'; readonly reason: string; readonly wakes?: readonly string[] }
+  | {
+      readonly state: 'parked';
+      readonly reason: string;
+      /** What wakes it early, such as `user_of:cus_…`: any of them; none when only time does. */
+      readonly waitsFor: readonly string[];
+      readonly patience: Patience;
+    };
+
+/** How long a parked event waits after its first attempt, then twice as long each time; seconds. */
+export interface Patience {
+  readonly first: number;
+  readonly longest: number;
+}
 
 /**
  * The first pause of whatever is parked, in seconds. A cause may go away between the look-up that

@@ -4,7 +4,8 @@ import { Envelope, ERROR_BODY } from '../../envelope.ts';
 import { PurserError } from '../../errors.ts';
 import type { Attempt } from '../fulfil/attempt.ts';
 import { endsBefore } from '../fulfil/deadline.ts';
-import type { Inbox, State } from '../inbox/inbox.ts';
+import type { Inbox } from '../inbox/inbox.ts';
+import type { State } from '../inbox/verdicts.ts';
 import { readEvent, type StripeEvent } from '../shapes/event.ts';
 import { verifySignature } from './signature.ts';
 

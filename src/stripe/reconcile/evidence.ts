@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { type ClawBack, readClawBacks } from '../../ledger/read/claw-backs.ts';
-import type { State } from '../inbox/inbox.ts';
+import type { State } from '../inbox/verdicts.ts';
 import { PAYING } from './event-types.ts';
 
 /** What is known here of a payment that Stripe has. */

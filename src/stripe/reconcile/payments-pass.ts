@@ -4,7 +4,7 @@ import { fetchCheckout } from '../api/payments.ts';
 import type { Worth } from '../fulfil/grants.ts';
 import { interpret } from '../fulfil/interpret.ts';
 import type { Interpretation, Payment } from '../fulfil/interpretation.ts';
-import type { Verdict } from '../inbox/inbox.ts';
+import type { Verdict } from '../inbox/verdicts.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { at, idOf, type Json } from '../shapes/json.ts';
 import { isBefore, paymentTime } from '../shapes/payment-time.ts';

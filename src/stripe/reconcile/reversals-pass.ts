@@ -1,5 +1,4 @@
-import type { Verdict } from '../inbox/inbox.ts';
-import { API_IS_BACK, wakesOf } from '../inbox/verdicts.ts';
+import { API_IS_BACK, type Verdict, wakesOf } from '../inbox/verdicts.ts';
 import { type Told, tellOf } from '../shapes/event.ts';
 import { idOf, type Json } from '../shapes/json.ts';
 import { isBefore } from '../shapes/payment-time.ts';

@@ -1,7 +1,6 @@
 import type { StripeApi } from '../api/api.ts';
 import { fetchPaid } from '../api/payments.ts';
-import type { Verdict } from '../inbox/inbox.ts';
-import { parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
+import { parkedWithout, paymentIsKnown, type Verdict } from '../inbox/verdicts.ts';
 import type { PaymentNames } from '../payments/payment-names.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 

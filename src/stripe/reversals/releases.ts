@@ -1,7 +1,6 @@
 import type { StripeApi } from '../api/api.ts';
 import { fetchRefund } from '../api/refunds.ts';
-import type { Verdict } from '../inbox/inbox.ts';
-import { parked, parkedWithout, paymentIsKnown } from '../inbox/verdicts.ts';
+import { parked, parkedWithout, paymentIsKnown, type Verdict } from '../inbox/verdicts.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import { isRelease } from '../shapes/release.ts';
 import { asRelease, type Reversal } from '../shapes/reversal-shapes.ts';

@@ -1,8 +1,7 @@
 import type { Outcome, SettlePaymentCommand } from '../../ledger/core/command.ts';
 import type { Note } from '../../ledger/core/entry.ts';
 import type { ClawBack } from '../../ledger/read/claw-backs.ts';
-import type { Verdict } from '../inbox/inbox.ts';
-import { parked, paymentIsKnown } from '../inbox/verdicts.ts';
+import { parked, paymentIsKnown, type Verdict } from '../inbox/verdicts.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 import type { FiledReversal, Reversals } from './reversals.ts';
 

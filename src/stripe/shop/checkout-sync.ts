@@ -2,7 +2,7 @@ import { PurserError } from '../../errors.ts';
 import type { StripeApi } from '../api/api.ts';
 import { fetchSession } from '../api/sessions.ts';
 import type { Processing } from '../fulfil/processing.ts';
-import type { Verdict } from '../inbox/inbox.ts';
+import type { Verdict } from '../inbox/verdicts.ts';
 import type { PaymentRecords } from '../payments/payment-records.ts';
 import type { PurchaseIntents } from '../payments/purchase-intents.ts';
 import { tellOf } from '../shapes/event.ts';
