@@ -118,6 +118,7 @@ export async function startStripeStage(options: StageOptions = {}): Promise<Stri
     createTestDatabase(),
     startFakeStripe({ livemode, accountShape, ...(now && { now }) }),
   ]);
+  await setInUseSince(db, new Date('2020-01-01'));
   const stages: StripeStage[] = [];
   const shared = {
     db,

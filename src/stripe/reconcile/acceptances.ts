@@ -167,7 +167,8 @@ export async function acceptanceOf(
   { object, kind, code, amount, credits }: Finding,
 ): Promise<'none' | 'accepted' | 'changed'> {
   const { rows } = await pool.query<{ same: boolean }>(
-    `SELECT CASE WHEN $3 = 'unanswered' OR code = 'ignored' THEN NOT changed
+    `SELECT CASE WHEN code = 'ignored' THEN true
+                 WHEN $3 = 'unanswered' THEN NOT changed
                  ELSE (amount, credits) IS NOT DISTINCT FROM ($4::bigint, $5::bigint)
                       AND (code = $3 OR (NOT changed AND code = '')) END AS same
        FROM (SELECT accepted_amount, accepted_credits, coalesce(accepted_code, ''), changed

@@ -100,11 +100,12 @@ async function compare(
 ) {
   const { pool, processing, livemode, log } = options;
   const startedAt = new Date();
-  const inUse = await inUseSince(pool);
-  const asked = { cursor, asked: since, inUse, now: startedAt };
+  // One that no server has used yet begins now.
+  const usedSince = (await inUseSince(pool)) ?? startedAt;
+  const asked = { cursor, asked: since, usedSince, now: startedAt };
   const window = windowOf(asked);
   const run = createRun({
-    notBefore: since === null ? inUse : null,
+    notBefore: since === null ? usedSince : null,
     ...{ processing, livemode, log, apply, inTurn, onProgress },
     evidence: createEvidence(pool),
     followUps: createFollowUps(pool),

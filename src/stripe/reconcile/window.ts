@@ -22,24 +22,24 @@ export interface WindowOptions {
   readonly cursor: Cursor;
   /** By hand; null for everything since the last run, and once a day for 30 days. */
   readonly asked: Date | null;
-  /** What happened before is not told, unless it is asked for; null when nothing is. */
-  readonly inUse: Date | null;
+  /** Since when the database is in use: what happened before is not told, unless it is asked for. */
+  readonly usedSince: Date;
   readonly now: Date;
 }
 
 /** Since when a run that begins now looks. */
-export function windowOf({ cursor, asked, inUse, now }: WindowOptions): Window {
+export function windowOf({ cursor, asked, usedSince, now }: WindowOptions): Window {
   const oldest = before(now, KEPT);
   if (asked) return { eventsSince: later(asked, oldest), objectsSince: asked };
   const { eventsSeenUntil, objectsSeenUntil, lookedBackAt } = cursor;
   const objectsSince = objectsSeenUntil ? before(objectsSeenUntil, OBJECTS_OVERLAP) : oldest;
   const isTimeToLookBack = !lookedBackAt || lookedBackAt <= before(now, LOOK_BACK_EVERY);
-  const firstEvents = firstOf(oldest, inUse);
+  const firstEvents = later(oldest, usedSince);
   return {
     eventsSince: eventsSeenUntil
       ? later(before(eventsSeenUntil, EVENTS_OVERLAP), firstEvents)
       : firstEvents,
-    // Also what was created before it was inUse: it may have been paid only afterwards.
+    // Also what was created before it was in use: it may have been paid only afterwards.
     objectsSince: isTimeToLookBack && oldest < objectsSince ? oldest : objectsSince,
   };
 }
@@ -49,13 +49,13 @@ export function windowOf({ cursor, asked, inUse, now }: WindowOptions): Window {
  * nothing of what was before. Nor over what was not seen to its end: it is looked at again.
  */
 export function movesOf(
-  { cursor, inUse, now }: WindowOptions,
+  { cursor, usedSince, now }: WindowOptions,
   { eventsSince, objectsSince }: Window,
   done: { readonly events: boolean; readonly objects: boolean },
 ): Moves {
   const oldest = before(now, KEPT);
   const { eventsSeenUntil, objectsSeenUntil } = cursor;
-  const firstEvents = firstOf(oldest, inUse);
+  const firstEvents = later(oldest, usedSince);
   const events = done.events && eventsSince <= later(eventsSeenUntil ?? firstEvents, firstEvents);
   const objects = done.objects && objectsSince <= (objectsSeenUntil ?? oldest);
   return {
@@ -65,6 +65,5 @@ export function movesOf(
   };
 }
 
-const firstOf = (oldest: Date, inUse: Date | null) => later(oldest, inUse ?? oldest);
 const before = (time: Date, milliseconds: number) => new Date(time.getTime() - milliseconds);
 const later = (a: Date, b: Date) => (a > b ? a : b);

@@ -164,8 +164,8 @@ export function createTakeBack(options: TakeBackOptions) {
     if (asked.kind !== 'answer') return parkedWithout(asked, causes);
     const { neverPaid, paidAt } = asked.value;
     if (neverPaid !== null) return gaveNone(neverPaid);
-    const inUse = paidAt === null ? null : await inUseSince();
-    return paidAt !== null && inUse !== null && isBefore(paidAt, inUse)
+    const usedSince = paidAt === null ? null : await inUseSince();
+    return paidAt !== null && usedSince !== null && isBefore(paidAt, usedSince)
       ? gaveNone('it was paid before this database came into use')
       : parked('its payment has not arrived yet', causes);
   }

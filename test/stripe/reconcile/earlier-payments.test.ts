@@ -37,6 +37,14 @@ describe('what was paid before the database came into use', () => {
     expect(await stage.balanceOf(userId)).toBe(0);
   });
 
+  test('is not told of a database that no server has used yet: it begins now', async () => {
+    buyPack(stage);
+    await stage.db.sql('DELETE FROM stripe_account');
+    // Stripe tells whole seconds: what was paid in this one may have been paid since.
+    const found = async () => (await reconcileOn(stage)).found;
+    await expect.poll(found, { timeout: 10_000 }).toBe(0);
+  });
+
   test('is told, and granted, by a run that is asked to look so far back', async () => {
     const { userId, session } = buyPack(stage);
     forgetEvents(stage);

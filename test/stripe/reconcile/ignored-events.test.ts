@@ -56,6 +56,12 @@ describe('a payment whose event an operator has ignored grants nothing, though i
     ]);
   });
 
+  test('by a run that had found it before it was ignored', async () => {
+    await stage.db.sql("UPDATE stripe_findings SET code = 'unknown_price', changed = true");
+    expect(await apply()).toMatchObject({ found: 0, left: 0, problems: [] });
+    expect(await stage.balanceOf(bought.userId)).toBe(0);
+  });
+
   test('by its buyer who returns', async () => {
     expect(await stage.sync(bought.userId, bought.session)).toBe('nothing');
     expect(await stage.balanceOf(bought.userId)).toBe(0);
