@@ -82,7 +82,7 @@ function paidBy({ type, payload }: ShownEvent) {
 
 /**
  * Makes an event due now. Settled ones are opened again, which the ledger's keys make harmless; was
- * it ignored, that is taken back, and with it what was accepted of its payment.
+ * it ignored, that is taken back, and with it what that has accepted of its payment.
  * @returns why it cannot be; null when it was done
  */
 export async function retryEvent(pool: Pool, request: RetryRequest): Promise<string | null> {

@@ -1,5 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { listAccepted, unacceptFindings } from '../../../src/stripe/reconcile/acceptances.ts';
+import {
+  acceptFinding,
+  listAccepted,
+  markOf,
+  unacceptFindings,
+} from '../../../src/stripe/reconcile/acceptances.ts';
 import { ignoreEvent, retryEvent } from '../../../src/stripe/reconcile/ignored-events.ts';
 import {
   buyPack,
@@ -118,6 +123,22 @@ test('a retry undoes only what ignoring the event has accepted', async () => {
   await publishPrices(stage.db, new Map([[price, 70]]));
   await attemptAll();
   const reason = 'accepted by bob: a gift';
+  expect(await stage.stored({ id })).toMatchObject({ state: 'ignored', reason });
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
+});
+
+test('nor does it undo what a reconciliation was told to leave, though that has ignored the event', async () => {
+  const price = fresh('price');
+  const bought = buyPack(stage, { price });
+  await deliver(bought.events);
+  const finding = (await apply()).findings.find(({ object }) => object === bought.session);
+  const reason = 'accepted by bob: a gift';
+  const seen = { object: bought.session, mark: markOf(finding ?? expect.unreachable()) };
+  expect(await acceptFinding(stage.db.pool, { ...seen, note: reason })).toMatchObject({ ok: true });
+  const { id } = completedOf(bought);
+  expect(await retryEvent(stage.db.pool, { id, note: null })).toBeNull();
+  await publishPrices(stage.db, new Map([[price, 70]]));
+  await attemptAll();
   expect(await stage.stored({ id })).toMatchObject({ state: 'ignored', reason });
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
