@@ -6,6 +6,7 @@ import {
   unacceptFindings,
 } from '../../../src/stripe/reconcile/acceptances.ts';
 import { ignoreEvent, retryEvent } from '../../../src/stripe/reconcile/ignored-events.ts';
+import { makeDue } from '../../support/inbox.ts';
 import {
   buyPack,
   fresh,
@@ -14,7 +15,7 @@ import {
   stage,
   useReconcileStage,
 } from '../../support/reconcile.ts';
-import { publishPrices } from '../../support/stripe.ts';
+import { publishPrices, until } from '../../support/stripe.ts';
 
 useReconcileStage();
 
@@ -110,6 +111,23 @@ test('a session that was ignored while it was unpaid grants when its slow paymen
   expect(await ignoreEvent(stage.db.pool, { id: unpaid.id, note })).toBeNull();
   await stage.deliver(stage.fake.settleSession(session.id, 'succeeded'));
   expect(await stage.balanceOf(userId)).toBe(100);
+});
+
+test('a session that was found to be paid since is accepted, though its event says unpaid', async () => {
+  const price = fresh('price');
+  const bought = buyPack(stage, { price, capture: 'manual' });
+  await deliver(bought.events);
+  const { id } = completedOf(bought);
+  stage.fake.capturePayment(bought.intent);
+  await makeDue(stage, { id });
+  const { receiver } = await stage.restart();
+  await receiver.start();
+  await until(async () => (await stage.stored({ id }))?.reason === `unknown price ${price}`);
+  await receiver.stop();
+  expect(await ignoreEvent(stage.db.pool, { id, note })).toBeNull();
+  await publishPrices(stage.db, new Map([[price, 70]]));
+  expect(await apply()).toMatchObject({ found: 0 });
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
 
 test('a retry undoes only what ignoring the event has accepted', async () => {
