@@ -85,6 +85,20 @@ describe('what was paid before the database came into use', () => {
   });
 });
 
+test('what a run before was asked for, and could not file, is not forgotten by the next one', async () => {
+  const { intent } = buyPack(stage);
+  const { object } = stage.fake.refundPayment(intent);
+  await useLater();
+  await stage.db.sql(
+    `INSERT INTO stripe_findings (object, kind, code, dated_at, why)
+     VALUES ($1, 'refund-missing', 'not_on_file', now(), 'not on file')`,
+    [object.id],
+  );
+  const finding = { kind: 'refund-missing', object: object.id, repaired: true };
+  expect((await apply()).findings).toMatchObject([finding]);
+  expect(await stage.db.sql('SELECT id FROM stripe_reversals')).toEqual([{ id: object.id }]);
+});
+
 describe('what was paid since', () => {
   test('is granted, also of a session that is older', async () => {
     const { userId, session } = buyPack(stage);
