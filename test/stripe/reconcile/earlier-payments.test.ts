@@ -85,6 +85,18 @@ describe('what was paid before the database came into use', () => {
   });
 });
 
+test('a refund of an earlier payment that is on file follows Stripe: it failed since', async () => {
+  const { intent } = buyPack(stage);
+  await useLater();
+  const { object, events } = stage.fake.refundPayment(intent, { status: 'pending' });
+  for (const event of events) await stage.deliver(event);
+  stage.fake.settleRefund(object.id, 'failed');
+  forgetEvents(stage);
+  const finding = { kind: 'refund-differs', object: object.id, repaired: true };
+  expect((await apply()).findings).toMatchObject([finding]);
+  expect(await stage.db.sql('SELECT live FROM stripe_reversals')).toEqual([{ live: false }]);
+});
+
 test('what a run before was asked for, and could not file, is not forgotten by the next one', async () => {
   const { intent } = buyPack(stage);
   const { object } = stage.fake.refundPayment(intent);
