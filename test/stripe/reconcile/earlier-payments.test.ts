@@ -29,12 +29,16 @@ describe('what was paid before the database came into use', () => {
     expect(await reconcileOn(stage)).toMatchObject({ found: 0 });
   });
 
-  test('neither is that of a subscription', async () => {
+  test('neither is that of a subscription, whose refund waits for nothing either', async () => {
     const [userId, subscription, lines] = [fresh('user'), fresh('sub'), [{ price: 'price_pack' }]];
-    stage.fake.payInvoice({ userId, subscription, lines });
+    const paid = stage.fake.payInvoice({ userId, subscription, lines });
     await useLater();
     expect(await apply()).toMatchObject({ found: 0, counts: { invoices: 1 } });
     expect(await stage.balanceOf(userId)).toBe(0);
+    const charge = stage.fake.store.need('invoice', paid.data.object.id).charge ?? '';
+    const { events } = stage.fake.refundPayment(charge);
+    const refund = events.find(({ type }) => type === 'refund.created') ?? expect.unreachable();
+    expect(await stage.deliver(refund)).toBe('ignored');
   });
 
   test('is told, and granted, by a run that is asked to look so far back', async () => {

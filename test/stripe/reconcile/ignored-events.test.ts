@@ -130,6 +130,30 @@ test('a session that was found to be paid since is accepted, though its event sa
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
 
+test('of a payment that was granted, but not recorded, nothing is accepted: a reconciliation records it', async () => {
+  const bought = buyPack(stage);
+  // As when the server dies in between.
+  await stage.db.sql('ALTER TABLE stripe_payments ADD CONSTRAINT no_room CHECK (false) NOT VALID');
+  await deliver(bought.events);
+  await stage.db.sql('ALTER TABLE stripe_payments DROP CONSTRAINT no_room');
+  expect(await stage.balanceOf(bought.userId)).toBe(100);
+  await ignoreEvent(stage.db.pool, { id: completedOf(bought).id, note });
+  expect(await listAccepted(stage.db.pool)).toEqual([]);
+  expect(await apply()).toMatchObject({ repaired: 1, left: 0 });
+  await deliver(stage.fake.refundPayment(bought.intent).events);
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
+});
+
+test('a payment that cannot be read is accepted, too', async () => {
+  const bought = buyPack(stage);
+  const completed = completedOf(bought);
+  const object = { ...completed.data.object, amount_total: null };
+  expect(await stage.deliver({ ...completed, data: { object } })).toBe('parked');
+  await ignoreEvent(stage.db.pool, { id: completed.id, note });
+  expect(await apply()).toMatchObject({ left: 0 });
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
+});
+
 test('a retry undoes only what ignoring the event has accepted', async () => {
   const price = fresh('price');
   const bought = buyPack(stage, { price });
