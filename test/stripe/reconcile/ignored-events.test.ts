@@ -144,6 +144,17 @@ test('of a payment that was granted, but not recorded, nothing is accepted: a re
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
 
+test('what a reconciliation has told of before is told no more', async () => {
+  const bought = buyPack(stage, { price: fresh('price') });
+  await deliver(bought.events);
+  expect(await apply()).toMatchObject({ left: 1 });
+  await ignoreEvent(stage.db.pool, { id: completedOf(bought).id, note });
+  expect(await listAccepted(stage.db.pool)).toMatchObject([
+    { object: bought.session, code: 'ignored', amount: 100, credits: null, note, changed: null },
+  ]);
+  expect(await apply()).toMatchObject({ found: 0, left: 0 });
+});
+
 test('a payment that cannot be read is accepted, too', async () => {
   const bought = buyPack(stage);
   const completed = completedOf(bought);
