@@ -58,6 +58,12 @@ test('users link gives parked payments their user, and what the customer pays la
     stdout: 'sub_1 is bob’s.\n',
     stderr: 'cus_1 belongs to another user.\n',
   });
+  const named = await pay({ userId: 'cy' });
+  expect(await link('bob', named.id), 'what was granted by its metadata').toMatchObject({
+    code: 1,
+    stderr: `${named.id} belongs to another user.\n`,
+  });
+  expect(await link('cy', named.id)).toMatchObject({ code: 0, stdout: `${named.id} is cy’s.\n` });
   for (const args of [
     ['ada'],
     ['', 'cus_2'],

@@ -37,8 +37,9 @@ export async function checkStripeAccount(options: AccountCheckOptions): Promise<
   const { pool, client, livemode, records, takesSimulated } = options;
   const told = await askForAccount(client);
   if (told === 'refused') return { ok: false, problem: 'Stripe does not accept the secret key' };
-  if (!takesSimulated && told?.startsWith(SIMULATED)) {
-    return { ok: false, problem: `it is for a simulated Stripe (${told}), where no money moves` };
+  const known = told ?? (await readRecord(pool))?.account;
+  if (!takesSimulated && known?.startsWith(SIMULATED)) {
+    return { ok: false, problem: `it is for a simulated Stripe (${known}), where no money moves` };
   }
   const recorded = records ? await record(pool, livemode, told) : await readRecord(pool);
   if (recorded === null) return { ok: true, account: told };

@@ -35,8 +35,8 @@ export function createUsers(pool: Pool, session: BatchSession) {
 
 /**
  * Remembers the user of a customer, a subscription or a payment. The first user of an id stays, and
- * the one for whom it was made: a later checkout by somebody else with the same customer must
- * neither redirect the first one's renewals nor open their portal.
+ * the one for whom it was made, or to whom it was granted: a later checkout by somebody else with
+ * the same customer must neither redirect the first one's renewals nor open their portal.
  * @returns the ids that belong to another user
  */
 export async function linkUser(
@@ -48,7 +48,11 @@ export async function linkUser(
   const { rows } = await pool.query<{ stripe_id: string; user_id: string }>(
     `INSERT INTO stripe_user_aliases (stripe_id, user_id)
      SELECT stripe_id, coalesce((SELECT user_id FROM stripe_customers
-                                  WHERE stripe_customer_id = s.stripe_id), $2)
+                                  WHERE stripe_customer_id = s.stripe_id),
+                                (SELECT p.user_id
+                                   FROM stripe_payment_aliases a
+                                   JOIN stripe_payments p ON p.payment = a.payment
+                                  WHERE a.alias = s.stripe_id), $2)
        FROM unnest($1::text[]) AS s (stripe_id)
       ORDER BY stripe_id COLLATE "C"
          ON CONFLICT (stripe_id) DO UPDATE SET stripe_id = excluded.stripe_id

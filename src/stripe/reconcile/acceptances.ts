@@ -105,7 +105,7 @@ const ACCEPT = `
 /**
  * Undoes that: what was accepted about an object is told and repaired again, and its events that
  * were ignored are due.
- * @param note only what was accepted with this note; null for all
+ * @param note only what was accepted by ignoring an event, with this note; null for all
  * @returns these events; null when nothing was accepted about it
  */
 export async function unacceptFindings(
@@ -117,7 +117,8 @@ export async function unacceptFindings(
     `WITH before AS (
        SELECT kind, note
          FROM stripe_findings
-        WHERE object = $1 AND accepted_at IS NOT NULL AND ($3::text IS NULL OR note = $3)
+        WHERE object = $1 AND accepted_at IS NOT NULL
+          AND ($3::text IS NULL OR (accepted_code = 'ignored' AND note = $3))
           FOR UPDATE
      ), open AS (
           UPDATE stripe_findings AS f

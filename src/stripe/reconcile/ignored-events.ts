@@ -10,7 +10,7 @@ import {
   reopenEvent,
   type ShownEvent,
 } from '../inbox/inbox-desk.ts';
-import { paymentIsKnown } from '../inbox/verdicts.ts';
+import { paymentIsKnown, slowPaymentEnds } from '../inbox/verdicts.ts';
 import { isGranted } from '../payments/accepted-payments.ts';
 import { readEvent } from '../shapes/event.ts';
 import { unacceptFindings } from './acceptances.ts';
@@ -67,7 +67,7 @@ const IGNORE = `
   SELECT FROM ignored`;
 
 /** The payment that an event tells of, as far as it can be read; null when it tells of none. */
-function paidBy({ type, payload }: ShownEvent) {
+function paidBy({ type, payload, waitsFor }: ShownEvent) {
   if (payload === null) return null;
   const event = readEvent(payload);
   const asked = interpret(event, event.livemode);
@@ -75,14 +75,21 @@ function paidBy({ type, payload }: ShownEvent) {
     const { key, aliases, money } = asked.payment;
     return { names: [key, ...aliases], amount: money.amount, currency: money.currency };
   }
+  if (asked.kind === 'unpaid') {
+    // By its payload. What waits for something else than the end of its payment was paid since.
+    const isPaid = waitsFor.length > 0 && !waitsFor.includes(slowPaymentEnds(asked.session));
+    return isPaid ? { names: [asked.session, ...asked.aliases], ...NO_MONEY } : null;
+  }
   const kind = type === 'invoice.paid' ? 'invoice' : 'session';
   const isUnread = asked.kind === 'park' && (kind === 'invoice' || type.startsWith('checkout.'));
-  return isUnread && buys(kind, event.object) ? { names: [], amount: null, currency: null } : null;
+  return isUnread && buys(kind, event.object) ? { names: [], ...NO_MONEY } : null;
 }
+
+const NO_MONEY = { amount: null, currency: null };
 
 /**
  * Makes an event due now. Settled ones are opened again, which the ledger's keys make harmless; was
- * it ignored, that is taken back, and with it what was accepted of its payment.
+ * it ignored, that is taken back, and with it what that has accepted of its payment.
  * @returns why it cannot be; null when it was done
  */
 export async function retryEvent(pool: Pool, request: RetryRequest): Promise<string | null> {

@@ -61,6 +61,15 @@ test('production refuses a simulated Stripe, and records nothing of it', async (
   expect(await db.sql('SELECT FROM stripe_account')).toEqual([]);
 });
 
+test('production refuses the database of a simulated Stripe, also while that is away', async () => {
+  await check();
+  fake.setFault({ kind: 'error', status: 500 });
+  expect(await check({ takesSimulated: false })).toMatchObject({
+    ok: false,
+    problem: expect.stringContaining('a simulated Stripe (acct_sim_1)'),
+  });
+});
+
 test('while Stripe is away the mode alone decides, and the account is recorded later', async () => {
   fake.setFault({ kind: 'error', status: 500 });
   expect(await check()).toEqual({ ok: true, account: null });

@@ -26,6 +26,16 @@ test('who is named buys, whosever the customer is: on the session, and by the su
   expect([await balanceOf('al'), await balanceOf('bea')]).toEqual([200, 0]);
 });
 
+test('a payment that was given to a user is theirs, whosever its subscription and customer are', async () => {
+  const { fake, deliver, balanceOf, receiver } = stage;
+  await mapTo('gil', 'sub_gil');
+  const about = { subscription: 'sub_gil', customer: 'cus_gil', lines: [PACK] };
+  const [gift, renewal] = [fake.payInvoice(about), fake.payInvoice(about)];
+  expect(await receiver.processing.users.link('hal', [gift.data.object.id])).toEqual([]);
+  for (const event of [gift, renewal]) expect(await deliver(event)).toBe('done');
+  expect([await balanceOf('gil'), await balanceOf('hal')]).toEqual([100, 100]);
+});
+
 test('a refund takes from who was granted, though the customer is somebody else’s since', async () => {
   const { fake, deliver, stored, balanceOf, db } = stage;
   await mapTo('cem', 'cus_cem');

@@ -97,12 +97,23 @@ test('whose event an earlier release has let an operator ignore is accepted; unp
   await ignore(other.id, other.event, 'it is a live mode event');
   const slow = fake.createSession({ userId: 'cy', lines: [{ price: 'price_later' }] });
   await ignore(slow.id, fake.completeSession(slow.id, 'unpaid'), note);
+  const old = fake.createSession({ userId: 'dan', lines: [{ price: 'price_later' }] });
+  const paid = fake.completeSession(old.id);
+  await ignore(old.id, paid, note);
+  await database.sql(
+    'UPDATE stripe_events SET payload = NULL, payload_removed_at = now() WHERE id = $1',
+    [paid.id],
+  );
 
   await migrate(database.pool, { folder: MIGRATIONS });
   await setInUseSince(database, new Date('2020-01-01'));
 
-  expect(await database.sql('SELECT object, note, accepted_code FROM stripe_findings')).toEqual([
+  const accepted = await database.sql(
+    'SELECT object, note, accepted_code FROM stripe_findings ORDER BY accepted_at',
+  );
+  expect(accepted).toEqual([
     { object: bought.id, note, accepted_code: 'ignored' },
+    { object: old.id, note, accepted_code: 'ignored' },
   ]);
   const env = {
     ...{ NODE_ENV: 'test', DATABASE_URL: database.url },
@@ -110,6 +121,7 @@ test('whose event an earlier release has let an operator ignore is accepted; unp
   };
   const { stdout } = await runPurser(['reconcile', '--apply'], { env });
   expect(stdout).not.toContain(bought.id);
+  expect(stdout, 'whose payload is removed').not.toContain(old.id);
   expect(stdout).toContain(other.id);
   await fake.stop();
   await database.drop();

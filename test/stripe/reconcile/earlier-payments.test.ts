@@ -29,12 +29,16 @@ describe('what was paid before the database came into use', () => {
     expect(await reconcileOn(stage)).toMatchObject({ found: 0 });
   });
 
-  test('neither is that of a subscription', async () => {
+  test('neither is that of a subscription, whose refund waits for nothing either', async () => {
     const [userId, subscription, lines] = [fresh('user'), fresh('sub'), [{ price: 'price_pack' }]];
-    stage.fake.payInvoice({ userId, subscription, lines });
+    const paid = stage.fake.payInvoice({ userId, subscription, lines });
     await useLater();
     expect(await apply()).toMatchObject({ found: 0, counts: { invoices: 1 } });
     expect(await stage.balanceOf(userId)).toBe(0);
+    const charge = stage.fake.store.need('invoice', paid.data.object.id).charge ?? '';
+    const { events } = stage.fake.refundPayment(charge);
+    const refund = events.find(({ type }) => type === 'refund.created') ?? expect.unreachable();
+    expect(await stage.deliver(refund)).toBe('ignored');
   });
 
   test('is not told of a database that no server has used yet: it begins now', async () => {
@@ -93,14 +97,39 @@ describe('what was paid before the database came into use', () => {
   });
 });
 
+test('a refund of an earlier payment that is on file follows Stripe: it failed since', async () => {
+  const { intent } = buyPack(stage);
+  await useLater();
+  const { object, events } = stage.fake.refundPayment(intent, { status: 'pending' });
+  for (const event of events) await stage.deliver(event);
+  stage.fake.settleRefund(object.id, 'failed');
+  forgetEvents(stage);
+  const finding = { kind: 'refund-differs', object: object.id, repaired: true };
+  expect((await apply()).findings).toMatchObject([finding]);
+  expect(await stage.db.sql('SELECT live FROM stripe_reversals')).toEqual([{ live: false }]);
+});
+
+test('what a run before was asked for, and could not file, is not forgotten by the next one', async () => {
+  const { intent } = buyPack(stage);
+  const { object } = stage.fake.refundPayment(intent);
+  await useLater();
+  await stage.db.sql(
+    `INSERT INTO stripe_findings (object, kind, code, dated_at, why)
+     VALUES ($1, 'refund-missing', 'not_on_file', now(), 'not on file')`,
+    [object.id],
+  );
+  const finding = { kind: 'refund-missing', object: object.id, repaired: true };
+  expect((await apply()).findings).toMatchObject([finding]);
+  expect(await stage.db.sql('SELECT id FROM stripe_reversals')).toEqual([{ id: object.id }]);
+});
+
 describe('what was paid since', () => {
   test('is granted, also of a session that is older', async () => {
     const { userId, session } = buyPack(stage);
     const record = stage.fake.store.need('checkout.session', session);
     stage.fake.store.save({ ...record, created: record.created - 3 * 3600 });
     forgetEvents(stage);
-    const created = record.created - 31 * 24 * 3600;
-    await setInUseSince(stage.db, new Date((created - 3600) * 1000));
+    await setInUseSince(stage.db, new Date((record.created - 3600) * 1000));
     expect(await apply()).toMatchObject({ repaired: 1, left: 0 });
     expect(await stage.balanceOf(userId)).toBe(100);
   });

@@ -1,6 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { listAccepted, unacceptFindings } from '../../../src/stripe/reconcile/acceptances.ts';
+import {
+  acceptFinding,
+  listAccepted,
+  markOf,
+  unacceptFindings,
+} from '../../../src/stripe/reconcile/acceptances.ts';
 import { ignoreEvent, retryEvent } from '../../../src/stripe/reconcile/ignored-events.ts';
+import { makeDue } from '../../support/inbox.ts';
 import {
   buyPack,
   fresh,
@@ -9,7 +15,7 @@ import {
   stage,
   useReconcileStage,
 } from '../../support/reconcile.ts';
-import { publishPrices } from '../../support/stripe.ts';
+import { publishPrices, until } from '../../support/stripe.ts';
 
 useReconcileStage();
 
@@ -113,6 +119,58 @@ test('a session that was ignored while it was unpaid grants when its slow paymen
   expect(await stage.balanceOf(userId)).toBe(100);
 });
 
+test('a session that was found to be paid since is accepted, though its event says unpaid', async () => {
+  const price = fresh('price');
+  const bought = buyPack(stage, { price, capture: 'manual' });
+  await deliver(bought.events);
+  const { id } = completedOf(bought);
+  stage.fake.capturePayment(bought.intent);
+  await makeDue(stage, { id });
+  const { receiver } = await stage.restart();
+  await receiver.start();
+  await until(async () => (await stage.stored({ id }))?.reason === `unknown price ${price}`);
+  await receiver.stop();
+  expect(await ignoreEvent(stage.db.pool, { id, note })).toBeNull();
+  await publishPrices(stage.db, new Map([[price, 70]]));
+  expect(await apply()).toMatchObject({ found: 0 });
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
+});
+
+test('of a payment that was granted, but not recorded, nothing is accepted: a reconciliation records it', async () => {
+  const bought = buyPack(stage);
+  // As when the server dies in between.
+  await stage.db.sql('ALTER TABLE stripe_payments ADD CONSTRAINT no_room CHECK (false) NOT VALID');
+  await deliver(bought.events);
+  await stage.db.sql('ALTER TABLE stripe_payments DROP CONSTRAINT no_room');
+  expect(await stage.balanceOf(bought.userId)).toBe(100);
+  await ignoreEvent(stage.db.pool, { id: completedOf(bought).id, note });
+  expect(await listAccepted(stage.db.pool)).toEqual([]);
+  expect(await apply()).toMatchObject({ repaired: 1, left: 0 });
+  await deliver(stage.fake.refundPayment(bought.intent).events);
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
+});
+
+test('what a reconciliation has told of before is told no more', async () => {
+  const bought = buyPack(stage, { price: fresh('price') });
+  await deliver(bought.events);
+  expect(await apply()).toMatchObject({ left: 1 });
+  await ignoreEvent(stage.db.pool, { id: completedOf(bought).id, note });
+  expect(await listAccepted(stage.db.pool)).toMatchObject([
+    { object: bought.session, code: 'ignored', amount: 100, credits: null, note, changed: null },
+  ]);
+  expect(await apply()).toMatchObject({ found: 0, left: 0 });
+});
+
+test('a payment that cannot be read is accepted, too', async () => {
+  const bought = buyPack(stage);
+  const completed = completedOf(bought);
+  const object = { ...completed.data.object, amount_total: null };
+  expect(await stage.deliver({ ...completed, data: { object } })).toBe('parked');
+  await ignoreEvent(stage.db.pool, { id: completed.id, note });
+  expect(await apply()).toMatchObject({ left: 0 });
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
+});
+
 test('a retry undoes only what ignoring the event has accepted', async () => {
   const price = fresh('price');
   const bought = buyPack(stage, { price });
@@ -124,6 +182,22 @@ test('a retry undoes only what ignoring the event has accepted', async () => {
   await publishPrices(stage.db, new Map([[price, 70]]));
   await attemptAll();
   const reason = 'accepted by bob: a gift';
+  expect(await stage.stored({ id })).toMatchObject({ state: 'ignored', reason });
+  expect(await stage.balanceOf(bought.userId)).toBe(0);
+});
+
+test('nor does it undo what a reconciliation was told to leave, though that has ignored the event', async () => {
+  const price = fresh('price');
+  const bought = buyPack(stage, { price });
+  await deliver(bought.events);
+  const finding = (await apply()).findings.find(({ object }) => object === bought.session);
+  const reason = 'accepted by bob: a gift';
+  const seen = { object: bought.session, mark: markOf(finding ?? expect.unreachable()) };
+  expect(await acceptFinding(stage.db.pool, { ...seen, note: reason })).toMatchObject({ ok: true });
+  const { id } = completedOf(bought);
+  expect(await retryEvent(stage.db.pool, { id, note: null })).toBeNull();
+  await publishPrices(stage.db, new Map([[price, 70]]));
+  await attemptAll();
   expect(await stage.stored({ id })).toMatchObject({ state: 'ignored', reason });
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
