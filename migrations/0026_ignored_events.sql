@@ -1,4 +1,7 @@
 -- Whoever ignores an event of a payment accepts that this has no credits, whoever tells of it next.
+-- Of a checkout whose payload is removed nothing here says any more whether it was paid, but what an
+-- operator has ignored must not be granted by reconciliation; where another event of it is open, that
+-- one decides.
 
 INSERT INTO stripe_findings (object, kind, code, dated_at, why,
                              accepted_at, note, accepted_code, accepted_why)
@@ -9,7 +12,12 @@ SELECT DISTINCT ON (object_id)
  WHERE state = 'ignored' AND starts_with(reason, 'ignored by ') AND object_id IS NOT NULL
    AND (type = 'invoice.paid'
         OR (type IN ('checkout.session.completed', 'checkout.session.async_payment_succeeded')
-            AND payload ~ '"payment_status":\s*"(paid|no_payment_required)"'))
+            AND (payload ~ '"payment_status":\s*"(paid|no_payment_required)"'
+                 OR (payload IS NULL
+                     AND NOT EXISTS (SELECT
+                                       FROM stripe_events o
+                                      WHERE o.object_id = e.object_id
+                                        AND o.next_attempt_at IS NOT NULL)))))
    AND NOT EXISTS (SELECT
                      FROM stripe_payment_aliases a
                      JOIN credit_ledger l ON l.grant_key = a.payment
