@@ -134,6 +134,15 @@ describe('what was paid since', () => {
     expect(await stage.balanceOf(userId)).toBe(100);
   });
 
+  test('is granted, also in the same second', async () => {
+    const { userId, session } = buyPack(stage);
+    const { created } = stage.fake.store.need('checkout.session', session);
+    forgetEvents(stage);
+    await setInUseSince(stage.db, new Date(created * 1000 + 500));
+    expect(await apply()).toMatchObject({ repaired: 1, left: 0 });
+    expect(await stage.balanceOf(userId)).toBe(100);
+  });
+
   test('is granted from its event, and the cursor moves', async () => {
     await useEarlier();
     expect(await apply()).toMatchObject({ found: 0 });

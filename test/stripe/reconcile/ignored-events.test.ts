@@ -150,6 +150,19 @@ test('of a payment that was granted, but not recorded, nothing is accepted: a re
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
 
+test('a retry that cannot be, since the payload is removed, takes nothing back', async () => {
+  const bought = buyPack(stage, { price: fresh('price') });
+  await deliver(bought.events);
+  const { id } = completedOf(bought);
+  await ignoreEvent(stage.db.pool, { id, note });
+  await stage.db.sql(
+    'UPDATE stripe_events SET payload = NULL, payload_removed_at = now() WHERE id = $1',
+    [id],
+  );
+  expect(await retryEvent(stage.db.pool, { id, note: null })).toContain('payload');
+  expect(await listAccepted(stage.db.pool)).toMatchObject([{ object: bought.session, note }]);
+});
+
 test('what a reconciliation has told of before is told no more', async () => {
   const bought = buyPack(stage, { price: fresh('price') });
   await deliver(bought.events);
