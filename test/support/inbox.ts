@@ -10,6 +10,20 @@ export function makeDue({ db }: StripeStage, { id }: { readonly id: string }) {
   return db.sql('UPDATE stripe_events SET next_attempt_at = now() WHERE id = $1', [id]);
 }
 
+/** The same of all that is not settled. */
+export function makeAllDue({ db }: StripeStage) {
+  return db.sql(
+    'UPDATE stripe_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL',
+  );
+}
+
+/** Attempts all again that is not settled, as time would. */
+export async function attemptAgain(stage: StripeStage): Promise<void> {
+  const { inbox, attempt } = stage.receiver.processing;
+  await makeAllDue(stage);
+  for (const claim of await inbox.claim(100)) await attempt(claim);
+}
+
 /** As a server leaves an event that dies after it stored it. */
 export async function storeOnly(
   { db }: StripeStage,

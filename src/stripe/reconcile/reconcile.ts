@@ -102,8 +102,8 @@ async function compare(
   const startedAt = new Date();
   // One that no server has used yet begins now.
   const usedSince = (await inUseSince(pool)) ?? startedAt;
-  const asked = { cursor, asked: since, usedSince, now: startedAt };
-  const window = windowOf(asked);
+  const place = { cursor, asked: since, usedSince, now: startedAt };
+  const window = windowOf(place);
   const run = createRun({
     notBefore: since === null ? usedSince : null,
     ...{ processing, livemode, log, apply, inTurn, onProgress },
@@ -115,7 +115,7 @@ async function compare(
     },
   });
   const passes = await runPasses(run, window);
-  const moves = movesOf(asked, window, passes);
+  const moves = movesOf(place, window, passes);
   const report: Report = {
     ...{ applied: apply, startedAt, ...window, counts: run.counts },
     ...(await run.conclude()),

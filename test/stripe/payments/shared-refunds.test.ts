@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MAX_BALANCE } from '../../../src/ledger/core/command.ts';
 import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { debit, fillAccount } from '../../support/commands.ts';
+import { attemptAgain } from '../../support/inbox.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
 import { payTogether, payTwo } from './shared-intent.ts';
 
@@ -17,15 +18,6 @@ afterAll(async () => {
   expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
   await stage.close();
 });
-
-/** Attempts all again that is not settled, as time would. */
-async function attemptAgain() {
-  const { inbox, attempt } = stage.receiver.processing;
-  await stage.db.sql(
-    'UPDATE stripe_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL',
-  );
-  for (const claim of await inbox.claim(100)) await attempt(claim);
-}
 
 const tales = fc.record({
   prices: fc.constantFrom(
@@ -57,7 +49,7 @@ test('whatever either invoice gives, and however all of it is told', async () =>
         ...(isNamed ? [first.named, second.named] : []),
       ];
       for (const event of order.flatMap((i) => events[i] ?? [])) await stage.deliver({ ...event });
-      await attemptAgain();
+      await attemptAgain(stage);
       const left = new Map<string, number>();
       for (const [name, i] of [
         ['first', 0],
@@ -96,7 +88,7 @@ test('what moved is settled on both sides, though the first attempt ends between
   );
   expect(await stage.deliver({ ...noted })).toBe('parked');
   await stage.db.sql('ALTER TABLE credit_ledger DROP CONSTRAINT trap');
-  await attemptAgain();
+  await attemptAgain(stage);
   expect(await stage.leftOfGrants('uta')).toEqual([1000, 500]);
 });
 
@@ -109,7 +101,7 @@ test('a refund is spread over all that Stripe tells it paid, though the first at
   await stage.db.sql('ALTER TABLE stripe_shared_names ADD CONSTRAINT trap CHECK (false) NOT VALID');
   expect(await stage.deliver({ ...refunded })).toBe('parked');
   await stage.db.sql('ALTER TABLE stripe_shared_names DROP CONSTRAINT trap');
-  await attemptAgain();
+  await attemptAgain(stage);
   expect(await stage.leftOfGrants('ute')).toEqual([500, 500]);
 });
 
@@ -119,7 +111,7 @@ test('what moved waits while the ledger refuses to give back what the first has 
   expect(await stage.deliver({ ...noted })).toBe('parked');
   expect((await stage.stored(noted))?.reason).toBe('the ledger refuses: balance_limit');
   await stage.ledger.post(debit('ulf', 500));
-  await attemptAgain();
+  await attemptAgain(stage);
   expect(await stage.stored(noted)).not.toMatchObject({ state: 'parked' });
   expect(await stage.balanceOf('ulf')).toBe(MAX_BALANCE - 500);
 });
@@ -240,7 +232,7 @@ test('each loses its part, and none keeps anything of what went back as a whole'
         .map((event) => ({ event, place: order.next().value }))
         .toSorted((a, b) => a.place - b.place);
       for (const { event } of shuffled) await stage.deliver({ ...event });
-      await attemptAgain();
+      await attemptAgain(stage);
       const lost = lossesOf(
         invoices.map(({ unitAmount }) => unitAmount),
         own,

@@ -5,6 +5,7 @@ import {
   markOf,
   unacceptFindings,
 } from '../../../src/stripe/reconcile/acceptances.ts';
+import { attemptAgain, makeAllDue } from '../../support/inbox.ts';
 import {
   buyPack,
   forgetEvents,
@@ -75,9 +76,7 @@ describe('a payment that is accepted grants nothing, though its price is known b
   test('when its event was under way as it was accepted', async () => {
     await deliver();
     await apply();
-    await stage.db.sql(
-      'UPDATE stripe_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL',
-    );
+    await makeAllDue(stage);
     const { inbox, attempt } = stage.receiver.processing;
     const claims = await inbox.claim(10);
     expect(claims).not.toEqual([]);
@@ -125,7 +124,7 @@ test.each(['before', 'after'])(
     // As when the server dies in between.
     const trap = 'ALTER TABLE stripe_payments ADD CONSTRAINT no_room CHECK (false) NOT VALID';
     await stage.db.sql(trap);
-    await attemptAgain();
+    await attemptAgain(stage);
     const { findings: after } = when === 'after' ? await apply() : { findings: before };
     await stage.db.sql('ALTER TABLE stripe_payments DROP CONSTRAINT no_room');
     expect(await stage.balanceOf(bought.userId)).toBe(70);
@@ -137,7 +136,7 @@ test.each(['before', 'after'])(
       { object, changed: 'it was granted all the same' },
     ]);
     await apply();
-    await attemptAgain();
+    await attemptAgain(stage);
     await deliver(stage.fake.refundPayment(bought.intent).events);
     expect(await stage.balanceOf(bought.userId)).toBe(0);
   },
@@ -160,11 +159,3 @@ test('a receipt that is accepted unseen speaks for its checkout, too', async () 
   await deliver(events);
   expect(await stage.balanceOf('ann')).toBe(0);
 });
-
-async function attemptAgain() {
-  await stage.db.sql(
-    'UPDATE stripe_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL',
-  );
-  const { inbox, attempt } = stage.receiver.processing;
-  for (const claim of await inbox.claim(10)) await attempt(claim);
-}

@@ -6,7 +6,7 @@ import {
   unacceptFindings,
 } from '../../../src/stripe/reconcile/acceptances.ts';
 import { ignoreEvent, retryEvent } from '../../../src/stripe/reconcile/ignored-events.ts';
-import { makeDue } from '../../support/inbox.ts';
+import { attemptAgain, makeDue } from '../../support/inbox.ts';
 import {
   buyPack,
   fresh,
@@ -24,14 +24,6 @@ const note = 'ignored by eve: granted by hand';
 
 async function deliver(events: ReturnType<typeof buyPack>['events']) {
   for (const event of events) await stage.deliver(event);
-}
-
-/** Makes what is parked due, and attempts it. */
-async function attemptAll() {
-  await stage.db.sql(
-    'UPDATE stripe_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL',
-  );
-  await apply();
 }
 
 const completedOf = ({ events }: Pick<ReturnType<typeof buyPack>, 'events'>) => {
@@ -88,7 +80,7 @@ describe('a payment whose event an operator has ignored grants nothing, though i
     const { events } = stage.fake.refundPayment(bought.intent, { amount: 50 });
     await deliver(events);
     await takeBack();
-    await attemptAll();
+    await attemptAgain(stage);
     expect(await stage.stored({ id })).toMatchObject({ state: 'done' });
     expect(await stage.balanceOf(bought.userId)).toBe(35);
     expect(await apply()).toMatchObject({ found: 0, left: 0 });
@@ -193,7 +185,7 @@ test('a retry undoes only what ignoring the event has accepted', async () => {
   await stage.db.sql("UPDATE stripe_findings SET note = 'accepted by bob: a gift'");
   expect(await retryEvent(stage.db.pool, { id, note: null })).toBeNull();
   await publishPrices(stage.db, new Map([[price, 70]]));
-  await attemptAll();
+  await attemptAgain(stage);
   const reason = 'accepted by bob: a gift';
   expect(await stage.stored({ id })).toMatchObject({ state: 'ignored', reason });
   expect(await stage.balanceOf(bought.userId)).toBe(0);
@@ -210,7 +202,7 @@ test('nor does it undo what a reconciliation was told to leave, though that has 
   const { id } = completedOf(bought);
   expect(await retryEvent(stage.db.pool, { id, note: null })).toBeNull();
   await publishPrices(stage.db, new Map([[price, 70]]));
-  await attemptAll();
+  await attemptAgain(stage);
   expect(await stage.stored({ id })).toMatchObject({ state: 'ignored', reason });
   expect(await stage.balanceOf(bought.userId)).toBe(0);
 });
