@@ -148,7 +148,10 @@ export function createEvidence(pool: Pool) {
     }
   }
 
-  /** The payments of refunds and disputes of which something became known since. */
+  /**
+   * The payments of refunds, disputes and credit notes of which something became known since, and
+   * those that share a payment intent with them: what a note says of one changes the others' parts.
+   */
   async function* reversedSince(since: Date): AsyncGenerator<readonly string[], void, undefined> {
     for await (const rows of read<{ payments: readonly string[] }>(REVERSED_SINCE, since)) {
       yield rows.flatMap(({ payments }) => payments);
@@ -178,7 +181,12 @@ export function createEvidence(pool: Pool) {
 
 const REVERSED_SINCE = `
          SELECT greatest(r.recorded_at, r.decided_at, r.asked_at)::text AS moment, r.id,
-                ARRAY(SELECT payments_sharing(r.payment_name)) AS payments
+                ARRAY(SELECT key
+                        FROM payments_sharing(r.payment_name) AS key
+                       UNION
+                      SELECT payments_sharing(name)
+                        FROM payments_sharing(r.payment_name) AS key
+                       CROSS JOIN LATERAL shared_names_of(key) AS name) AS payments
            FROM stripe_reversals r
           WHERE (greatest(r.recorded_at, r.decided_at, r.asked_at), r.id) > ($1::timestamptz, $2)
           ORDER BY greatest(r.recorded_at, r.decided_at, r.asked_at), r.id

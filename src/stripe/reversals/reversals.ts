@@ -70,34 +70,21 @@ export function createReversals(pool: Pool, session: BatchSession) {
   }
 
   /**
-   * Files a refund of a payment intent that paid several invoices under the one that a credit note
-   * is about, when all of it pays that note: nothing of it is the others' any more. Whatever of the
-   * payment, the refund and the note is told last, it is found by then.
-   * @param told refunds, or notes that they pay
-   * @returns the note's invoice, by refund
+   * The payment of several that shared a payment intent whose credit notes this refund pays: where it
+   * pays those of several, the one that it pays the most of. Null when no note tells.
    */
-  async function assign(told: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const { rows } = await pool.query<{ refund: string; invoice: string }>(
-      `WITH noted AS MATERIALIZED (
-         SELECT r.id AS refund, r.payment_name AS name, note.payment_name AS invoice
-           FROM unnest($1::text[]) AS told (id)
-           JOIN stripe_reversals note ON note.id = told.id OR note.refund_amounts ? told.id
-          CROSS JOIN LATERAL jsonb_each_text(note.refund_amounts) AS part
-           JOIN stripe_reversals r ON r.id = part.key
-           JOIN stripe_payment_aliases own ON own.alias = note.payment_name
-          WHERE note.live AND part.value::bigint >= r.amount
-            AND (r.payment_name = note.payment_name
-                 OR r.payment_name IN (SELECT shared_names_of(own.payment)))
-       ), assigned AS (
-         UPDATE stripe_reversals r
-            SET payment_name = noted.invoice
-           FROM noted
-          WHERE r.id = noted.refund AND r.payment_name = noted.name AND noted.name <> noted.invoice
-       )
-       SELECT refund, invoice FROM noted`,
-      [told],
+  async function notedPayment(refund: string): Promise<string | null> {
+    const { rows } = await pool.query<{ payment: string }>(
+      `SELECT payment
+         FROM stripe_reversals r
+        CROSS JOIN LATERAL payments_sharing(r.payment_name) AS payment
+        CROSS JOIN LATERAL noted_refunds(payment) AS noted
+        WHERE r.id = $1 AND noted.refund = r.id
+        ORDER BY noted.amount DESC, payment
+        LIMIT 1`,
+      [refund],
     );
-    return new Map(rows.map(({ refund, invoice }) => [refund, invoice]));
+    return rows[0]?.payment ?? null;
   }
 
   /** What changes whenever the row of a dispute does. */
@@ -126,7 +113,7 @@ export function createReversals(pool: Pool, session: BatchSession) {
     return rowCount === 1;
   }
 
-  return { file, assign, versionOf, decide, of };
+  return { file, notedPayment, versionOf, decide, of };
 }
 
 const FIND: BatchStatement = {

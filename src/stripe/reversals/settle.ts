@@ -7,7 +7,7 @@ import type { FiledReversal, Reversals } from './reversals.ts';
 
 export interface SettleOptions {
   readonly records: PaymentRecords;
-  readonly reversals: Pick<Reversals, 'of' | 'assign'>;
+  readonly reversals: Pick<Reversals, 'of'>;
   readonly post: (command: SettlePaymentCommand) => Promise<Outcome>;
   readonly clawBacks: (payments: readonly string[]) => Promise<readonly ClawBack[]>;
 }
@@ -85,7 +85,6 @@ export function createSettle({ records, reversals, post, clawBacks }: SettleOpti
     const filed = await reversals.of(payment);
     if (filed.length === 0) return { state: 'done' };
     const note = await tellWhatMoves(payment, filed);
-    await reversals.assign(filed.map(({ id }) => id));
     const [known] = await records.find([payment]);
     const verdict = known && (await settleAll(known, note, null));
     if (verdict?.state === 'parked') return verdict;

@@ -72,8 +72,8 @@ export function createTakeBack(options: TakeBackOptions) {
     }
     const found = await findPayment([reversal.names[0], ...told.flatMap(({ names }) => names)]);
     if (found.kind === 'verdict') return found.verdict;
-    const noted = (await reversals.assign(told.map(({ id }) => id))).get(reversal.id);
-    const [owner] = noted === undefined ? [] : await records.find([noted]);
+    const noted = await reversals.notedPayment(reversal.id);
+    const [owner] = noted === null ? [] : await records.find([noted]);
     const { payment, record } = owner ?? found.payment;
     // Of several, the refunds of one charge, Stripe lists the newest first.
     const note = { reason: REASONS[reversal.kind], ref: reversal.id, metadata: null };

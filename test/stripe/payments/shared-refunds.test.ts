@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MAX_BALANCE } from '../../../src/ledger/core/command.ts';
 import { verifyLedger } from '../../../src/ledger/read/verify.ts';
 import { debit, fillAccount } from '../../support/commands.ts';
@@ -7,8 +7,8 @@ import { attemptAgain } from '../../support/inbox.ts';
 import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
 import { payTogether, payTwo } from './shared-intent.ts';
 
-// A refund of a payment intent that paid several invoices is of the one that its credit note is
-// about; without one it is spread over what is left of them all.
+// A refund of a payment intent that paid several invoices is of those that its credit notes are
+// about, as far as they tell; the rest is spread over what is left of them all.
 
 let stage: StripeStage;
 beforeAll(async () => {
@@ -116,57 +116,6 @@ test('what moved waits while the ledger refuses to give back what the first has 
   expect(await stage.balanceOf('ulf')).toBe(MAX_BALANCE - 500);
 });
 
-describe('without a note that all of it pays, the refund is spread:', () => {
-  const notes = {
-    'of a note for a part of it'(invoice: string, paymentIntent: string) {
-      const { object, events } = stage.fake.refundPayment(paymentIntent, { amount: 1000 });
-      const note = stage.fake.issueCreditNote(invoice, { amount: 500, refund: object.id });
-      return [...note.events, ...events];
-    },
-    'of a note that is void'(invoice: string) {
-      const { object, events } = stage.fake.issueCreditNote(invoice, { amount: 1000 });
-      const ofNote = ({ type }: { readonly type: string }) => type.startsWith('credit_note');
-      const { events: ended } = stage.fake.voidCreditNote(object.id);
-      return [...events.filter(ofNote), ...ended, ...events.filter((one) => !ofNote(one))];
-    },
-  };
-  let made = 0;
-
-  test.each(
-    Object.entries(notes).flatMap(([name, give]) => [
-      { name, give, isNamed: true },
-      { name, give, isNamed: false },
-    ]),
-  )('$name, the sharing told: $isNamed', async ({ give, isNamed }) => {
-    made += 1;
-    const { first, second, paymentIntent } = payTwo(stage, `uri-${made}`);
-    for (const { named, paid } of [first, second]) {
-      for (const event of isNamed ? [named, paid] : [paid]) await stage.deliver(event);
-    }
-    const told = give(String(second.paid.data.object.id), paymentIntent);
-    for (const event of told) await stage.deliver({ ...event });
-    expect(await stage.leftOfGrants(`uri-${made}`)).toEqual([500, 500]);
-    const refund = told.find(({ type }) => type === 'refund.created');
-    expect(refund && (await stage.stored(refund))?.state).toBe('done');
-  });
-});
-
-test('a refund that its note gives to the second is done, though the first gave no credits', async () => {
-  const { first, second } = payTwo(stage, 'uwe', ['price_seat', 'price_plan']);
-  for (const { named, paid } of [first, second]) {
-    for (const event of [named, paid]) await stage.deliver(event);
-  }
-  const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
-    amount: 500,
-  });
-  const refund = events.find(({ type }) => type === 'refund.created');
-  const note = events.find(({ type }) => type === 'credit_note.created');
-  if (!refund || !note) throw new Error('it is not told');
-  await stage.deliver({ ...note });
-  expect(await stage.deliver({ ...refund })).toBe('done');
-  expect(await stage.leftOfGrants('uwe')).toEqual([500]);
-});
-
 /** Renewals that one payment intent paid, and what goes back of it. */
 const bundles = fc.record({
   costs: fc.array(
@@ -176,8 +125,10 @@ const bundles = fc.record({
     }),
     { minLength: 2, maxLength: 4 },
   ),
-  /** By a credit note for one of them, which its refund pays: which, and how much in percent. */
-  noted: fc.option(fc.record({ which: fc.nat(3), percent: fc.integer({ min: 1, max: 100 }) })),
+  /** By credit notes that refunds pay: how much of the first, the second, and so on, in percent. */
+  noted: fc.array(fc.constantFrom(0, 1, 40, 100), { maxLength: 3 }),
+  /** Whether one refund pays all notes, and what goes back of all together besides. */
+  isOne: fc.boolean(),
   /** Of what is left: by a refund, or by a dispute in another currency. */
   together: fc.constantFrom(0, 1, 33, 50, 99, 100),
   isForeign: fc.boolean(),
@@ -195,9 +146,12 @@ function lossesOf(costs: readonly number[], own: readonly number[], together: nu
   return costs.map((_, i) => (own[i] ?? 0) + upTo(i + 1) - upTo(i));
 }
 
+const refund = (paymentIntent: string, amount: number) =>
+  stage.fake.refundPayment(paymentIntent, { amount });
+
 test('each loses its part, and none keeps anything of what went back as a whole', async () => {
   await fc.assert(
-    fc.asyncProperty(bundles, async ({ costs, noted, together, isForeign, isNamed, order }) => {
+    fc.asyncProperty(bundles, async ({ costs, noted, together, isForeign, isNamed, ...how }) => {
       told += 1;
       const { fake, db } = stage;
       const [cost, ...more] = costs;
@@ -206,37 +160,41 @@ test('each loses its part, and none keeps anything of what went back as a whole'
       const invoices = bundle.invoices
         .map(({ paid }, i) => ({ id: String(paid.data.object.id), ...(costs[i] ?? cost) }))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1));
-      const back = [];
-      const own = invoices.map(() => 0);
-      if (noted) {
-        const which = noted.which % invoices.length;
-        const { id = '', unitAmount = 0 } = invoices[which] ?? {};
-        const amount = Math.ceil((unitAmount * noted.percent) / 100);
-        own[which] = amount;
-        back.push(...fake.issueCreditNote(id, { amount }).events);
-      }
+      const own = invoices.map(({ unitAmount }, i) =>
+        Math.ceil((unitAmount * (noted[i] ?? 0)) / 100),
+      );
       const left = sum(invoices.map(({ unitAmount }) => unitAmount)) - sum(own);
       const amount = Math.floor((left * together) / 100);
-      if (amount > 0 && isForeign) {
+      const back = [];
+      const isAbroad = isForeign && amount > 0;
+      const inOne = sum(own) + (isAbroad ? 0 : amount);
+      const one = how.isOne && sum(own) > 0 ? refund(bundle.paymentIntent, inOne) : null;
+      back.push(...(one?.events ?? []));
+      for (const [i, { id }] of invoices.entries()) {
+        if (!own[i]) continue;
+        const of = one === null ? {} : { refund: one.object.id };
+        back.push(...fake.issueCreditNote(id, { amount: own[i], ...of }).events);
+      }
+      if (isAbroad) {
         const { events } = fake.openDispute(bundle.paymentIntent, { amount: 1 });
         const abroad = ({ object }: (typeof events)[number]['data']) =>
           ({ object: { ...object, currency: 'jpy' } }) as const;
         back.push(...events.map((event) => ({ ...event, data: abroad(event.data) })));
-      } else if (amount > 0) {
-        back.push(...fake.refundPayment(bundle.paymentIntent, { amount }).events);
+      } else if (amount > 0 && one === null) {
+        back.push(...refund(bundle.paymentIntent, amount).events);
       }
       const events = bundle.invoices.flatMap(({ paid, named }) =>
         isNamed ? [paid, named] : [paid],
       );
       const shuffled = [...events, ...back]
-        .map((event) => ({ event, place: order.next().value }))
+        .map((event) => ({ event, place: how.order.next().value }))
         .toSorted((a, b) => a.place - b.place);
       for (const { event } of shuffled) await stage.deliver({ ...event });
       await attemptAgain(stage);
       const lost = lossesOf(
         invoices.map(({ unitAmount }) => unitAmount),
         own,
-        isForeign && amount > 0 ? left : amount,
+        isAbroad ? left : amount,
       );
       const expected = invoices.map(({ price, unitAmount }, i) => {
         const granted = price === 'price_plan' ? 1000 : 0;

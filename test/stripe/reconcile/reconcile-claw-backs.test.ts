@@ -57,6 +57,42 @@ test.each(ages)('of each invoice that its payment intent paid: since %s', async 
   expect(await stage.leftOfGrants(userId)).toEqual([500, 500]);
 });
 
+test('of all that a payment intent paid, when a note of one tells what of a refund is its', async () => {
+  const userId = fresh('user');
+  const { first, second, paymentIntent } = payTwo(stage, userId);
+  const { object: refund, events } = stage.fake.refundPayment(paymentIntent, { amount: 1000 });
+  for (const event of [first.paid, first.named, second.paid, second.named, ...events]) {
+    await stage.deliver({ ...event });
+  }
+  const [one, other] = [first, second].map(({ paid }) => String(paid.data.object.id));
+  await stage.db.sql(
+    `UPDATE stripe_payments SET recorded_at = now() - interval '60 days'
+      WHERE payment = ANY($1::text[])`,
+    [[one, other]],
+  );
+  await stage.db.sql(
+    `UPDATE stripe_reversals
+        SET recorded_at = now() - interval '60 days', decided_at = now() - interval '60 days'
+      WHERE id = $1`,
+    [refund.id],
+  );
+  await stage.db.sql(
+    `INSERT INTO stripe_reversals (id, kind, payment_name, amount, currency, status, live,
+                                   decided_at, refund_amounts)
+     VALUES ($1, 'credit_note', $2, 0, 'usd', 'issued', true, now(), $3)`,
+    [fresh('cn'), other, { [refund.id]: 1000 }],
+  );
+  const { findings } = await reconcileOn(stage);
+  expect(findings.map(({ object, credits }) => [object, credits]).toSorted()).toEqual(
+    [
+      [one, 500],
+      [other, -500],
+    ].toSorted(),
+  );
+  expect(await reconcileOn(stage, { apply: true })).toMatchObject({ left: 0 });
+  expect(await stage.leftOfGrants(userId)).toEqual([1000, 0]);
+});
+
 test('as many credits as should be clawed back, but of the wrong line', async () => {
   const { fake, deliver, leftOfGrants } = stage;
   const userId = fresh('user');

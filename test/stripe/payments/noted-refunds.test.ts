@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyLedger } from '../../../src/ledger/read/verify.ts';
+import { type StripeStage, startStripeStage } from '../../support/stripe.ts';
+import { payTogether, payTwo } from './shared-intent.ts';
+
+// Credit notes tell how much of the refunds of a payment intent that paid several invoices is
+// whose.
+
+let stage: StripeStage;
+beforeAll(async () => {
+  stage = await startStripeStage();
+});
+afterAll(async () => {
+  expect(await verifyLedger(stage.db.pool)).toMatchObject({ faults: [] });
+  await stage.close();
+});
+
+describe('what a void note says of a refund counts for nothing: it is spread,', () => {
+  const orders = { 'the refund told last': false, 'the end of the note told last': true } as const;
+  const cases = Object.keys(orders).flatMap((name) => [
+    { name: name as keyof typeof orders, isNamed: true },
+    { name: name as keyof typeof orders, isNamed: false },
+  ]);
+  let made = 0;
+
+  test.each(cases)('$name, the sharing told: $isNamed', async ({ name, isNamed }) => {
+    made += 1;
+    const { first, second } = payTwo(stage, `uri-${made}`);
+    for (const { named, paid } of [first, second]) {
+      for (const event of isNamed ? [named, paid] : [paid]) await stage.deliver(event);
+    }
+    const { object, events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
+      amount: 1000,
+    });
+    const { events: ended } = stage.fake.voidCreditNote(object.id);
+    const ofNote = ({ type }: { readonly type: string }) => type.startsWith('credit_note');
+    const refunded = events.filter((one) => !ofNote(one));
+    const told = orders[name] ? [...refunded, ...ended] : [...ended, ...refunded];
+    for (const event of [...events.filter(ofNote), ...told]) await stage.deliver({ ...event });
+    expect(await stage.leftOfGrants(`uri-${made}`)).toEqual([500, 500]);
+    const refund = told.find(({ type }) => type === 'refund.created');
+    expect(refund && (await stage.stored(refund))?.state).toBe('done');
+  });
+});
+
+test('a refund that pays the notes of two invoices takes from each what its note tells', async () => {
+  const { first, second, paymentIntent } = payTwo(stage, 'udo');
+  for (const { named, paid } of [first, second]) {
+    for (const event of [named, paid]) await stage.deliver(event);
+  }
+  const { object, events } = stage.fake.refundPayment(paymentIntent, { amount: 1000 });
+  for (const event of events) await stage.deliver({ ...event });
+  expect(await stage.leftOfGrants('udo')).toEqual([500, 500]);
+  for (const [{ paid }, amount] of [
+    [first, 200],
+    [second, 800],
+  ] as const) {
+    const invoice = String(paid.data.object.id);
+    const note = stage.fake.issueCreditNote(invoice, { amount, refund: object.id });
+    for (const event of note.events) await stage.deliver({ ...event });
+  }
+  expect(await stage.leftOfGrants('udo')).toEqual([800, 200]);
+});
+
+test('a refund that failed takes nothing, whatever a note says of it', async () => {
+  const { first, second } = payTwo(stage, 'ugo');
+  for (const { named, paid } of [first, second]) {
+    for (const event of [named, paid]) await stage.deliver(event);
+  }
+  const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
+    amount: 500,
+  });
+  for (const event of events) await stage.deliver({ ...event });
+  expect(await stage.leftOfGrants('ugo')).toEqual([1000, 500]);
+  const { id } = events.find(({ type }) => type === 'refund.created')?.data.object ?? {};
+  for (const event of stage.fake.settleRefund(String(id), 'failed').events)
+    await stage.deliver({ ...event });
+  expect(await stage.leftOfGrants('ugo')).toEqual([1000, 1000]);
+});
+
+test('what a note says of one payment intent’s refund takes nothing off another’s', async () => {
+  const { first, second, paymentIntent } = payTwo(stage, 'ufo');
+  const other = payTogether(stage, 'ufa', [{ price: 'price_plan', unitAmount: 1000 }]);
+  const payments = [paymentIntent, other.paymentIntent].map((payment_intent) => ({
+    status: 'paid',
+    payment: { type: 'payment_intent', payment_intent },
+  }));
+  const data = { object: { ...second.paid.data.object, payments: { data: payments } } };
+  const [{ paid, named }] = other.invoices;
+  for (const event of [first.named, first.paid, named, paid, { ...second.paid, data }]) {
+    await stage.deliver({ ...event } as typeof paid);
+  }
+  const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
+    amount: 500,
+  });
+  const back = stage.fake.refundPayment(other.paymentIntent, { amount: 600 });
+  for (const event of [...events, ...back.events]) await stage.deliver({ ...event });
+  expect(await stage.leftOfGrants('ufa')).toEqual([600]);
+  expect(await stage.leftOfGrants('ufo')).toEqual([1000, 300]);
+});
+
+test('the entry of the invoice whose note it pays names the event of a refund', async () => {
+  const { first, second } = payTwo(stage, 'uli');
+  for (const { named, paid } of [first, second]) {
+    for (const event of [named, paid]) await stage.deliver(event);
+  }
+  const invoice = String(second.paid.data.object.id);
+  const { events } = stage.fake.issueCreditNote(invoice, { amount: 500 });
+  const refund = events.find(({ type }) => type === 'refund.created');
+  const note = events.find(({ type }) => type === 'credit_note.created');
+  if (!refund || !note) throw new Error('it is not told');
+  for (const event of [note, refund]) await stage.deliver({ ...event });
+  const sql = 'SELECT payment, delta FROM credit_ledger WHERE stripe_event_id = $1';
+  expect(await stage.db.sql(sql, [refund.id])).toEqual([{ payment: invoice, delta: -500 }]);
+});
+
+test('a refund that its note gives to the second is done, though the first gave no credits', async () => {
+  const { first, second } = payTwo(stage, 'uwe', ['price_seat', 'price_plan']);
+  for (const { named, paid } of [first, second]) {
+    for (const event of [named, paid]) await stage.deliver(event);
+  }
+  const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
+    amount: 500,
+  });
+  const refund = events.find(({ type }) => type === 'refund.created');
+  const note = events.find(({ type }) => type === 'credit_note.created');
+  if (!refund || !note) throw new Error('it is not told');
+  await stage.deliver({ ...note });
+  expect(await stage.deliver({ ...refund })).toBe('done');
+  expect(await stage.leftOfGrants('uwe')).toEqual([500]);
+});
