@@ -57,12 +57,12 @@ export function createInbox(pool: Pool, session: BatchSession) {
 
   /**
    * Claims up to `limit` events that are due, the longest due first; processes share the work.
-   * A claimed event waits for nothing: waking it now would only cut its lease short.
+   * What wakes one that is claimed would only cut its lease short: it is noted for its end.
    */
   async function claim(limit: number): Promise<readonly Claim[]> {
     const { rows } = await pool.query<Claim>(
       `UPDATE stripe_events
-          SET attempts = attempts + 1, waits_for = NULL,
+          SET attempts = attempts + 1, claimed = true,
               next_attempt_at = now() + $2 * interval '1 second'
         WHERE id = ANY (ARRAY (SELECT id
                                  FROM stripe_events
@@ -92,21 +92,21 @@ export function createInbox(pool: Pool, session: BatchSession) {
   }
 
   async function settleAlone({ id, attempt }: Claim, verdict: Verdict): Promise<State> {
-    const parked = verdict.state === 'parked' ? verdict : null;
+    const { waitsFor = [], patience = null } = verdict.state === 'parked' ? verdict : {};
+    // Nobody watched over a cause that this attempt found, nor over one that went away meanwhile: so
+    // the event is looked at again soon.
     const { rowCount } = await pool.query(
       `UPDATE stripe_events
-          SET state = $3, reason = $4, waits_for = $5,
-              next_attempt_at = now() + $6 * interval '1 second',
+          SET state = $3, reason = $4, waits_for = $5, claimed = false,
+              next_attempt_at = now() + interval '1 second'
+                * CASE WHEN coalesce(waits_for @> $5::text[], $5 IS NULL) THEN $6::int ELSE $7 END,
               settled_at = CASE WHEN $3 = 'parked' THEN NULL ELSE now() END
         WHERE id = $1 AND attempts = $2
           AND (next_attempt_at IS NOT NULL OR (state = 'ignored' AND $3 = 'done'))`,
       [
-        id,
-        attempt,
-        verdict.state,
-        verdict.reason ?? null,
-        parked && parked.waitsFor.length > 0 ? parked.waitsFor : null,
-        parked && backOff(parked.patience, attempt),
+        ...[id, attempt, verdict.state, verdict.reason ?? null],
+        waitsFor.length > 0 ? waitsFor : null,
+        ...[patience && backOff(patience, attempt), patience?.first ?? null],
       ],
     );
     return rowCount === 1 ? verdict.state : stateOf(id);
@@ -130,7 +130,11 @@ export function createInbox(pool: Pool, session: BatchSession) {
   return { store, claim, settle, wake, settledType };
 }
 
-/** Makes the events that wait for one of these causes due, `within` so many seconds at most. */
+/**
+ * Makes the events that wait for one of these causes due, `within` so many seconds at most. One that
+ * an attempt holds keeps its lease, and that it was woken is noted; but not what is only worth another
+ * try within some seconds.
+ */
 export async function wakeWaiting(
   pool: Pool,
   causes: readonly string[],
@@ -139,8 +143,11 @@ export async function wakeWaiting(
   if (causes.length === 0) return;
   await pool.query(
     `UPDATE stripe_events
-        SET next_attempt_at = now() + $2 * interval '1 second'
-      WHERE waits_for && $1::text[] AND next_attempt_at > now() + $2 * interval '1 second'`,
+        SET waits_for = CASE WHEN claimed THEN NULL ELSE waits_for END,
+            next_attempt_at = CASE WHEN claimed THEN next_attempt_at
+                                   ELSE now() + $2 * interval '1 second' END
+      WHERE waits_for && $1::text[] AND next_attempt_at > now() + $2 * interval '1 second'
+        AND NOT (claimed AND $2 > 0)`,
     [causes, within],
   );
 }
