@@ -2,7 +2,7 @@ import { findUserIdFault } from '../auth/claims.ts';
 import { createSessionCutoffs } from '../auth/session-cutoffs.ts';
 import { wakeWaiting } from '../stripe/inbox/inbox.ts';
 import { userIsKnown } from '../stripe/inbox/verdicts.ts';
-import { linkUser } from '../stripe/payments/users.ts';
+import { findSubscriptions, linkUser } from '../stripe/payments/users.ts';
 import { type Command, type CommandGroup, UsageError } from './command.ts';
 import { printable } from './table.ts';
 import { utc } from './times.ts';
@@ -27,7 +27,7 @@ const revokeSessionsCommand: Command = {
   },
 };
 
-const STRIPE_ID = /^(cus|sub|cs|in)_\w{1,250}$/;
+const STRIPE_ID = /^(cus|sub|cs|in|pi|ch|py)_\w{1,250}$/;
 
 const linkCommand: Command = {
   summary: 'say whose a payment, a customer or a subscription of Stripe’s is',
@@ -36,7 +36,8 @@ const linkCommand: Command = {
     '',
     'For payments that are parked because of an unknown user: links a customer (cus_…) or a',
     'subscription (sub_…), whose later payments are then the user’s too, or one payment alone, by its',
-    'checkout session (cs_…) or invoice (in_…). Events that wait for it are carried out at once.',
+    'checkout session (cs_…), invoice (in_…), payment intent (pi_…) or charge (ch_…). The session of a',
+    'subscription stands for all of it. Events that wait for it are carried out at once.',
     'A customer brings the billing portal and the saved cards of it. What belongs to another user',
     'stays theirs, and the exit code is 1. It does not move what was granted already.',
   ].join('\n'),
@@ -47,12 +48,13 @@ const linkCommand: Command = {
     const wrong = stripeIds.find((id) => !STRIPE_ID.test(id));
     if (wrong !== undefined) {
       throw new UsageError(
-        `${printable(wrong)} is not an id of the form cus_…, sub_…, cs_… or in_….`,
+        `${printable(wrong)} is not an id of the form cus_…, sub_…, cs_…, in_…, pi_… or ch_….`,
       );
     }
     return withPool(options, async (pool) => {
-      const foreign = await linkUser(pool, userId, [...new Set(stripeIds)]);
-      const linked = stripeIds.filter((id) => !foreign.includes(id));
+      const ids = [...new Set([...stripeIds, ...(await findSubscriptions(pool, stripeIds))])];
+      const foreign = await linkUser(pool, userId, ids);
+      const linked = ids.filter((id) => !foreign.includes(id));
       await wakeWaiting(pool, linked.map(userIsKnown));
       for (const id of linked) console.log(`${id} is ${printable(userId)}’s.`);
       for (const id of foreign) console.error(`${id} belongs to another user.`);

@@ -67,7 +67,7 @@ test('users link gives parked payments their user, and what the customer pays la
   for (const args of [
     ['ada'],
     ['', 'cus_2'],
-    ['ada', 'pi_1'],
+    ['ada', 'evt_1'],
     ['ada', 'cus_'],
     ['ada', 'cus_2;'],
   ]) {
@@ -75,3 +75,42 @@ test('users link gives parked payments their user, and what the customer pays la
     expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: '' });
   }
 }, 60_000);
+
+test('users link takes whichever name of a payment the operator has', async () => {
+  const stage = await startStripeStage();
+  onTestFinished(() => stage.close());
+  const { fake, deliver } = stage;
+  const pack = { lines: [{ price: 'price_pack' }] };
+  const buy = (about: object) => fake.completeSession(fake.createSession({ ...pack, ...about }).id);
+  const [byIntent, byReceipt] = [buy({ customer: 'cus_1' }), buy({ invoice: 'in_1' })];
+  const start = { mode: 'subscription', customer: 'cus_3', subscription: 'sub_3' } as const;
+  const bySession = fake.createSession({ ...start, lines: [{ price: 'price_plan' }] });
+  const mark = fake.events().length;
+  const started = fake.completeSession(bySession.id);
+  const paid = fake
+    .events()
+    .slice(mark)
+    .find(({ type }) => type === 'invoice.paid');
+  if (!paid) throw new Error('nothing was paid');
+  expect(await deliver(started)).toBe('ignored');
+  for (const event of [byIntent, byReceipt, paid])
+    expect(await deliver({ ...event })).toBe('parked');
+  await stage.db.sql(
+    "UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE state = 'parked'",
+  );
+  const intent = String(byIntent.data.object['payment_intent']);
+  const names = [intent, 'in_1', bySession.id];
+  const env = { DATABASE_URL: stage.db.url };
+  expect(await runPurser(['users', 'link', 'ada', ...names], { env })).toMatchObject({
+    ...{ code: 0, stderr: '' },
+    stdout: [...names, 'sub_3'].map((id) => `${id} is ada’s.\n`).join(''),
+  });
+  await stage.receiver.start();
+  for (const event of [byIntent, byReceipt, paid]) {
+    await until(async () => (await stage.stored(event))?.state === 'done');
+  }
+  expect(await stage.balanceOf('ada')).toBe(1200);
+  // A payment’s own name says nothing of what its customer pays next.
+  expect(await deliver(buy({ customer: 'cus_1' }))).toBe('parked');
+  expect(await deliver(fake.payInvoice({ ...start, ...pack }))).toBe('done');
+});

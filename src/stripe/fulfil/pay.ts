@@ -110,7 +110,7 @@ export function createPay(options: PayOptions): Pay {
     const { key, aliases, subscription, customer } = payment;
     const userId = (await findUser(payment)) ?? (await ownerOf(payment.key));
     if (userId === null) {
-      const stripeIds = [key, subscription, customer].filter((id) => id !== null);
+      const stripeIds = [key, ...aliases, subscription, customer].filter((id) => id !== null);
       return parked('unknown user', stripeIds.map(userIsKnown));
     }
     // Both at once, on one connection: so the second costs no further wait.
@@ -163,10 +163,10 @@ export function createPay(options: PayOptions): Pay {
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */
   async function findUser(payment: Payment): Promise<string | null> {
-    const { key, userId, subscription, customer, reference } = payment;
+    const { key, aliases, userId, subscription, customer, reference } = payment;
     return (
       userId ??
-      (await users.find({ payment: key, subscription, customer })) ??
+      (await users.find({ payment: key, subscription, customer }, aliases)) ??
       (options.trustsReference ? reference : null)
     );
   }

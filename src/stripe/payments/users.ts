@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
 import type { BatchSession, BatchStatement } from '../../db/batch-session.ts';
 import { coalesce } from '../../db/coalesce.ts';
+import { readEvent } from '../shapes/event.ts';
+import { at, idOf } from '../shapes/json.ts';
 
 /** Whose user is asked for, by Stripe's ids. */
 interface Question {
@@ -25,10 +27,27 @@ export function createUsers(pool: Pool, session: BatchSession) {
     );
   }
 
+  /**
+   * The user of the payment itself, else of its subscription, else of its customer, else null. By the
+   * payment's further names an operator may know it: these are asked for where nobody else is known.
+   */
+  async function find(question: Question, names: readonly string[] = []): Promise<string | null> {
+    return (await findOne(question)) ?? (await findNamed(names));
+  }
+
+  async function findNamed(names: readonly string[]): Promise<string | null> {
+    if (names.length === 0) return null;
+    const { rows } = await pool.query<{ user_id: string }>(
+      `SELECT user_id FROM stripe_user_aliases WHERE stripe_id = ANY($1::text[])
+        ORDER BY array_position($1::text[], stripe_id) LIMIT 1`,
+      [names],
+    );
+    return rows[0]?.user_id ?? null;
+  }
+
   return {
     link: (userId: string, stripeIds: readonly string[]) => linkUser(pool, userId, stripeIds),
-    /** The user of the payment itself, else of its subscription, else of its customer, else null. */
-    find: (question: Question): Promise<string | null> => findOne(question),
+    find,
     forget,
   };
 }
@@ -60,6 +79,22 @@ export async function linkUser(
     [stripeIds, userId],
   );
   return rows.filter((row) => row.user_id !== userId).map((row) => row.stripe_id);
+}
+
+/** The subscriptions (sub_…) that these checkout sessions began, as far as it was told and is kept. */
+export async function findSubscriptions(
+  pool: Pool,
+  sessions: readonly string[],
+): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ payload: string }>(
+    `SELECT payload
+       FROM stripe_events
+      WHERE object_id = ANY($1::text[]) AND type = 'checkout.session.completed'
+        AND payload IS NOT NULL
+      ORDER BY object_id`,
+    [sessions],
+  );
+  return rows.flatMap(({ payload }) => idOf(at(readEvent(payload).object, 'subscription')) ?? []);
 }
 
 const FIND: BatchStatement = {

@@ -85,7 +85,7 @@ test('client_reference_id is nobody: the buyer of a Payment Link can set it in t
   expect(await deliver({ ...event, data: { object } } as never)).toBe('parked');
   expect(await stored(event)).toMatchObject({
     reason: 'unknown user',
-    waits_for: [`user_of:${event.data.object.id}`],
+    waits_for: [object.id, event.data.object['payment_intent']].map((id) => `user_of:${id}`),
   });
   expect(await balanceOf('ivy')).toBe(0);
 });

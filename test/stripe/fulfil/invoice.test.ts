@@ -154,9 +154,11 @@ describe.each(['current', 'acacia'] as const)('in the %s shape', (shape) => {
       const [customer, subscription] = [`cus_${known}_${shape}`, `sub_${known}_${shape}`];
       const invoice = fake.payInvoice({ shape, customer, subscription, lines: [PLAN] });
       expect(await deliver(invoice)).toBe('parked');
+      const { id, payment_intent: intent, charge } = invoice.data.object as Record<string, unknown>;
+      const paidBy = shape === 'acacia' ? [intent, charge] : [];
       expect(await stored(invoice)).toMatchObject({
         reason: 'unknown user',
-        waits_for: [invoice.data.object.id, subscription, customer].map((id) => `user_of:${id}`),
+        waits_for: [id, ...paidBy, subscription, customer].map((name) => `user_of:${name}`),
       });
       await stage.db.sql(
         `UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE id = $1`,
