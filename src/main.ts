@@ -116,6 +116,7 @@ export async function assemble(
     catalogue,
     prices,
     balance: ledger.balance,
+    invoicesPurchases: stripe.invoicesPurchases,
     frontEnd: config.frontEnd,
     origins: config.allowedOrigins,
     log,

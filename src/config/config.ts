@@ -31,6 +31,7 @@ import { type Env, readVariables, type Variables } from './variables.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const REFERENCES = ['ignore', 'user_id'] as const;
+const CHECKOUT_INVOICES = ['none', 'all'] as const;
 const USER_WRITES = ['all', 'checkout', 'none'] as const;
 const DAYS = { min: 0, max: 36_500 } as const;
 const RATES = { min: 0, max: 1_000_000 } as const;
@@ -73,6 +74,8 @@ export interface Config {
     readonly webhookSecrets: readonly string[];
     /** Whether a session's `client_reference_id` may say whose it is; the buyer can set it. */
     readonly trustsReference: boolean;
+    /** Whether Stripe makes an invoice of one-off purchases, too. */
+    readonly invoicesPurchases: boolean;
     /** How many days the payloads of settled events are kept; 0: for ever. */
     readonly eventRetentionDays: number;
     /** How often Stripe is compared with the ledger; 0 for never. */
@@ -209,6 +212,7 @@ function readStripe(variables: Variables, mode: Mode, { prices }: Catalogue): Co
     apiBase,
     webhookSecrets: [current, ...previous],
     trustsReference: readsReference(variables),
+    invoicesPurchases: variables.oneOf('CHECKOUT_INVOICES', CHECKOUT_INVOICES, 'none') === 'all',
     eventRetentionDays: variables.integer('STRIPE_EVENT_RETENTION_DAYS', {
       ...DAYS,
       otherwise: 90,

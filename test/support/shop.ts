@@ -16,7 +16,7 @@ export interface Shop extends TestApp {
   readonly deliver: (events: readonly object[]) => Promise<readonly string[]>;
   readonly balanceOf: (user: string) => Promise<number>;
   /** Another server on the same database and the same Stripe, with nothing in memory yet. */
-  readonly another: () => Promise<Shop>;
+  readonly another: (env?: Readonly<Record<string, string>>) => Promise<Shop>;
 }
 
 export const PACK = 'price_starter';
@@ -80,8 +80,8 @@ function openShop(api: TestApp, fake: FakeStripe, stop: () => Promise<void>): Sh
       const { body } = await api.call('GET', '/api/v1/me/credits', { as: user });
       return body.data.balance;
     },
-    async another() {
-      const env = { STRIPE_API_BASE: fake.url };
+    async another(others = {}) {
+      const env = { STRIPE_API_BASE: fake.url, ...others };
       return openShop(await startTestApp({ database: api.database, env }), fake, async () => {});
     },
     async close() {

@@ -18,6 +18,8 @@ export interface CheckoutOptions {
   readonly customers: Pick<Customers, 'findOrCreate' | 'replace'>;
   readonly intents: Pick<PurchaseIntents, 'record'>;
   readonly prices: PriceBook;
+  /** Whether Stripe makes an invoice of one-off purchases, too. */
+  readonly invoicesPurchases: boolean;
   readonly log: FastifyBaseLogger;
 }
 
@@ -129,7 +131,7 @@ export function createCheckout(options: CheckoutOptions) {
 
   async function ask(order: Order, mode: PurchaseIntent['mode'], customer: string) {
     const id = intentId(order, customer);
-    const params = paramsOf(order, mode, { customer, id });
+    const params = paramsOf(order, mode, { customer, id, isInvoiced: options.invoicesPurchases });
     const answer = await api.ask((client) =>
       client.checkout.sessions.create(params, { idempotencyKey: id }),
     );
@@ -149,13 +151,25 @@ function intentId({ userId, idempotencyKey }: Order, customer: string): string {
   return `checkout_${hash('sha256', JSON.stringify(what), 'base64url')}`;
 }
 
-/** Metadata is not copied from the session to what comes of it, so each gets its own. */
+interface Opening {
+  readonly customer: string;
+  /** The intent's. */
+  readonly id: string;
+  /** Whether a payment gets an invoice; a subscription has its own. */
+  readonly isInvoiced: boolean;
+}
+
+/**
+ * Metadata is not copied from the session to what comes of it, so each gets its own. An invoice of a
+ * one-off purchase is its receipt, so it names no purchase intent: the session grants.
+ */
 function paramsOf(
   { userId, items, adjustable, successUrl, cancelUrl }: Order,
   mode: PurchaseIntent['mode'],
-  { customer, id }: { readonly customer: string; readonly id: string },
+  { customer, id, isInvoiced }: Opening,
 ): Stripe.Checkout.SessionCreateParams {
-  const metadata = { user_id: userId, purchase_intent: id };
+  const user = { user_id: userId };
+  const metadata = { ...user, purchase_intent: id };
   return {
     mode,
     customer,
@@ -168,7 +182,12 @@ function paramsOf(
     })),
     metadata,
     ...(mode === 'payment'
-      ? { payment_intent_data: { metadata } }
+      ? {
+          payment_intent_data: { metadata },
+          ...(isInvoiced && {
+            invoice_creation: { enabled: true, invoice_data: { metadata: user } },
+          }),
+        }
       : { subscription_data: { metadata } }),
     success_url: successUrl,
     cancel_url: cancelUrl,

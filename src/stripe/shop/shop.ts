@@ -17,6 +17,8 @@ export interface ShopOptions {
   readonly processing: Processing;
   readonly catalogue: Pick<Catalogue, 'find'>;
   readonly prices: PriceBook;
+  /** Whether Stripe makes an invoice of one-off purchases, too. */
+  readonly invoicesPurchases: boolean;
   readonly balance: (userId: string) => Promise<Balance>;
   /** The origin to which a buyer returns by default. */
   readonly frontEnd: string;
@@ -30,7 +32,8 @@ export function createShop(options: ShopOptions): FastifyPluginAsync {
   const { pool, processing, catalogue, prices, balance, frontEnd, origins, log } = options;
   const { api, users, intents } = processing;
   const customers = createCustomers({ pool, api, users });
-  const checkout = createCheckout({ api, catalogue, customers, intents, prices, log });
+  const parts = { api, catalogue, customers, intents, prices, log };
+  const checkout = createCheckout({ ...parts, invoicesPurchases: options.invoicesPurchases });
   const urls = createReturnUrls(frontEnd, origins);
   return async (app) => {
     await app.register(createCheckoutSessionRoute({ open: checkout.open, urls }));

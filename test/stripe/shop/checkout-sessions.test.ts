@@ -57,6 +57,33 @@ describe('what is opened', () => {
     });
   });
 
+  test.each(['told in order', 'told backwards'])(
+    'has an invoice for its buyer where that is wanted, and grants once: %s',
+    async (order) => {
+      const another = await shop.another({ CHECKOUT_INVOICES: 'all' });
+      const user = `cora ${order}`;
+      const id = await another.opened(user, { price: PACK });
+      const { events } = shop.fake.paySession(id);
+      const invoice = events.find(({ type }) => type === 'invoice.paid');
+      expect(invoice?.data.object['metadata']).toEqual({ user_id: user });
+      await another.deliver(order === 'told in order' ? events : events.toReversed());
+      const granted = 'SELECT delta, reason FROM credit_ledger WHERE user_id = $1';
+      expect(await shop.database.sql(granted, [user])).toEqual([
+        { delta: 500, reason: 'Purchase' },
+      ]);
+      const refund = shop.fake.refundPayment(String(sessionOf(id).paymentIntent));
+      await another.deliver(refund.events);
+      expect(await another.balanceOf(user)).toBe(0);
+      expect(await another.opened(user, { price: PLAN })).toMatch(/^cs_/);
+      await another.close();
+    },
+  );
+
+  test('has no invoice unless that is wanted, but a subscription’s own', async () => {
+    const { events } = shop.fake.paySession(await shop.opened('cody', { price: PACK }));
+    expect(events.map(({ type }) => type)).not.toContain('invoice.paid');
+  });
+
   test('is asked of Stripe about its price once, ever', async () => {
     await shop.opened('dan', { price: 'price_pro' });
     const before = shop.fake.requests();
