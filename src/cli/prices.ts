@@ -6,7 +6,7 @@ import { createStripeClient } from '../stripe/api/client.ts';
 import { CatalogueFile } from '../stripe/catalogue/catalogue-json.ts';
 import { type CataloguePrice, listCatalogue } from '../stripe/catalogue/catalogue-list.ts';
 import { syncPrices } from '../stripe/catalogue/price-sync.ts';
-import { type Change, TERMS } from '../stripe/catalogue/publish.ts';
+import { type Change, type Source, TERMS } from '../stripe/catalogue/publish.ts';
 import type { Terms } from '../stripe/catalogue/terms.ts';
 import { type Command, UsageError } from './command.ts';
 import { databaseUrl } from './database-url.ts';
@@ -26,8 +26,8 @@ export const pricesCommand: Command = {
     'sync    reads all active Prices of STRIPE_SECRET_KEY and publishes what their metadata say:',
     '        credits, credits_category, credits_expires, credits_trial, credits_free,',
     '        credits_manual. Prints what changed and what was refused; a refused price stays as it',
-    '        was, and the exit code is 1. --dry-run publishes nothing. Running servers follow within',
-    '        seconds.',
+    '        was, and the exit code is 1. What outranks the metadata is named. --dry-run publishes',
+    '        nothing. Running servers follow within seconds.',
     'schema  prints the JSON Schema of the catalogue file; needs no database.',
   ].join('\n'),
   options: ['folder'],
@@ -82,15 +82,25 @@ async function sync(pool: Pool, access: StripeAccess, dryRun: boolean): Promise<
   const api = createStripeApi(client, async () => {});
   const answer = await syncPrices({ pool, api, dryRun });
   if (answer.kind !== 'answer') throw new Error(`${answer.reason}; nothing was changed.`);
-  const { changes, refused, unchanged } = answer.value;
+  const { changes, refused, unchanged, outranked } = answer.value;
   if (changes.length > 0) console.log(formatTable([CHANGED, ...changes.map(changed)]));
   for (const { price, problems } of refused) {
     console.log(`REFUSED  ${printable(`${price}: ${problems.join('; ')}`)}`);
+  }
+  for (const { price, by } of outranked) {
+    console.log(`OUTRANKED  ${printable(price)}: ${SPEAKERS[by]} says what it gives`);
   }
   const what = dryRun ? 'would change' : 'changed';
   console.log(`${changes.length} ${what}, ${unchanged} as before, ${refused.length} refused.`);
   return refused.length === 0 ? 0 : 1;
 }
+
+/** Who says what a price gives, as an operator knows them. */
+const SPEAKERS: Readonly<Record<Source, string>> = {
+  env: 'STRIPE_PRICE_TO_CREDITS_JSON',
+  file: 'the catalogue file',
+  stripe: 'its metadata',
+};
 
 const CHANGED = ['price', 'what', ...TERMS];
 

@@ -139,7 +139,7 @@ const minutes = (time: Date) => `${time.toISOString().slice(0, 16)}Z`;
 
 /** The report as one JSON document; the README describes it. */
 export function reportAsJson(report: Report): string {
-  const { counts, findings, found, repaired, left, waiting, problems } = report;
+  const { counts, findings, found, repaired, left, waiting, problems, unseen } = report;
   const { creditNotes, ...others } = counts;
   return JSON.stringify(
     {
@@ -154,14 +154,18 @@ export function reportAsJson(report: Report): string {
       left,
       waiting,
       problems,
-      findings: findings.map(({ kind, ...rest }) => ({
-        ...{ what: kind, ...rest },
-        mark: markOf({ kind, ...rest }),
-      })),
+      findings: findings.map(marked),
+      unseen: unseen.map(marked),
     },
     null,
     2,
   );
+}
+
+/** A finding in the words of the report, with the mark by which it is accepted. */
+function marked<Found extends Finding>(finding: Found) {
+  const { kind: what, ...rest } = finding;
+  return { what, ...rest, mark: markOf(finding) };
 }
 
 /** What was accepted as a JSON array, in the words of the report. */

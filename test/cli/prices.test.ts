@@ -48,6 +48,12 @@ describe('a server', () => {
       'price_env 10',
       'price_file 20',
     ]);
+    const { code, stdout } = await prices('sync');
+    expect(code).toBe(0);
+    expect(stdout).toBe(
+      'OUTRANKED  price_both: the catalogue file says what it gives\n' +
+        '0 changed, 1 as before, 0 refused.\n',
+    );
     expect((await stop()).code).toBe(0);
   });
 });

@@ -79,11 +79,14 @@ test('--accept takes what could not be looked at, by the mark that is told of it
   const { id } = writeInvoice({ fake }, 'consulting', 12);
   fake.advance(31 * 86_400);
   fake.setFault({ kind: 'error', status: 403, path: `/v1/invoices/${id}/lines` });
+  const { unseen } = JSON.parse((await reconcile('--apply', '--json')).stdout);
+  expect(unseen).toMatchObject([{ what: 'paid-but-not-granted', object: id, code: 'unanswered' }]);
   const { stdout } = await reconcile('--apply');
   expect(stdout).toContain(`NOT COMPLETE: ${id}: `);
   const mark = new RegExp(`\nto leave it: --accept ${id} --seen ([0-9a-f]{8}) --why`).exec(
     stdout,
   )?.[1];
+  expect(mark).toBe(unseen[0].mark);
   expect(await accept(id, mark ?? '')).toMatchObject({ code: 0 });
   expect(await reconcile('--apply')).toMatchObject({ code: 0 });
 });

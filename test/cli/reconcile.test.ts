@@ -193,6 +193,7 @@ test('--json is one document, of this shape', async () => {
         mark: expect.stringMatching(/^[0-9a-f]{8}$/),
       },
     ],
+    unseen: [],
   });
 });
 

@@ -2,7 +2,8 @@ import type { Pool } from 'pg';
 import { type Answer, askForAll, type StripeApi } from '../api/api.ts';
 import { at, idOf, isId, isObject, wholeNumber } from '../shapes/json.ts';
 import { readTerms } from './catalogue-json.ts';
-import { type Change, compareWithPublished, publish } from './publish.ts';
+import { listCatalogue } from './catalogue-list.ts';
+import { type Change, compareWithPublished, publish, type Source } from './publish.ts';
 import { recordPrices, type StripePrice } from './stripe-prices.ts';
 import type { Terms } from './terms.ts';
 
@@ -13,6 +14,8 @@ export interface PriceSync {
   readonly refused: readonly { readonly price: string; readonly problems: readonly string[] }[];
   /** How many prices give credits now as before. */
   readonly unchanged: number;
+  /** Prices of which somebody says more than their metadata do, and who. */
+  readonly outranked: readonly { readonly price: string; readonly by: Source }[];
 }
 
 export interface PriceSyncOptions {
@@ -57,7 +60,10 @@ export async function syncPrices({
     );
   const changes = await (dryRun ? compareWithPublished : publish)(pool, publication);
   const said = changes.filter(({ after }) => after !== null).length;
-  return { kind: 'answer', value: { changes, refused, unchanged: prices.size - said } };
+  const outranked = (await listCatalogue(pool))
+    .filter(({ price, source }) => source !== 'stripe' && prices.has(price))
+    .map(({ price, source }) => ({ price, by: source }));
+  return { kind: 'answer', value: { changes, refused, unchanged: prices.size - said, outranked } };
 }
 
 /** A Price as it is shown, with the terms in its metadata. */

@@ -1,5 +1,5 @@
 import type { Finding, FindingKey } from './report.ts';
-import { Incomplete, type Run } from './run.ts';
+import { Incomplete, nameOf, type Run } from './run.ts';
 
 /** The most objects that a run tries in vain to look at. */
 const MAX_UNSEEN = 50;
@@ -34,7 +34,7 @@ export async function lookAt(run: Run, { about, look, noteUnseen }: Sight): Prom
     if (run.problems.size >= MAX_UNSEEN) {
       throw new Incomplete(`more than ${MAX_UNSEEN} objects could not be looked at`);
     }
-    if (noted) run.unseen.push(noted);
+    if (noted) run.unseen.set(nameOf(noted), noted);
     run.problems.add(`${about.object}: ${error.message}`);
     return false;
   }

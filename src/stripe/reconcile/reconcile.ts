@@ -121,7 +121,7 @@ async function compare(
     ...(await run.conclude()),
     waiting: passes.waiting,
     problems: [...run.problems],
-    unseen: run.unseen,
+    unseen: [...run.unseen.values()],
   };
   return { report, moves };
 }

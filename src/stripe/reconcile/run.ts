@@ -54,8 +54,8 @@ export interface Run
   readonly counts: Counts;
   /** Why not everything could be looked at. */
   readonly problems: Set<string>;
-  /** What could not be looked at, as it is remembered. */
-  readonly unseen: Finding[];
+  /** What could not be looked at, as it is remembered; by its name, since it may be tried again. */
+  readonly unseen: Map<string, Finding>;
   /** The names of payments that the lists have shown as paid. */
   readonly paid: Set<string>;
   /** The ids of the refunds, disputes and credit notes that were compared. */
@@ -162,13 +162,14 @@ export function createRun(options: RunOptions): Run {
 
   return {
     ...options,
-    ...{ counts, problems: new Set<string>(), unseen: [] },
+    ...{ counts, problems: new Set<string>(), unseen: new Map<string, Finding>() },
     ...{ paid: new Set<string>(), compared: new Set<string>() },
     ...{ step, suspect, conclude, hasFound },
   };
 }
 
-const nameOf = ({ kind, object }: FindingKey) => `${kind} ${object}`;
+/** What tells findings apart. */
+export const nameOf = ({ kind, object }: FindingKey) => `${kind} ${object}`;
 
 /** What can only be told: the rules derive nothing to do. */
 export function toldOnly(finding: Finding): Suspect {
