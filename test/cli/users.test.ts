@@ -168,3 +168,28 @@ test('users link by a payment intent that paid somebody else’s invoice, too, l
   expect(await stage.balanceOf('bob')).toBe(2000);
   expect(await stage.balanceOf('ada')).toBe(0);
 }, 60_000);
+
+test('users link takes the session of a subscription before it is told', async () => {
+  const stage = await startStripeStage();
+  onTestFinished(() => stage.close());
+  const { fake, deliver } = stage;
+  const start = { mode: 'subscription', customer: 'cus_1', subscription: 'sub_1' } as const;
+  const session = fake.createSession({ ...start, lines: [{ price: 'price_plan' }] });
+  const mark = fake.events().length;
+  const started = fake.completeSession(session.id);
+  const paid = fake
+    .events()
+    .slice(mark)
+    .find(({ type }) => type === 'invoice.paid');
+  if (!paid) throw new Error('nothing was paid');
+  const env = { DATABASE_URL: stage.db.url };
+  expect(await runPurser(['users', 'link', 'ada', session.id], { env })).toMatchObject({
+    ...{ code: 0, stderr: '', stdout: `${session.id} is ada’s.\n` },
+  });
+  expect(await deliver(started)).toBe('done');
+  expect(await deliver({ ...paid })).toBe('done');
+  expect(await stage.balanceOf('ada')).toBe(1000);
+  // The customer was not linked, nor is it now.
+  const other = { customer: 'cus_1', subscription: 'sub_2', lines: [{ price: 'price_plan' }] };
+  expect(await deliver(fake.payInvoice(other))).toBe('parked');
+}, 60_000);
