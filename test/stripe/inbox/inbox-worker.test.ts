@@ -137,6 +137,13 @@ describe('while an attempt holds an event,', () => {
     expect(await park(['price:x', 'user_of:cus_1'])).toBeLessThanOrEqual(2);
   });
 
+  test('what it parks is woken when it is over', async () => {
+    const { inbox, park } = await holdWaiting();
+    expect(await park(['price:x', 'user_of:cus_1'])).toBeGreaterThan(0);
+    await inbox.wake(['user_of:cus_1']);
+    expect(await inbox.claim(1)).toHaveLength(1);
+  });
+
   test.each([
     ['nothing', []],
     ['another cause', ['price:y']],
