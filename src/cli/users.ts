@@ -2,7 +2,7 @@ import { findUserIdFault } from '../auth/claims.ts';
 import { createSessionCutoffs } from '../auth/session-cutoffs.ts';
 import { wakeWaiting } from '../stripe/inbox/inbox.ts';
 import { userIsKnown } from '../stripe/inbox/verdicts.ts';
-import { findSubscriptions, linkUser } from '../stripe/payments/users.ts';
+import { findPaymentKeys, findSubscriptions, linkUser } from '../stripe/payments/users.ts';
 import { type Command, type CommandGroup, UsageError } from './command.ts';
 import { printable } from './table.ts';
 import { utc } from './times.ts';
@@ -52,7 +52,11 @@ const linkCommand: Command = {
       );
     }
     return withPool(options, async (pool) => {
-      const ids = [...new Set([...stripeIds, ...(await findSubscriptions(pool, stripeIds))])];
+      const meant = [
+        ...(await findPaymentKeys(pool, stripeIds)),
+        ...(await findSubscriptions(pool, stripeIds)),
+      ];
+      const ids = [...new Set([...stripeIds, ...meant])];
       const foreign = await linkUser(pool, userId, ids);
       const linked = ids.filter((id) => !foreign.includes(id));
       await wakeWaiting(pool, linked.map(userIsKnown));

@@ -1,5 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { payTwo } from '../stripe/payments/shared-intent.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { attemptAgain } from '../support/inbox.ts';
 import { runPurser } from '../support/process.ts';
 import { startStripeStage, until } from '../support/stripe.ts';
 
@@ -114,3 +116,80 @@ test('users link takes whichever name of a payment the operator has', async () =
   expect(await deliver(buy({ customer: 'cus_1' }))).toBe('parked');
   expect(await deliver(fake.payInvoice({ ...start, ...pack }))).toBe('done');
 });
+
+test.each([true, false])(
+  'users link takes the payment intent of an invoice that does not name it: told before, %s',
+  async (isTold) => {
+    const stage = await startStripeStage();
+    onTestFinished(() => stage.close());
+    const { fake, deliver, balanceOf } = stage;
+    const about = { customer: 'cus_1', subscription: 'sub_1', lines: [{ price: 'price_plan' }] };
+    const mark = fake.events().length;
+    const paid = fake.payInvoice(about);
+    const named = fake
+      .events()
+      .slice(mark)
+      .find(({ type }) => type === 'invoice_payment.paid');
+    if (!named) throw new Error('no payment is told');
+    const { payment_intent: intent } = named.data.object['payment'] as { payment_intent: string };
+    expect(await deliver(paid)).toBe('parked');
+    const invoice = String(paid.data.object.id);
+    const env = { DATABASE_URL: stage.db.url };
+    const link = () => runPurser(['users', 'link', 'ada', intent], { env });
+    if (isTold) {
+      expect(await deliver({ ...named })).toBe('done');
+      await stage.db.sql(
+        "UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE state = 'parked'",
+      );
+      const said = [intent, invoice].map((id) => `${id} is ada’s.\n`).join('');
+      expect(await link()).toMatchObject({ code: 0, stderr: '', stdout: said });
+      expect((await stage.stored(paid))?.due_in).toBeLessThanOrEqual(0);
+    } else {
+      expect(await link()).toMatchObject({ code: 0, stdout: `${intent} is ada’s.\n` });
+      expect(await deliver({ ...named })).toBe('done');
+    }
+    await attemptAgain(stage);
+    expect(await balanceOf('ada')).toBe(1000);
+    expect(await deliver(fake.payInvoice(about))).toBe('parked');
+  },
+  60_000,
+);
+
+test('users link by a payment intent that paid somebody else’s invoice, too, leaves that theirs', async () => {
+  const stage = await startStripeStage();
+  onTestFinished(() => stage.close());
+  const { first, second, paymentIntent } = payTwo(stage, 'bob');
+  for (const event of [first.named, first.paid, second.named]) await stage.deliver({ ...event });
+  const env = { DATABASE_URL: stage.db.url };
+  const { code, stderr } = await runPurser(['users', 'link', 'ada', paymentIntent], { env });
+  expect(code).toBe(1);
+  expect(stderr).toContain(`${first.paid.data.object.id} belongs to another user.`);
+  expect(await stage.deliver({ ...second.paid })).toBe('done');
+  expect(await stage.balanceOf('bob')).toBe(2000);
+  expect(await stage.balanceOf('ada')).toBe(0);
+}, 60_000);
+
+test('users link takes the session of a subscription before it is told', async () => {
+  const stage = await startStripeStage();
+  onTestFinished(() => stage.close());
+  const { fake, deliver } = stage;
+  const start = { mode: 'subscription', customer: 'cus_1', subscription: 'sub_1' } as const;
+  const session = fake.createSession({ ...start, lines: [{ price: 'price_plan' }] });
+  const mark = fake.events().length;
+  const started = fake.completeSession(session.id);
+  const paid = fake
+    .events()
+    .slice(mark)
+    .find(({ type }) => type === 'invoice.paid');
+  if (!paid) throw new Error('nothing was paid');
+  const env = { DATABASE_URL: stage.db.url };
+  expect(await runPurser(['users', 'link', 'ada', session.id], { env })).toMatchObject({
+    ...{ code: 0, stderr: '', stdout: `${session.id} is ada’s.\n` },
+  });
+  expect(await deliver(started)).toBe('done');
+  expect(await deliver({ ...paid })).toBe('done');
+  expect(await stage.balanceOf('ada')).toBe(1000);
+  // The customer was not linked, nor is it now.
+  const other = { customer: 'cus_1', subscription: 'sub_2', lines: [{ price: 'price_plan' }] };
+  expect(await deliver(fake.payInvoice(other))).toBe('parked');
+}, 60_000);

@@ -107,7 +107,7 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
   async function link(told: Link): Promise<Verdict> {
     const { session, subscription, customer } = told;
     const named = (await sold.intentOf({ intent: session }))?.userId ?? told.userId;
-    const userId = named ?? (trustsReference ? await referredUser(told) : null);
+    const userId = named ?? (await userOfSession(session)) ?? (await referredUser(told));
     if (userId === null) {
       return { state: 'ignored', reason: 'it names no user; its invoice decides' };
     }
@@ -119,8 +119,13 @@ export function createFulfilment(options: FulfilmentOptions): Fulfilment {
     return { state: 'done', reason: `another user already owns ${foreign.join(' and ')}` };
   }
 
-  /** By a reference, unless the customer or the subscription is known already. */
+  /** By what an operator has said of it. */
+  const userOfSession = (payment: string) =>
+    users.find({ payment, subscription: null, customer: null });
+
+  /** By a reference that counts, unless the customer or the subscription is known already. */
   async function referredUser({ reference, subscription, customer }: Link) {
+    if (!trustsReference) return null;
     const known = await users.find({ payment: null, subscription, customer });
     return known === null ? reference : null;
   }

@@ -21,6 +21,12 @@ const LEASE = 60;
 /** The most characters of the payloads of one statement. */
 const BATCH_CHARACTERS = 4 * 1024 * 1024;
 
+/**
+ * In SQL: whether an attempt holds a parked event. A server of an earlier release parks what it took
+ * over without saying that it holds it no more; but no lease is longer than this.
+ */
+const HELD = `(claimed AND next_attempt_at <= now() + ${LEASE} * interval '1 second')`;
+
 function backOff({ first, longest }: Patience, attempt: number): number {
   return Math.min(first * 2 ** (attempt - 1), longest);
 }
@@ -143,11 +149,11 @@ export async function wakeWaiting(
   if (causes.length === 0) return;
   await pool.query(
     `UPDATE stripe_events
-        SET waits_for = CASE WHEN claimed THEN NULL ELSE waits_for END,
-            next_attempt_at = CASE WHEN claimed THEN next_attempt_at
+        SET waits_for = CASE WHEN ${HELD} THEN NULL ELSE waits_for END,
+            next_attempt_at = CASE WHEN ${HELD} THEN next_attempt_at
                                    ELSE now() + $2 * interval '1 second' END
       WHERE waits_for && $1::text[] AND next_attempt_at > now() + $2 * interval '1 second'
-        AND NOT (claimed AND $2 > 0)`,
+        AND NOT (${HELD} AND $2 > 0)`,
     [causes, within],
   );
 }

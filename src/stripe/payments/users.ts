@@ -29,18 +29,35 @@ export function createUsers(pool: Pool, session: BatchSession) {
 
   /**
    * The user of the payment itself, else of its subscription, else of its customer, else null. By the
-   * payment's further names an operator may know it: these are asked for where nobody else is known.
+   * payment's further names an operator may know it, those that were told apart from it, too: these
+   * are asked for where nobody else is known.
    */
   async function find(question: Question, names: readonly string[] = []): Promise<string | null> {
-    return (await findOne(question)) ?? (await findNamed(names));
+    return (await findOne(question)) ?? (await findNamed(question.payment, names));
   }
 
-  async function findNamed(names: readonly string[]): Promise<string | null> {
-    if (names.length === 0) return null;
+  async function findNamed(
+    payment: string | null,
+    names: readonly string[],
+  ): Promise<string | null> {
+    if (payment === null) return null;
     const { rows } = await pool.query<{ user_id: string }>(
-      `SELECT user_id FROM stripe_user_aliases WHERE stripe_id = ANY($1::text[])
-        ORDER BY array_position($1::text[], stripe_id) LIMIT 1`,
-      [names],
+      `WITH named AS (
+         SELECT name, n FROM unnest($2::text[]) WITH ORDINALITY AS given (name, n)
+          UNION ALL
+         SELECT told.alias, NULL
+           FROM stripe_payment_aliases own
+           JOIN stripe_payment_aliases told ON told.payment = own.payment
+          WHERE own.alias = $1
+          UNION ALL
+         SELECT alias, NULL FROM stripe_shared_names WHERE payment = $1
+       )
+       SELECT u.user_id
+         FROM named
+         JOIN stripe_user_aliases u ON u.stripe_id = named.name
+        ORDER BY named.n, named.name
+        LIMIT 1`,
+      [payment, names],
     );
     return rows[0]?.user_id ?? null;
   }
@@ -95,6 +112,24 @@ export async function findSubscriptions(
     [sessions],
   );
   return rows.flatMap(({ payload }) => idOf(at(readEvent(payload).object, 'subscription')) ?? []);
+}
+
+/**
+ * The keys of the payments that these names stand for, as far as it was told: the invoice of a payment
+ * intent, of which the event that says `paid` may name neither.
+ */
+export async function findPaymentKeys(
+  pool: Pool,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ payment: string }>(
+    `SELECT DISTINCT payment
+       FROM unnest($1::text[]) AS name
+      CROSS JOIN LATERAL payments_sharing(name) AS payment
+      ORDER BY payment`,
+    [names],
+  );
+  return rows.map(({ payment }) => payment);
 }
 
 const FIND: BatchStatement = {

@@ -76,6 +76,29 @@ test('the worker leaves an event alone while its delivery attempts it', async ()
   expect((await stage.stored(event))?.attempts).toBe(1);
 });
 
+test('what an earlier release parked after an attempt of this one is woken', async () => {
+  const event = purchase(stage, 'fia');
+  await storeOnly(stage, event);
+  // It knows nothing of `claimed`, and so leaves it as it was when it took the event over.
+  await stage.db.sql(
+    `UPDATE stripe_events SET state = 'parked', reason = 'r', waits_for = '{price:x}',
+            claimed = true, next_attempt_at = now() + interval '1 hour'
+      WHERE id = $1`,
+    [event.id],
+  );
+  const session = createBatchSession(stage.db.url);
+  onTestFinished(() => session.close());
+  const inbox = createInbox(stage.db.pool, session);
+  await inbox.wake(['price:x'], 30);
+  expect((await stage.stored(event))?.due_in).toBeLessThanOrEqual(30);
+  await stage.db.sql(
+    "UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE id = $1",
+    [event.id],
+  );
+  await inbox.wake(['price:x']);
+  expect(await inbox.claim(1)).toMatchObject([{ id: event.id }]);
+});
+
 describe('while an attempt holds an event,', () => {
   /** The claim of a late attempt at an event that waits for a price. */
   async function holdWaiting() {
@@ -112,6 +135,13 @@ describe('while an attempt holds an event,', () => {
   test('so is a cause that it did not wait for before', async () => {
     const { park } = await holdWaiting();
     expect(await park(['price:x', 'user_of:cus_1'])).toBeLessThanOrEqual(2);
+  });
+
+  test('what it parks is woken when it is over', async () => {
+    const { inbox, park } = await holdWaiting();
+    expect(await park(['price:x', 'user_of:cus_1'])).toBeGreaterThan(0);
+    await inbox.wake(['user_of:cus_1']);
+    expect(await inbox.claim(1)).toHaveLength(1);
   });
 
   test.each([
