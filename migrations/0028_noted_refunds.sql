@@ -2,21 +2,56 @@
 -- them: each note says how much of it. What no note says is spread, as before. So the refund stays
 -- under the name by which it was told, and what notes say of it is worked out when it is asked for.
 
-CREATE FUNCTION noted_refunds(payment text)
-RETURNS TABLE (refund text, name text, amount numeric) LANGUAGE sql STABLE BEGIN ATOMIC
-  SELECT r.id, r.payment_name, least(r.amount, sum(part.value::bigint))
+CREATE FUNCTION names_of(payment text) RETURNS SETOF text LANGUAGE sql STABLE BEGIN ATOMIC
+  SELECT a.alias FROM stripe_payment_aliases a WHERE a.payment = names_of.payment
+   UNION
+  SELECT s.alias
+    FROM stripe_payment_aliases own
+    JOIN stripe_shared_names s ON s.payment = own.alias
+   WHERE own.payment = names_of.payment;
+END;
+
+COMMENT ON FUNCTION names_of IS 'All names of a payment, those that it shares with others, too.';
+
+CREATE OR REPLACE FUNCTION shared_names_of(payment text) RETURNS SETOF text LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT name
+    FROM names_of(shared_names_of.payment) AS name
+   WHERE EXISTS (SELECT FROM stripe_shared_names s WHERE s.alias = name);
+END;
+
+CREATE FUNCTION noted_parts(payment text)
+RETURNS TABLE (refund text, name text, amount numeric, part numeric) LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT r.id, r.payment_name, r.amount, sum(part.value::bigint)
     FROM stripe_payment_aliases a
     JOIN stripe_reversals note ON note.payment_name = a.alias
    CROSS JOIN LATERAL jsonb_each_text(note.refund_amounts) AS part
     JOIN stripe_reversals r ON r.id = part.key
-   WHERE a.payment = noted_refunds.payment AND note.live AND r.live
-     AND r.payment_name IN (SELECT shared_names_of(noted_refunds.payment))
+   WHERE a.payment = noted_parts.payment AND note.live AND r.live AND r.currency = note.currency
+     AND r.payment_name IN (SELECT shared_names_of(noted_parts.payment))
    GROUP BY r.id;
 END;
 
-COMMENT ON FUNCTION noted_refunds IS
+COMMENT ON FUNCTION noted_parts IS
   'The refunds of payment intents and charges that paid this invoice and others, and how much of '
-  'each pays credit notes of this one.';
+  'each its credit notes say is for it.';
+
+CREATE FUNCTION noted_refunds(payment text)
+RETURNS TABLE (refund text, name text, amount numeric) LANGUAGE sql STABLE BEGIN ATOMIC
+  -- No more than there is goes to all that share it, whatever their notes say.
+  SELECT own.refund, own.name, div(own.amount * own.part, greatest(own.amount, said.part))
+    FROM noted_parts(noted_refunds.payment) AS own
+   CROSS JOIN LATERAL (
+          SELECT sum(other.part)
+            FROM payments_sharing(own.name) AS key
+           CROSS JOIN LATERAL noted_parts(key) AS other
+           WHERE other.refund = own.refund
+         ) AS said (part);
+END;
+
+COMMENT ON FUNCTION noted_refunds IS
+  'The same, as far as the refunds go.';
 
 CREATE OR REPLACE FUNCTION reversed_alone(paid stripe_payments) RETURNS numeric LANGUAGE sql STABLE
 BEGIN ATOMIC

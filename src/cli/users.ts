@@ -36,8 +36,8 @@ const linkCommand: Command = {
     '',
     'For payments that are parked because of an unknown user: links a customer (cus_…) or a',
     'subscription (sub_…), whose later payments are then the user’s too, or one payment alone, by its',
-    'checkout session (cs_…), invoice (in_…), payment intent (pi_…) or charge (ch_…). The session of a',
-    'subscription stands for all of it. Events that wait for it are carried out at once.',
+    'checkout session (cs_…), invoice (in_…), payment intent (pi_…) or charge (ch_…,',
+    'py_…). The session of a subscription stands for all of it. Events that wait for it are carried out at once.',
     'A customer brings the billing portal and the saved cards of it. What belongs to another user',
     'stays theirs, and the exit code is 1. It does not move what was granted already.',
   ].join('\n'),
@@ -48,7 +48,7 @@ const linkCommand: Command = {
     const wrong = stripeIds.find((id) => !STRIPE_ID.test(id));
     if (wrong !== undefined) {
       throw new UsageError(
-        `${printable(wrong)} is not an id of the form cus_…, sub_…, cs_…, in_…, pi_… or ch_….`,
+        `${printable(wrong)} is not an id of the form cus_…, sub_…, cs_…, in_…, pi_…, ch_… or py_….`,
       );
     }
     return withPool(options, async (pool) => {

@@ -6,7 +6,7 @@ import { at, idOf } from '../shapes/json.ts';
 
 /** Whose user is asked for, by Stripe's ids. */
 interface Question {
-  /** A checkout session or an invoice, which only an operator can have linked. */
+  /** Its grant key: a checkout session or an invoice. */
   readonly payment: string | null;
   readonly subscription: string | null;
   readonly customer: string | null;
@@ -28,9 +28,10 @@ export function createUsers(pool: Pool, session: BatchSession) {
   }
 
   /**
-   * The user of the payment itself, else of its subscription, else of its customer, else null. By the
-   * payment's further names an operator may know it, those that were told apart from it, too: these
-   * are asked for where nobody else is known.
+   * The user of the payment itself, else of its subscription, else of its customer, else null. An
+   * operator may know it by another name, also by one that was told apart from it: where nobody else
+   * is known, all are asked for.
+   * @param names of the payment, the surest first
    */
   async function find(question: Question, names: readonly string[] = []): Promise<string | null> {
     return (await findOne(question)) ?? (await findNamed(question.payment, names));
@@ -45,12 +46,7 @@ export function createUsers(pool: Pool, session: BatchSession) {
       `WITH named AS (
          SELECT name, n FROM unnest($2::text[]) WITH ORDINALITY AS given (name, n)
           UNION ALL
-         SELECT told.alias, NULL
-           FROM stripe_payment_aliases own
-           JOIN stripe_payment_aliases told ON told.payment = own.payment
-          WHERE own.alias = $1
-          UNION ALL
-         SELECT alias, NULL FROM stripe_shared_names WHERE payment = $1
+         SELECT names_of(payment), NULL FROM stripe_payment_aliases WHERE alias = $1
        )
        SELECT u.user_id
          FROM named

@@ -120,13 +120,9 @@ const FIND: BatchStatement = {
   name: 'find_reversals',
   durable: false,
   text: `SELECT a.payment, r.id, r.kind, r.payment_name AS name, r.live
-       FROM (SELECT payment, alias FROM stripe_payment_aliases WHERE payment = ANY($1::text[])
-              UNION
-             SELECT own.payment, s.alias
-               FROM stripe_payment_aliases own
-               JOIN stripe_shared_names s ON s.payment = own.alias
-              WHERE own.payment = ANY($1::text[])) AS a
-       JOIN stripe_reversals r ON r.payment_name = a.alias
+       FROM unnest($1::text[]) AS a (payment)
+      CROSS JOIN LATERAL names_of(a.payment) AS name
+       JOIN stripe_reversals r ON r.payment_name = name
       ORDER BY greatest(r.decided_at, r.asked_at), r.recorded_at, r.id`,
 };
 
