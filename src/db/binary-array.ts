@@ -30,7 +30,9 @@ export function toBinaryArray<Value>(
 ): Buffer | null {
   let room = HEADER;
   let nulls = 0;
-  for (const value of values) {
+  // By index: where several kinds of arrays come by, for…of makes an object for each element.
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as Value | null;
     room += LENGTH + (value === null ? 0 : type.room(value));
     nulls += value === null ? 1 : 0;
   }
@@ -42,7 +44,8 @@ export function toBinaryArray<Value>(
     view.setInt32(4 * i, field);
   });
   let at = HEADER;
-  for (const value of values) {
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as Value | null;
     const length = value === null ? NULL : type.write(bytes, at + LENGTH, value);
     view.setInt32(at, length);
     at += LENGTH + Math.max(length, 0);
