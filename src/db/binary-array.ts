@@ -21,8 +21,7 @@ const NULL = -1;
 /**
  * The values as a binary array, a parameter that the driver sends as it is; null when all of them
  * are. Text would be searched for what to escape here and read letter by letter there: measured
- * with the entries of debits, it took Postgres three times as long to read, and a third of the time
- * in which it appended them.
+ * with the entries of debits, reading all but their JSON took Postgres 2.6 times as long.
  */
 export function toBinaryArray<Value>(
   type: BinaryType<Value>,
