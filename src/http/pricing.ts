@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { PurserError } from '../errors.ts';
 import {
+  type Command,
   type DebitCommand,
   type HoldCommand,
   MAX_AMOUNT,
@@ -58,16 +59,19 @@ export type Quote = Price | (Price & { readonly problem: PurserError });
  * on this server, an Idempotency-Key still brings the first answer back.
  * @throws PurserError as `ledger.post` does, and the price's problem
  */
-export async function postPriced(
+export function postPriced(
   ledger: Ledger,
   quote: Quote,
   makeCommand: (price: Price) => DebitCommand | HoldCommand,
 ): Promise<Outcome> {
   const { amount, operation } = quote;
   const command = makeCommand({ amount, operation });
-  if (!('problem' in quote)) return ledger.post(command);
+  return 'problem' in quote ? replay(ledger, command, quote.problem) : ledger.post(command);
+}
+
+async function replay(ledger: Ledger, command: Command, problem: PurserError): Promise<Outcome> {
   const first = await ledger.replay(command);
-  if (first === null) throw quote.problem;
+  if (first === null) throw problem;
   return first;
 }
 

@@ -8,17 +8,24 @@ export interface RequestKey {
   readonly requestHash: string;
 }
 
+/** What a command leaves on its entry; null when it brought no Idempotency-Key. */
+export function requestKey(command: Command): RequestKey | null {
+  const idempotencyKey = storedKey(command);
+  return idempotencyKey === null ? null : { idempotencyKey, requestHash: requestHash(command) };
+}
+
 /**
  * The stored form of a command's Idempotency-Key: prefixed by the kind of actor, so that a user
  * cannot block a key that a service will use for the same account. Null when it brought none.
  */
-export function requestKey(command: Command): RequestKey | null {
-  if (command.idempotencyKey === null) return null;
-  const [actorKind] = command.actor.split(':', 1);
-  return {
-    idempotencyKey: `${actorKind}:${command.idempotencyKey}`,
-    requestHash: hash('sha256', JSON.stringify(substance(command)), 'hex'),
-  };
+export function storedKey({ actor, idempotencyKey }: Command): string | null {
+  if (idempotencyKey === null) return null;
+  const [actorKind] = actor.split(':', 1);
+  return `${actorKind}:${idempotencyKey}`;
+}
+
+export function requestHash(command: Command): string {
+  return hash('sha256', JSON.stringify(substance(command)), 'hex');
 }
 
 /** What was asked for, whoever asked and by whatever key; members in a fixed order. */

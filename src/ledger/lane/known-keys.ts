@@ -1,6 +1,6 @@
 import type { Command, Outcome } from '../core/command.ts';
 import type { Entry } from '../core/entry.ts';
-import { requestKey } from '../core/request-key.ts';
+import { requestHash, storedKey } from '../core/request-key.ts';
 
 /** The lead entries that a round knows by their keys: those on record and those it just decided. */
 export interface KnownKeys {
@@ -13,12 +13,11 @@ export function createKnownKeys(onRecord: readonly Entry[]): KnownKeys {
   const leads = new Map<string, Entry>();
   const known: KnownKeys = {
     replay: (command) => {
-      const asked = requestKey(command);
       const lead = keysOf(command)
         .map((key) => leads.get(key))
         .find(Boolean);
       if (!lead) return null;
-      return asked && lead.requestHash !== asked.requestHash
+      return storedKey(command) !== null && lead.requestHash !== requestHash(command)
         ? { ok: false, refusal: { code: 'idempotency_conflict' } }
         : { ok: true, entry: lead, replayed: true };
     },
@@ -32,8 +31,7 @@ export function createKnownKeys(onRecord: readonly Entry[]): KnownKeys {
 
 /** The keys of a command or of the lead entry it left, each kind in a name space of its own. */
 function keysOf(source: Command | Entry): string[] {
-  const idempotencyKey =
-    'seq' in source ? source.idempotencyKey : requestKey(source)?.idempotencyKey;
+  const idempotencyKey = 'seq' in source ? source.idempotencyKey : storedKey(source);
   const eventId = 'stripeEventId' in source ? source.stripeEventId : null;
   const grantKey = 'grantKey' in source ? source.grantKey : null;
   return [

@@ -2,7 +2,7 @@ import { pipelined, type Session } from '../../db/session.ts';
 import { SQLSTATE, sqlState } from '../../db/sqlstate.ts';
 import type { Command } from '../core/command.ts';
 import { createPaymentBook } from '../core/payment.ts';
-import { requestKey } from '../core/request-key.ts';
+import { storedKey } from '../core/request-key.ts';
 import * as store from '../store/accounts.ts';
 import { append } from '../store/append.ts';
 import { appendAlerts } from '../store/append-alerts.ts';
@@ -103,7 +103,7 @@ function paymentsOf(commands: readonly Command[]): readonly string[] {
 
 function findLeads(session: Session, commands: readonly Command[]) {
   const asked = commands.flatMap((command) => {
-    const key = requestKey(command)?.idempotencyKey;
+    const key = storedKey(command);
     return key ? [{ userId: command.userId, key }] : [];
   });
   const grants = commands.filter((command) => command.kind === 'grant');

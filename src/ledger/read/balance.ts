@@ -7,7 +7,7 @@ import type { Command, Outcome } from '../core/command.ts';
 import { decideDue } from '../core/decide/due.ts';
 import { isEndedByItself } from '../core/decide/hold.ts';
 import type { Entry } from '../core/entry.ts';
-import { requestKey } from '../core/request-key.ts';
+import { storedKey } from '../core/request-key.ts';
 import { createKnownKeys } from '../lane/known-keys.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from '../store/entry-row.ts';
 import { fromState, type State } from '../store/state.ts';
@@ -96,13 +96,13 @@ interface BalanceRow {
 
 /** Reads what a command did when it was carried out; null when its Idempotency-Key is new. */
 export async function readReplay(pool: pg.Pool, command: Command): Promise<Outcome | null> {
-  const asked = requestKey(command);
-  if (asked === null) return null;
+  const key = storedKey(command);
+  if (key === null) return null;
   const { rows } = await pool.query<EntryRow>({
     text: `SELECT ${ENTRY_COLUMNS}
              FROM credit_ledger
             WHERE user_id = $1 AND idempotency_key = $2`,
-    values: [command.userId, asked.idempotencyKey],
+    values: [command.userId, key],
   });
   return createKnownKeys(rows.map(toEntry)).replay(command);
 }

@@ -1,3 +1,14 @@
+import {
+  BIGINT,
+  type BinaryType,
+  BYTEA,
+  JSONB,
+  SMALLINT,
+  TEXT,
+  TIMESTAMPTZ,
+  toBinaryArray,
+  UUID,
+} from '../../db/binary-array.ts';
 import type { Session, Statement } from '../../db/session.ts';
 import type { Entry } from '../core/entry.ts';
 import { toStoredDraw } from './entry-row.ts';
@@ -34,62 +45,40 @@ const APPEND: Statement = {
  * plain debits, travels as one NULL, which unnest pads: neither side then handles its elements.
  */
 export function append(session: Session, sealed: readonly SealedEntry[]) {
-  const text = (read: (entry: Entry) => string | null) =>
-    unlessEmpty(sealed.map(({ entry }) => read(entry)));
-  const plain = (read: (one: SealedEntry) => string | number | null) =>
-    toPlainArray(sealed.map(read));
+  const column = <Value>(type: BinaryType<Value>, read: (one: SealedEntry) => Value | null) =>
+    toBinaryArray(type, sealed.map(read));
+  const quantities = sealed.map(({ entry }) => entry.operation?.quantity ?? null);
   return session.run(APPEND, [
-    text((e) => e.userId),
-    plain(({ entry }) => entry.seq),
-    plain(({ entry }) => entry.id),
-    plain(({ entry }) => entry.kind),
-    plain(({ entry }) => entry.delta),
-    plain(({ entry }) => entry.balance),
-    plain(({ entry }) => entry.held),
-    plain(({ entry }) => entry.lot),
-    text((e) => e.draws && JSON.stringify(e.draws.map(toStoredDraw))),
-    plain(({ entry }) => entry.leadSeq),
-    text((e) => e.actor),
-    text((e) => e.reason),
-    text((e) => e.ref),
-    text((e) => e.metadata && JSON.stringify(e.metadata)),
-    plain(({ noteHash }) => toBytea(noteHash)),
-    text((e) => e.stripeEventId),
-    text((e) => e.grantKey),
-    text((e) => e.idempotencyKey),
-    text((e) => e.requestHash),
-    plain(({ entry }) => toTimestamp(entry.createdAt)),
-    plain(({ hash }) => toBytea(hash)),
-    unlessEmpty(sealed.map(({ state }) => state && JSON.stringify(state))),
-    text((e) => e.category),
-    plain(({ entry }) => entry.expiresAt && toTimestamp(entry.expiresAt)),
-    text((e) => e.payment),
-    plain(({ entry }) => entry.reversesSeq),
-    text((e) => e.invoiceLine),
-    plain(({ entry }) => entry.priority),
-    text((e) => e.holdId),
-    text((e) => e.operation?.name ?? null),
-    text((e) => e.operation?.quantity ?? null),
+    column(TEXT, ({ entry }) => entry.userId),
+    column(BIGINT, ({ entry }) => entry.seq),
+    column(UUID, ({ entry }) => entry.id),
+    column(TEXT, ({ entry }) => entry.kind),
+    column(BIGINT, ({ entry }) => entry.delta),
+    column(BIGINT, ({ entry }) => entry.balance),
+    column(BIGINT, ({ entry }) => entry.held),
+    column(BIGINT, ({ entry }) => entry.lot),
+    column(JSONB, ({ entry }) => entry.draws && JSON.stringify(entry.draws.map(toStoredDraw))),
+    column(BIGINT, ({ entry }) => entry.leadSeq),
+    column(TEXT, ({ entry }) => entry.actor),
+    column(TEXT, ({ entry }) => entry.reason),
+    column(TEXT, ({ entry }) => entry.ref),
+    column(JSONB, ({ entry }) => entry.metadata && JSON.stringify(entry.metadata)),
+    column(BYTEA, ({ noteHash }) => noteHash),
+    column(TEXT, ({ entry }) => entry.stripeEventId),
+    column(TEXT, ({ entry }) => entry.grantKey),
+    column(TEXT, ({ entry }) => entry.idempotencyKey),
+    column(TEXT, ({ entry }) => entry.requestHash),
+    column(TIMESTAMPTZ, ({ entry }) => entry.createdAt),
+    column(BYTEA, ({ hash }) => hash),
+    column(JSONB, ({ state }) => state && JSON.stringify(state)),
+    column(TEXT, ({ entry }) => entry.category),
+    column(TIMESTAMPTZ, ({ entry }) => entry.expiresAt),
+    column(TEXT, ({ entry }) => entry.payment),
+    column(BIGINT, ({ entry }) => entry.reversesSeq),
+    column(TEXT, ({ entry }) => entry.invoiceLine),
+    column(SMALLINT, ({ entry }) => entry.priority),
+    column(TEXT, ({ entry }) => entry.holdId),
+    column(TEXT, ({ entry }) => entry.operation?.name ?? null),
+    quantities.some((quantity) => quantity !== null) ? quantities : null,
   ]);
-}
-
-function unlessEmpty<T>(values: readonly T[]): readonly T[] | null {
-  return values.every((value) => value === null) ? null : values;
-}
-
-/**
- * An array literal of values that need no quotes, such as numbers and uuids: the driver would
- * search each for what to escape.
- */
-function toPlainArray(values: readonly (string | number | null)[]): string | null {
-  return unlessEmpty(values) && `{${values.map((value) => value ?? 'NULL').join(',')}}`;
-}
-
-function toTimestamp(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
-}
-
-/** In an array literal, where a backslash stands for the character after it. */
-function toBytea(hex: string | null): string | null {
-  return hex && `\\\\x${hex}`;
 }

@@ -74,29 +74,29 @@ function grantEntry(
   around: Surroundings,
 ): Entry {
   const { category, amount } = grant;
-  return {
-    ...nextEntry(account, command, grant, around),
+  return nextEntry(account, command, grant, around, {
     kind: category,
     delta: amount,
-    balance: account.balance + amount,
     ...bringsIn(account, amount, grant, around.limits),
     payment: command.grantKey,
     invoiceLine: grant.invoiceLine,
     stripeEventId: command.stripeEventId,
     grantKey: command.grantKey,
-  };
+  });
 }
 
 function decideDebit(before: Account, command: DebitCommand, around: Surroundings): Decision {
   const { amount, operation } = command;
   const shortage = findShortage(before, amount);
   if (shortage) return shortage;
-  return postedOne(before, {
-    ...nextEntry(before, command, command, around),
-    kind: 'debit',
-    delta: -amount,
-    balance: before.balance - amount,
-    draws: drawInBurnOrder(before.lots, amount),
-    operation,
-  });
+  const draws = drawInBurnOrder(before.lots, amount);
+  return postedOne(
+    before,
+    nextEntry(before, command, command, around, {
+      kind: 'debit',
+      delta: -amount,
+      draws,
+      operation,
+    }),
+  );
 }

@@ -11,24 +11,23 @@ export function decideDue(
   account: Account,
   around: Pick<Surroundings, 'now' | 'newId'>,
 ): { readonly account: Account; readonly entries: readonly Entry[] } {
-  const released = postAll(account, expiredHolds(account, around.now), (before, { id, parts }) => ({
-    ...nextEntry(before, NOBODY, NO_NOTE, around),
-    kind: 'release',
-    delta: 0,
-    balance: before.balance,
-    held: before.held - sumOf(parts),
-    holdId: id,
-  }));
+  const released = postAll(account, expiredHolds(account, around.now), (before, { id, parts }) =>
+    nextEntry(before, NOBODY, NO_NOTE, around, {
+      kind: 'release',
+      delta: 0,
+      held: before.held - sumOf(parts),
+      holdId: id,
+    }),
+  );
   const expired = postAll(
     released.account,
     expiredLots(released.account, around.now),
-    (before, lot) => ({
-      ...nextEntry(before, NOBODY, NO_NOTE, around),
-      kind: 'expiry',
-      delta: -lot.free,
-      balance: before.balance - lot.free,
-      draws: [{ lot: lot.seq, amount: lot.free }],
-    }),
+    (before, lot) =>
+      nextEntry(before, NOBODY, NO_NOTE, around, {
+        kind: 'expiry',
+        delta: -lot.free,
+        draws: [{ lot: lot.seq, amount: lot.free }],
+      }),
   );
   return { account: expired.account, entries: [...released.entries, ...expired.entries] };
 }

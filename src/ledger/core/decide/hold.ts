@@ -10,6 +10,7 @@ import {
   type Refused,
   refused,
   type Surroundings,
+  timeOf,
 } from './posting.ts';
 
 export function decideHold(before: Account, command: HoldCommand, around: Surroundings): Decision {
@@ -20,18 +21,16 @@ export function decideHold(before: Account, command: HoldCommand, around: Surrou
   if (shortage) return shortage;
   const limit = around.limits.openHolds;
   if (before.holds.length >= limit) return refused({ code: 'too_many_holds', limit });
-  const common = nextEntry(before, command, command, around);
-  return postedOne(before, {
-    ...common,
+  const entry = nextEntry(before, command, command, around, {
     kind: 'hold',
     delta: 0,
-    balance: before.balance,
     held: before.held + amount,
     holdId,
-    expiresAt: common.createdAt + seconds * 1_000,
+    expiresAt: timeOf(before, around.now) + seconds * 1_000,
     draws: drawInBurnOrder(before.lots, amount),
     operation,
   });
+  return postedOne(before, entry);
 }
 
 /** What a hold has reserved may always be captured, by a debtor too: it is a promise. */
@@ -52,15 +51,14 @@ export function decideCapture(
   if (shortage) return shortage;
   const reserved = hold.parts.map(({ lot, amount: free }) => ({ seq: lot, free }));
   const draws = [...drawUpTo(reserved, amount), ...drawInBurnOrder(before.lots, beyond)];
-  return postedOne(before, {
-    ...nextEntry(before, command, command, around),
+  const entry = nextEntry(before, command, command, around, {
     kind: 'capture',
     delta: -amount,
-    balance: before.balance - amount,
     held: before.held - held,
     holdId: hold.id,
     draws: mergeDraws(draws),
   });
+  return postedOne(before, entry);
 }
 
 export function decideRelease(
@@ -70,14 +68,13 @@ export function decideRelease(
 ): Decision {
   const hold = findOpenHold(before, command.holdId, around);
   if ('refusal' in hold) return hold;
-  return postedOne(before, {
-    ...nextEntry(before, command, command, around),
+  const entry = nextEntry(before, command, command, around, {
     kind: 'release',
     delta: 0,
-    balance: before.balance,
     held: before.held - sumOf(hold.parts),
     holdId: hold.id,
   });
+  return postedOne(before, entry);
 }
 
 function findOpenHold({ holds }: Account, holdId: string, around: Surroundings): Hold | Refused {

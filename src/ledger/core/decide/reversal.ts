@@ -51,17 +51,16 @@ export function decideReversal(
   const parts = takeAfter(partsOf(taken, around), given + repaid, amount - repaid);
   const { draws, lots } = placesOf(before, parts, around);
   const placed = sum(draws.map(({ amount }) => amount));
-  const entry: Entry = {
-    ...nextEntry(before, command, command, around),
+  const isPlaced = placed + repaid === amount;
+  const entry = nextEntry(before, command, command, around, {
     kind: 'reversal',
     delta: amount,
-    balance: before.balance + amount,
     draws,
     reversesSeq: taken.seq,
-  };
-  if (placed + repaid === amount) return postedOne(before, entry);
-  const lot = bringsIn({ ...before, lots }, amount - placed, BOUGHT, around.limits);
-  return postedOne(before, { ...entry, ...lot, category: BOUGHT.category });
+    ...(!isPlaced && bringsIn({ ...before, lots }, amount - placed, BOUGHT, around.limits)),
+    ...(!isPlaced && { category: BOUGHT.category }),
+  });
+  return postedOne(before, entry);
 }
 
 /** What was taken, newest draw first. Of each lot comes first what others have stood in for. */

@@ -72,16 +72,14 @@ function clawBackEntry(
 ): Entry {
   const own = account.lots.filter(({ seq }) => grant.lots.includes(seq));
   const others = account.lots.filter(({ seq }) => !grant.lots.includes(seq));
-  return {
-    ...nextEntry(account, command, command, around),
+  return nextEntry(account, command, command, around, {
     kind: 'clawback',
     delta: -amount,
-    balance: account.balance - amount,
     draws: drawUpTo([...own, ...inBurnOrder(others)], amount),
     payment: command.payment,
     reversesSeq: grant.seq,
     stripeEventId: command.stripeEventId,
-  };
+  });
 }
 
 /** Pays debt first; the rest opens a lot on the grant's terms. */
@@ -92,15 +90,13 @@ function reinstatementEntry(
   amount: number,
   around: Surroundings,
 ): Entry {
-  return {
-    ...nextEntry(account, command, command, around),
+  return nextEntry(account, command, command, around, {
     kind: 'reinstatement',
     delta: amount,
-    balance: account.balance + amount,
     ...bringsIn(account, amount, terms, around.limits),
     category: terms.category,
     payment: command.payment,
     reversesSeq: seq,
     stripeEventId: command.stripeEventId,
-  };
+  });
 }
