@@ -40,7 +40,7 @@ COMMENT ON FUNCTION noted_parts IS
 CREATE FUNCTION noted_refunds(payment text)
 RETURNS TABLE (refund text, name text, amount numeric) LANGUAGE sql STABLE BEGIN ATOMIC
   -- No more than there is goes to all that share it, whatever their notes say.
-  SELECT own.refund, own.name, div(own.amount * own.part, greatest(own.amount, said.part))
+  SELECT own.refund, own.name, div(own.amount * own.part, greatest(own.amount, said.part, 1))
     FROM noted_parts(noted_refunds.payment) AS own
    CROSS JOIN LATERAL (
           SELECT sum(other.part)
@@ -51,7 +51,8 @@ RETURNS TABLE (refund text, name text, amount numeric) LANGUAGE sql STABLE BEGIN
 END;
 
 COMMENT ON FUNCTION noted_refunds IS
-  'The same, as far as the refunds go.';
+  'How much of the refunds that this invoice shares with others is for its credit notes: as they '
+  'say, but together no more than was refunded. One in another currency than its note is not.';
 
 CREATE OR REPLACE FUNCTION reversed_alone(paid stripe_payments) RETURNS numeric LANGUAGE sql STABLE
 BEGIN ATOMIC

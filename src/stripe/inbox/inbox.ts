@@ -23,9 +23,10 @@ const BATCH_CHARACTERS = 4 * 1024 * 1024;
 
 /**
  * In SQL: whether an attempt holds a parked event. A server of an earlier release parks what it took
- * over without saying that it holds it no more; but no lease is longer than this.
+ * over without saying that it holds it no more; but no lease ends later, of those that began while
+ * this statement waited, too.
  */
-const HELD = `(claimed AND next_attempt_at <= now() + ${LEASE} * interval '1 second')`;
+const HELD = `(claimed AND next_attempt_at <= now() + ${LEASE + 5} * interval '1 second')`;
 
 function backOff({ first, longest }: Patience, attempt: number): number {
   return Math.min(first * 2 ** (attempt - 1), longest);

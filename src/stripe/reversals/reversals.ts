@@ -120,7 +120,7 @@ const FIND: BatchStatement = {
   name: 'find_reversals',
   durable: false,
   text: `SELECT a.payment, r.id, r.kind, r.payment_name AS name, r.live
-       FROM unnest($1::text[]) AS a (payment)
+       FROM (SELECT DISTINCT unnest($1::text[])) AS a (payment)
       CROSS JOIN LATERAL names_of(a.payment) AS name
        JOIN stripe_reversals r ON r.payment_name = name
       ORDER BY greatest(r.decided_at, r.asked_at), r.recorded_at, r.id`,

@@ -15,6 +15,15 @@ afterAll(async () => {
   await stage.close();
 });
 
+/** Two renewals that one payment intent paid, told in full. */
+async function tellTwo(userId: string, prices?: Parameters<typeof payTwo>[2]) {
+  const two = payTwo(stage, userId, prices);
+  for (const { named, paid } of [two.first, two.second]) {
+    for (const event of [named, paid]) await stage.deliver(event);
+  }
+  return two;
+}
+
 describe('what a void note says of a refund counts for nothing: it is spread,', () => {
   const orders = { 'the refund told last': false, 'the end of the note told last': true } as const;
   const cases = Object.keys(orders).flatMap((name) => [
@@ -44,10 +53,7 @@ describe('what a void note says of a refund counts for nothing: it is spread,', 
 });
 
 test('a refund that pays the notes of two invoices takes from each what its note tells', async () => {
-  const { first, second, paymentIntent } = payTwo(stage, 'udo');
-  for (const { named, paid } of [first, second]) {
-    for (const event of [named, paid]) await stage.deliver(event);
-  }
+  const { first, second, paymentIntent } = await tellTwo('udo');
   const { object, events } = stage.fake.refundPayment(paymentIntent, { amount: 1000 });
   for (const event of events) await stage.deliver({ ...event });
   expect(await stage.leftOfGrants('udo')).toEqual([500, 500]);
@@ -63,10 +69,7 @@ test('a refund that pays the notes of two invoices takes from each what its note
 });
 
 test('notes that say more than their refund gives take no more than that', async () => {
-  const { first, second, paymentIntent } = payTwo(stage, 'uta');
-  for (const { named, paid } of [first, second]) {
-    for (const event of [named, paid]) await stage.deliver(event);
-  }
+  const { first, second, paymentIntent } = await tellTwo('uta');
   const { object, events } = stage.fake.refundPayment(paymentIntent, { amount: 1000 });
   for (const [{ paid }, amount] of [
     [first, 250],
@@ -113,10 +116,7 @@ test('a note’s lines are paid back by its part of a refund that is spread, whi
 });
 
 test('a refund that failed takes nothing, whatever a note says of it', async () => {
-  const { first, second } = payTwo(stage, 'ugo');
-  for (const { named, paid } of [first, second]) {
-    for (const event of [named, paid]) await stage.deliver(event);
-  }
+  const { second } = await tellTwo('ugo');
   const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
     amount: 500,
   });
@@ -150,10 +150,7 @@ test('what a note says of one payment intent’s refund takes nothing off anothe
 });
 
 test('the entry of the invoice whose notes it pays most of names the event of a refund', async () => {
-  const { first, second, paymentIntent } = payTwo(stage, 'uli');
-  for (const { named, paid } of [first, second]) {
-    for (const event of [named, paid]) await stage.deliver(event);
-  }
+  const { first, second, paymentIntent } = await tellTwo('uli');
   const ids = [first, second].map(({ paid }) => String(paid.data.object.id));
   const [one, other] = ids.toSorted();
   if (!one || !other) throw new Error('there are no invoices');
@@ -176,10 +173,7 @@ test('the entry of the invoice whose notes it pays most of names the event of a 
 });
 
 test('a refund that its note gives to the second is done, though the first gave no credits', async () => {
-  const { first, second } = payTwo(stage, 'uwe', ['price_seat', 'price_plan']);
-  for (const { named, paid } of [first, second]) {
-    for (const event of [named, paid]) await stage.deliver(event);
-  }
+  const { second } = await tellTwo('uwe', ['price_seat', 'price_plan']);
   const { events } = stage.fake.issueCreditNote(String(second.paid.data.object.id), {
     amount: 500,
   });

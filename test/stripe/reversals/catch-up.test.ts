@@ -49,6 +49,20 @@ describe('an entry about reversals that came before their payment names', () => 
   });
 });
 
+test('an entry names a reversal once, though several events settle its payment at the same moment', async () => {
+  const payments = Array.from({ length: 10 }, () => createPayment());
+  for (const payment of payments) {
+    await stage.deliver(payment.refund(fresh('re'), 40, 'succeeded'));
+  }
+  const told = payments.flatMap(({ paid }) =>
+    Array.from({ length: 5 }, () => ({ ...paid, id: fresh('evt') })),
+  );
+  await Promise.all(told.map(stage.deliver));
+  for (const payment of payments) {
+    expect(await newestEntry(payment)).toMatchObject({ delta: -400, metadata: null });
+  }
+});
+
 test('what the ledger refuses parks whatever should have settled it, until it can be', async () => {
   const { ledger, deliver, stored } = stage;
   const payment = await createPaid();

@@ -130,51 +130,62 @@ export const NO_NOTE: Note = { reason: null, ref: null, metadata: null };
 /** Who causes what happens by itself. */
 export const NOBODY = { actor: 'system', idempotencyKey: null } as const;
 
-/** What some kinds of entries have, and others do not. */
-type Effect =
-  | ('held' | 'lot' | 'category' | 'priority' | 'expiresAt' | 'draws' | 'payment' | 'invoiceLine')
-  | ('holdId' | 'operation' | 'reversesSeq' | 'stripeEventId' | 'grantKey');
+/** What only some kinds of entries have. */
+type Special =
+  | 'held'
+  | 'lot'
+  | 'category'
+  | 'priority'
+  | 'expiresAt'
+  | 'draws'
+  | 'payment'
+  | 'invoiceLine'
+  | 'holdId'
+  | 'operation'
+  | 'reversesSeq'
+  | 'stripeEventId'
+  | 'grantKey';
 
 /** What an entry does. What is left out is null, and of `held` what it was. */
-export interface Change extends Pick<Entry, 'kind' | 'delta'>, Partial<Pick<Entry, Effect>> {}
+interface Effect extends Pick<Entry, 'kind' | 'delta'>, Partial<Pick<Entry, Special>> {}
 
 /**
- * The account's next entry, with the keys of the command if it has some. Every entry is made here,
- * member by member, so that all have one shape to the engine, which reads them faster.
+ * The account's next entry, with the keys of the command if it has some. Every new entry is made
+ * here, member by member, so that all have one shape to the engine, which reads them faster.
  */
 export function nextEntry(
   account: Account,
   command: Command | typeof NOBODY,
   note: Note,
   { now, newId }: Pick<Surroundings, 'now' | 'newId'>,
-  change: Change,
+  effect: Effect,
 ): Entry {
   const key = 'kind' in command ? requestKey(command) : null;
   return {
     userId: account.userId,
     seq: account.seq + 1,
     id: newId(),
-    kind: change.kind,
-    delta: change.delta,
-    balance: account.balance + change.delta,
-    held: change.held ?? account.held,
-    lot: change.lot ?? null,
-    category: change.category ?? null,
-    priority: change.priority ?? null,
-    expiresAt: change.expiresAt ?? null,
-    draws: change.draws ?? null,
-    payment: change.payment ?? null,
-    invoiceLine: change.invoiceLine ?? null,
-    holdId: change.holdId ?? null,
-    operation: change.operation ?? null,
-    reversesSeq: change.reversesSeq ?? null,
+    kind: effect.kind,
+    delta: effect.delta,
+    balance: account.balance + effect.delta,
+    held: effect.held ?? account.held,
+    lot: effect.lot ?? null,
+    category: effect.category ?? null,
+    priority: effect.priority ?? null,
+    expiresAt: effect.expiresAt ?? null,
+    draws: effect.draws ?? null,
+    payment: effect.payment ?? null,
+    invoiceLine: effect.invoiceLine ?? null,
+    holdId: effect.holdId ?? null,
+    operation: effect.operation ?? null,
+    reversesSeq: effect.reversesSeq ?? null,
     leadSeq: null,
     actor: command.actor,
     reason: note.reason,
     ref: note.ref,
     metadata: note.metadata,
-    stripeEventId: change.stripeEventId ?? null,
-    grantKey: change.grantKey ?? null,
+    stripeEventId: effect.stripeEventId ?? null,
+    grantKey: effect.grantKey ?? null,
     idempotencyKey: key?.idempotencyKey ?? null,
     requestHash: key?.requestHash ?? null,
     createdAt: timeOf(account, now),

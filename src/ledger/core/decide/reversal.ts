@@ -51,14 +51,15 @@ export function decideReversal(
   const parts = takeAfter(partsOf(taken, around), given + repaid, amount - repaid);
   const { draws, lots } = placesOf(before, parts, around);
   const placed = sum(draws.map(({ amount }) => amount));
-  const isPlaced = placed + repaid === amount;
   const entry = nextEntry(before, command, command, around, {
     kind: 'reversal',
     delta: amount,
     draws,
     reversesSeq: taken.seq,
-    ...(!isPlaced && bringsIn({ ...before, lots }, amount - placed, BOUGHT, around.limits)),
-    ...(!isPlaced && { category: BOUGHT.category }),
+    ...(placed + repaid < amount && {
+      ...bringsIn({ ...before, lots }, amount - placed, BOUGHT, around.limits),
+      category: BOUGHT.category,
+    }),
   });
   return postedOne(before, entry);
 }
