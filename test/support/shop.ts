@@ -2,7 +2,7 @@ import { Stripe } from 'stripe';
 import { expect } from 'vitest';
 import { type FakeStripe, startFakeStripe } from '../../packages/fake-stripe/src/fake-stripe.ts';
 import { type Answer, startTestApp, type TestApp, WEBHOOK_SECRET } from './app.ts';
-import { publishPrices } from './stripe.ts';
+import { publishPrices, setInUseSince } from './stripe.ts';
 
 /** The whole app with a stand-in for Stripe behind it, and two packs, a plan and a fee for sale. */
 export interface Shop extends TestApp {
@@ -37,6 +37,7 @@ export async function startShop(env: Readonly<Record<string, string>> = {}): Pro
   fake.createPrice({ id: 'price_fee', product: 'prod_sim_price_starter', unitAmount: 100 });
   const api = await startTestApp({ env: { STRIPE_API_BASE: fake.url, ...env } });
   await publishPrices(api.database, CREDITS);
+  await setInUseSince(api.database, new Date('2020-01-01'));
   return openShop(api, fake, () => fake.stop());
 }
 
