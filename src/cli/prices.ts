@@ -88,18 +88,17 @@ async function sync(pool: Pool, access: StripeAccess, dryRun: boolean): Promise<
     console.log(`REFUSED  ${printable(`${price}: ${problems.join('; ')}`)}`);
   }
   for (const { price, by } of outranked) {
-    console.log(`OUTRANKED  ${printable(price)}: ${SPEAKERS[by]} says what it gives`);
+    console.log(`OUTRANKED  ${printable(price)}: ${OUTRANKING[by]} says what it gives`);
   }
   const what = dryRun ? 'would change' : 'changed';
   console.log(`${changes.length} ${what}, ${unchanged} as before, ${refused.length} refused.`);
   return refused.length === 0 ? 0 : 1;
 }
 
-/** Who says what a price gives, as an operator knows them. */
-const SPEAKERS: Readonly<Record<Source, string>> = {
+/** What outranks a price's metadata, as an operator knows it. */
+const OUTRANKING: Readonly<Record<Exclude<Source, 'stripe'>, string>> = {
   env: 'STRIPE_PRICE_TO_CREDITS_JSON',
   file: 'the catalogue file',
-  stripe: 'its metadata',
 };
 
 const CHANGED = ['price', 'what', ...TERMS];

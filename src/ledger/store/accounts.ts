@@ -64,8 +64,7 @@ const LOCK_WAITING: Statement = {
 };
 
 // clock_timestamp(), not now(): the transaction began before the lock was taken. Once for all, and
-// created_at, which has whole milliseconds, by way of a double: a numeric for each of them would be
-// an eighth of the statement.
+// created_at, which has whole milliseconds, by way of a double: numerics cost much more.
 const LOAD: Statement = {
   name: 'load',
   text: `

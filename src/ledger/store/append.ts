@@ -47,6 +47,7 @@ const APPEND: Statement = {
 export function append(session: Session, sealed: readonly SealedEntry[]) {
   const column = <Value>(type: BinaryType<Value>, read: (one: SealedEntry) => Value | null) =>
     toBinaryArray(type, sealed.map(read));
+  // Of numerics there is no simple binary form, and few entries have one.
   const quantities = sealed.map(({ entry }) => entry.operation?.quantity ?? null);
   return session.run(APPEND, [
     column(TEXT, ({ entry }) => entry.userId),

@@ -14,8 +14,11 @@ export interface PriceSync {
   readonly refused: readonly { readonly price: string; readonly problems: readonly string[] }[];
   /** How many prices give credits now as before. */
   readonly unchanged: number;
-  /** Prices of which somebody says more than their metadata do, and who. */
-  readonly outranked: readonly { readonly price: string; readonly by: Source }[];
+  /** Prices of which somebody says what counts more than their metadata, and who. */
+  readonly outranked: readonly {
+    readonly price: string;
+    readonly by: Exclude<Source, 'stripe'>;
+  }[];
 }
 
 export interface PriceSyncOptions {
@@ -60,9 +63,9 @@ export async function syncPrices({
     );
   const changes = await (dryRun ? compareWithPublished : publish)(pool, publication);
   const said = changes.filter(({ after }) => after !== null).length;
-  const outranked = (await listCatalogue(pool))
-    .filter(({ price, source }) => source !== 'stripe' && prices.has(price))
-    .map(({ price, source }) => ({ price, by: source }));
+  const outranked = (await listCatalogue(pool)).flatMap(({ price, source }) =>
+    source !== 'stripe' && prices.has(price) ? [{ price, by: source }] : [],
+  );
   return { kind: 'answer', value: { changes, refused, unchanged: prices.size - said, outranked } };
 }
 

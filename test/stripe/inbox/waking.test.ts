@@ -1,7 +1,10 @@
 /** What a parked event waits for makes it due at once: no server runs here whose worker might. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { StripeEvent } from '../../../packages/fake-stripe/src/events.ts';
-import { purchase } from '../../support/inbox.ts';
+import { createBatchSession } from '../../../src/db/batch-session.ts';
+import { createInbox } from '../../../src/stripe/inbox/inbox.ts';
+import { parked } from '../../../src/stripe/inbox/verdicts.ts';
+import { purchase, storeOnly } from '../../support/inbox.ts';
 import { type StripeStage, startStripeStage, until } from '../../support/stripe.ts';
 
 let stage: StripeStage;
@@ -103,4 +106,86 @@ test('the names of an invoice’s payment wake the refund that knows no other', 
   const [refunded] = fake.refundPayment(String(charge)).events;
   if (!refunded) throw new Error('nothing tells of the refund');
   await expectWoken({ ...refunded }, { ...paid });
+});
+
+/** The inbox alone, as a server has it. */
+function openInbox() {
+  const session = createBatchSession(stage.db.url);
+  onTestFinished(() => session.close());
+  return createInbox(stage.db.pool, session);
+}
+
+test('what an earlier release parked after an attempt of this one is woken', async () => {
+  const event = purchase(stage, 'fia');
+  await storeOnly(stage, event);
+  // It knows nothing of `claimed`, and so leaves it as it was when it took the event over.
+  await stage.db.sql(
+    `UPDATE stripe_events SET state = 'parked', reason = 'r', waits_for = '{price:x}',
+            claimed = true, next_attempt_at = now() + interval '1 hour'
+      WHERE id = $1`,
+    [event.id],
+  );
+  const inbox = openInbox();
+  await inbox.wake(['price:x'], 30);
+  expect((await stage.stored(event))?.due_in).toBeLessThanOrEqual(30);
+  await stage.db.sql(
+    "UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE id = $1",
+    [event.id],
+  );
+  await inbox.wake(['price:x']);
+  expect(await inbox.claim(1)).toMatchObject([{ id: event.id }]);
+});
+
+describe('while an attempt holds an event,', () => {
+  /** The claim of a late attempt at an event that waits for a price. */
+  async function holdWaiting() {
+    const event = purchase(stage, 'fin');
+    await storeOnly(stage, event);
+    await stage.db.sql(
+      `UPDATE stripe_events SET state = 'parked', reason = 'r', waits_for = '{price:x,stripe_api}',
+              attempts = 9`,
+    );
+    const inbox = openInbox();
+    const [claim] = await inbox.claim(1);
+    if (!claim) throw new Error('the event is due');
+    const park = async (waitsFor: readonly string[]) => {
+      await inbox.settle(claim, parked('it is not there', waitsFor));
+      return (await stage.stored(event))?.due_in;
+    };
+    return { inbox, park };
+  }
+
+  test('what wakes it does not cut the lease', async () => {
+    const { inbox } = await holdWaiting();
+    await inbox.wake(['price:x']);
+    expect(await inbox.claim(1)).toEqual([]);
+  });
+
+  test('a cause that goes away is looked at again soon, though the attempt had missed it', async () => {
+    const { inbox, park } = await holdWaiting();
+    await inbox.wake(['price:x']);
+    expect(await park(['price:x'])).toBeLessThanOrEqual(2);
+  });
+
+  test('so is a cause that it did not wait for before', async () => {
+    const { park } = await holdWaiting();
+    expect(await park(['price:x', 'user_of:cus_1'])).toBeLessThanOrEqual(2);
+  });
+
+  test('what it parks is woken when it is over', async () => {
+    const { inbox, park } = await holdWaiting();
+    expect(await park(['price:x', 'user_of:cus_1'])).toBeGreaterThan(0);
+    await inbox.wake(['user_of:cus_1']);
+    expect(await inbox.claim(1)).toHaveLength(1);
+  });
+
+  test.each([
+    ['nothing', []],
+    ['another cause', ['price:y']],
+    ['Stripe, which has answered somebody else,', ['stripe_api']],
+  ] as const)('%s woken leaves its pause as long as it is', async (_, causes) => {
+    const { inbox, park } = await holdWaiting();
+    await inbox.wake(causes, 5);
+    expect(await park(['price:x'])).toBeGreaterThan(1000);
+  });
 });
