@@ -52,6 +52,8 @@ const linkCommand: Command = {
       );
     }
     return withPool(options, async (pool) => {
+      // What is told of them at this moment sees that they are linked, or is seen here.
+      await linkUser(pool, userId, stripeIds);
       const meant = [
         ...(await findPaymentKeys(pool, stripeIds)),
         ...(await findSubscriptions(pool, stripeIds)),

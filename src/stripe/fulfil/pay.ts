@@ -23,7 +23,7 @@ import type { NamedPayment, Payment } from './interpretation.ts';
 import { linesOfIntent, type Sold } from './sold.ts';
 
 export interface PayOptions {
-  readonly users: Pick<Users, 'find'>;
+  readonly users: Pick<Users, 'find' | 'areLinked'>;
   readonly paymentNames: PaymentNames;
   readonly acceptedPayments: AcceptedPayments;
   readonly records: Pick<PaymentRecords, 'record' | 'find'>;
@@ -157,8 +157,15 @@ export function createPay(options: PayOptions): Pay {
     return takeBack.catchUp(key);
   }
 
+  /** An operator may have said whose it is by one of these names: what waits for its user is woken. */
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    return takeBack.catchUp(await paymentNames.claim(key, aliases));
+    const owner = await paymentNames.claim(key, aliases);
+    const [settled, isLinked] = await Promise.all([
+      takeBack.catchUp(owner),
+      users.areLinked(aliases),
+    ]);
+    if (settled.state === 'parked' || !isLinked) return settled;
+    return { ...settled, wakes: [...(settled.wakes ?? []), ...[owner, key].map(userIsKnown)] };
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */

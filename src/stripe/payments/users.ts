@@ -37,6 +37,12 @@ export function createUsers(pool: Pool, session: BatchSession) {
     return (await findOne(question)) ?? (await findNamed(question.payment, names));
   }
 
+  /** Whether one of these names of a payment says whose it is. */
+  async function areLinked(names: readonly string[]): Promise<boolean> {
+    const ask = (payment: string) => findOne({ payment, subscription: null, customer: null });
+    return (await Promise.all(names.map(ask))).some((userId) => userId !== null);
+  }
+
   async function findNamed(
     payment: string | null,
     names: readonly string[],
@@ -61,6 +67,7 @@ export function createUsers(pool: Pool, session: BatchSession) {
   return {
     link: (userId: string, stripeIds: readonly string[]) => linkUser(pool, userId, stripeIds),
     find,
+    areLinked,
     forget,
   };
 }
