@@ -47,9 +47,7 @@ const BEGIN_FORGETFUL = `${BEGIN};
 
 /**
  * Opens its connection when it is needed; batches of different kinds follow each other on it without
- * waiting for an answer in between. Measured with Stripe's deliveries, 64 at once on two cores: 1.3
- * times the grants of a statement per event on a pool, with 6 to 7 events in a batch. Letting one
- * batch begin only after the other's answer halves their number and gains nothing.
+ * waiting for an answer in between.
  */
 export function createBatchSession(url: string): BatchSession {
   let session: Promise<Session> | null = null;

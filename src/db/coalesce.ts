@@ -23,10 +23,10 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Makes one statement of the calls that come while another one is under way: an idle caller's starts
- * at once, and no timer ever waits for company. Each caller gets its own result. A batch that fails
- * is carried out again one by one, so that only the culprit fails; what the database itself is to
- * blame for fails for all of them at once.
+ * Makes one statement of the calls that come while another one is under way, or in the same turn of
+ * the event loop: those whose last statement ended together go on together, and no timer ever waits
+ * for company. Each caller gets its own result. A batch that fails is carried out again one by one, so
+ * that only the culprit fails; what the database itself is to blame for fails for all of them at once.
  * @param run carries out a batch, atomically or repeatably: its items may come again, alone. Returns
  *   the results in the order of the items
  * @returns a function that rejects with `overloaded`, `database_unavailable` or `internal_error`
@@ -39,7 +39,6 @@ export function coalesce<Item, Result>(
   let running = false;
 
   async function workThroughQueue(): Promise<void> {
-    running = true;
     while (waiting.length > 0) {
       const batch = dropLate(waiting.splice(0, countOfNext()));
       if (batch.length > 0) await carryOut(batch);
@@ -93,7 +92,8 @@ export function coalesce<Item, Result>(
     if (waiting.length >= queue) return Promise.reject(new PurserError('overloaded'));
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     waiting.push({ item, resolve, reject, deadline: Date.now() + wait });
-    if (!running) void workThroughQueue();
+    if (!running) setImmediate(workThroughQueue);
+    running = true;
     return promise;
   };
 }
