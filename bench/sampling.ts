@@ -52,13 +52,11 @@ export function createSampler(
         await writeRequests(requestsFile, requests);
         return tool.run({ origin, connections, requestsFile, seconds });
       };
-      const known = traffic.caller === 'user' ? await tokens(users) : [serviceKey];
-      const warmUp = Math.ceil(known.length * WARM_UP_SECONDS_PER_TOKEN);
-      await send(
-        known.map((token) => ({ ...HELLO, token })),
-        warmUp,
-      );
-
+      const known = traffic.caller === 'user' ? await tokens(users) : [];
+      if (known.length > 0) {
+        const hellos = known.map((token) => ({ ...HELLO, token }));
+        await send(hellos, Math.ceil(known.length * WARM_UP_SECONDS_PER_TOKEN));
+      }
       const requests = traffic.requests(users, round);
       const result = await send(
         requests.map((request, i) => ({ ...request, token: known[i] ?? serviceKey })),
