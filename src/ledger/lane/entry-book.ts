@@ -2,7 +2,7 @@ import type { Entry } from '../core/entry.ts';
 
 /** The entries that the commands of a round name, with what the round has posted about them since. */
 export interface EntryBook {
-  /** The entries that opened and ended a hold, oldest first. */
+  /** Of a hold of that id, oldest first: what opened it, if one is to be opened, and what ended it. */
   readonly hold: (userId: string, holdId: string) => readonly Entry[];
   readonly entry: (userId: string, seq: number) => Entry | null;
   /** The entries that reverse, claw back or reinstate that one, oldest first. */

@@ -3,23 +3,26 @@ import type { Command } from '../core/command.ts';
 import type { Entry } from '../core/entry.ts';
 import { ENTRY_COLUMNS, type EntryRow, toEntry } from './entry-row.ts';
 
-// Two indexes, one for the entry that opens a hold and one for the entry that ends it. LIMIT keeps
-// the probes apart: joined freely, a plan that was made while there were few holds reads all of them.
+// An id is taken by the entry that opened a hold, and one that is not open any more was ended by an
+// entry: each has an index of its own. LIMIT keeps the probes apart: joined freely, a plan that was
+// made while there were few holds reads all of them.
 const FIND_HOLD_ENTRIES: Statement = {
   name: 'find_hold_entries',
   text: `
     SELECT ${ENTRY_COLUMNS}
-      FROM unnest($1::text[], $2::text[]) AS asked (holder, named)
-     CROSS JOIN LATERAL (
-           (SELECT *
-              FROM credit_ledger
-             WHERE user_id = holder AND hold_id = named AND kind = 'hold'
-             LIMIT 1)
-             UNION ALL
-           (SELECT *
-              FROM credit_ledger
-             WHERE user_id = holder AND hold_id = named AND kind IN ('capture', 'release')
-             LIMIT 1)) AS found`,
+      FROM unnest($1::text[], $2::text[]) AS opening (holder, named)
+     CROSS JOIN LATERAL (SELECT *
+                           FROM credit_ledger
+                          WHERE user_id = holder AND hold_id = named AND kind = 'hold'
+                          LIMIT 1) AS opened
+     UNION ALL
+    SELECT ${ENTRY_COLUMNS}
+      FROM unnest($3::text[], $4::text[]) AS ending (holder, named)
+     CROSS JOIN LATERAL (SELECT *
+                           FROM credit_ledger
+                          WHERE user_id = holder AND hold_id = named
+                            AND kind IN ('capture', 'release')
+                          LIMIT 1) AS ended`,
 };
 
 // What is to be reversed, what brought credits into the lots that it drew, the grants of what was
@@ -61,16 +64,19 @@ const FIND_REVERSIBLE: Statement = {
                     OFFSET 0) AS reversing`,
 };
 
-/** The entries that opened and ended the holds that `commands` name. */
+/** The entries that opened the holds that `commands` open, and that ended those that they end. */
 export function findNamedHolds(
   session: Session,
   commands: readonly Command[],
 ): Promise<readonly Entry[]> {
-  const names = commands.flatMap((command) => {
-    const holdId = 'holdId' in command ? command.holdId : null;
-    return holdId === null ? [] : [[command.userId, holdId] as const];
-  });
-  return find(session, FIND_HOLD_ENTRIES, names);
+  const opening: Name[] = [];
+  const ending: Name[] = [];
+  for (const command of commands) {
+    if (!('holdId' in command) || command.holdId === null) continue;
+    const { kind, userId, holdId } = command;
+    (kind === 'hold' ? opening : ending).push([userId, holdId]);
+  }
+  return find(session, FIND_HOLD_ENTRIES, opening, ending);
 }
 
 /** The entries that `commands` reverse, with what decides where their credits go back to. */
@@ -78,19 +84,25 @@ export function findReversible(
   session: Session,
   commands: readonly Command[],
 ): Promise<readonly Entry[]> {
-  const names = commands.flatMap((command) =>
-    command.kind === 'reverse' ? [[command.userId, command.reversesSeq] as const] : [],
+  const names = commands.flatMap((command): Name[] =>
+    command.kind === 'reverse' ? [[command.userId, command.reversesSeq]] : [],
   );
   return find(session, FIND_REVERSIBLE, names);
 }
 
+/** An account, and what names an entry of it. */
+type Name = readonly [userId: string, name: string | number];
+
 async function find(
   session: Session,
   statement: Statement,
-  names: readonly (readonly [userId: string, name: string | number])[],
+  ...asked: readonly (readonly Name[])[]
 ): Promise<readonly Entry[]> {
-  if (names.length === 0) return [];
-  const users = names.map(([userId]) => userId);
-  const { rows } = await session.run<EntryRow>(statement, [users, names.map(([, name]) => name)]);
+  if (asked.every((names) => names.length === 0)) return [];
+  const values = asked.flatMap((names) => [
+    names.map(([userId]) => userId),
+    names.map(([, name]) => name),
+  ]);
+  const { rows } = await session.run<EntryRow>(statement, values);
   return rows.map(toEntry);
 }

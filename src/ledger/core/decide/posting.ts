@@ -14,7 +14,7 @@ export interface Surroundings {
   readonly limits: Limits;
   /** The payment under a grant key, or null when it granted nothing to this account. */
   readonly payment: (key: string) => Payment | null;
-  /** The entries that opened and ended a hold; none when there never was one of that id. */
+  /** What opened a hold, to a command that opens one; what ended it, to one that ends it. */
   readonly hold: (id: string) => readonly Entry[];
   /** The entry of that `seq`; null when it does not exist. */
   readonly entry: (seq: number) => Entry | null;
