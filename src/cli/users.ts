@@ -52,7 +52,7 @@ const linkCommand: Command = {
       );
     }
     return withPool(options, async (pool) => {
-      // What is told of them at this moment sees that they are linked, or is seen here.
+      // Committed before what they stand for is looked up: an event that tells it later sees the link.
       await linkUser(pool, userId, stripeIds);
       const meant = [
         ...(await findPaymentKeys(pool, stripeIds)),

@@ -92,8 +92,10 @@ export function coalesce<Item, Result>(
     if (waiting.length >= queue) return Promise.reject(new PurserError('overloaded'));
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     waiting.push({ item, resolve, reject, deadline: Date.now() + wait });
-    if (!running) setImmediate(workThroughQueue);
-    running = true;
+    if (!running) {
+      running = true;
+      setImmediate(workThroughQueue);
+    }
     return promise;
   };
 }

@@ -162,7 +162,7 @@ export function createPay(options: PayOptions): Pay {
     const owner = await paymentNames.claim(key, aliases);
     const [settled, isLinked] = await Promise.all([
       takeBack.catchUp(owner),
-      users.areLinked(aliases),
+      users.areLinked([key, ...aliases]),
     ]);
     if (settled.state === 'parked' || !isLinked) return settled;
     return { ...settled, wakes: [...(settled.wakes ?? []), ...[owner, key].map(userIsKnown)] };
