@@ -151,6 +151,27 @@ test.each([true, false])(
   60_000,
 );
 
+test('users link takes a charge of which only a refund tells whose invoice it paid', async () => {
+  const stage = await startStripeStage();
+  onTestFinished(() => stage.close());
+  const { fake, deliver } = stage;
+  const about = { customer: 'cus_1', subscription: 'sub_1', lines: [{ price: 'price_plan' }] };
+  const paid = fake.payInvoice(about);
+  expect(await deliver(paid)).toBe('parked');
+  await stage.db.sql(
+    "UPDATE stripe_events SET next_attempt_at = now() + interval '1 hour' WHERE state = 'parked'",
+  );
+  const charge = fake.store.need('invoice', String(paid.data.object.id)).charge ?? '';
+  const env = { DATABASE_URL: stage.db.url };
+  const linked = await runPurser(['users', 'link', 'ada', charge], { env });
+  expect(linked).toMatchObject({ code: 0, stderr: '', stdout: `${charge} is ada’s.\n` });
+  const { events } = fake.refundPayment(charge, { amount: 1 });
+  for (const event of events.filter(({ type }) => type === 'refund.created')) await deliver(event);
+  expect((await stage.stored(paid))?.due_in).toBeLessThanOrEqual(0);
+  await attemptAgain(stage);
+  expect(await stage.stored(paid)).toMatchObject({ state: 'done' });
+}, 60_000);
+
 test('users link by a payment intent that paid somebody else’s invoice, too, leaves that theirs', async () => {
   const stage = await startStripeStage();
   onTestFinished(() => stage.close());

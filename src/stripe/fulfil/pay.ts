@@ -11,7 +11,7 @@ import {
   type Verdict,
 } from '../inbox/verdicts.ts';
 import type { AcceptedPayments } from '../payments/accepted-payments.ts';
-import type { PaymentNames } from '../payments/payment-names.ts';
+import type { LearnNames, PaymentNames } from '../payments/payment-names.ts';
 import type { PaymentOutcome, PaymentRecords } from '../payments/payment-records.ts';
 import type { PurchaseIntent } from '../payments/purchase-intents.ts';
 import type { Users } from '../payments/users.ts';
@@ -23,8 +23,9 @@ import type { NamedPayment, Payment } from './interpretation.ts';
 import { linesOfIntent, type Sold } from './sold.ts';
 
 export interface PayOptions {
-  readonly users: Pick<Users, 'find' | 'areLinked'>;
+  readonly users: Pick<Users, 'find'>;
   readonly paymentNames: PaymentNames;
+  readonly learnNames: LearnNames;
   readonly acceptedPayments: AcceptedPayments;
   readonly records: Pick<PaymentRecords, 'record' | 'find'>;
   readonly takeBack: Pick<TakeBack, 'catchUp'>;
@@ -157,15 +158,8 @@ export function createPay(options: PayOptions): Pay {
     return takeBack.catchUp(key);
   }
 
-  /** An operator may have said whose it is by one of these names: what waits for its user is woken. */
   async function learnNames({ key, aliases }: Pick<NamedPayment, 'key' | 'aliases'>) {
-    const owner = await paymentNames.claim(key, aliases);
-    const [settled, isLinked] = await Promise.all([
-      takeBack.catchUp(owner),
-      users.areLinked([key, ...aliases]),
-    ]);
-    if (settled.state === 'parked' || !isLinked) return settled;
-    return { ...settled, wakes: [...(settled.wakes ?? []), ...[owner, key].map(userIsKnown)] };
+    return takeBack.catchUp(await options.learnNames(key, aliases));
   }
 
   /** Where no purchase intent says it: what the seller wrote outranks what a buyer can write. */

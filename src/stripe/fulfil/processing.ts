@@ -8,7 +8,7 @@ import { inUseSince } from '../api/account.ts';
 import { createStripeApi, type StripeApi } from '../api/api.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { createInbox, type Inbox } from '../inbox/inbox.ts';
-import { API_IS_BACK, type Verdict, wakesOf } from '../inbox/verdicts.ts';
+import { API_IS_BACK, userIsKnown, type Verdict, wakesOf } from '../inbox/verdicts.ts';
 import { createAcceptedPayments } from '../payments/accepted-payments.ts';
 import { createPaymentNames } from '../payments/payment-names.ts';
 import { createPaymentRecords, type PaymentRecords } from '../payments/payment-records.ts';
@@ -59,17 +59,23 @@ export function createProcessing(options: ProcessingOptions): Processing {
   const records = createPaymentRecords(pool, session);
   const users = createUsers(pool, session);
   const takeBack = createTakeBack({
-    ...{ api, paymentNames, acceptedPayments, records, post },
+    ...{ api, paymentNames, learnNames, acceptedPayments, records, post },
     reversals: createReversals(pool, session),
     clawBacks: (payments) => readClawBacks(pool, payments),
     inUseSince: () => inUseSince(pool),
   });
   const intents = createPurchaseIntents(pool, session, livemode);
   const sold = createSold(intents, catalogue);
-  const stored = { inbox, users, paymentNames, acceptedPayments, records };
+  const stored = { inbox, users, paymentNames, learnNames, acceptedPayments, records };
   const parts = { ...stored, takeBack, api, post, sold };
   const fulfilment = createFulfilment({ ...parts, livemode, trustsReference });
   const attempt = createAttempt({ inbox, fulfil: fulfilment.fulfil, log });
+
+  async function learnNames(key: string, names: readonly string[]): Promise<string> {
+    const owner = await paymentNames.claim(key, names);
+    if (await users.areLinked([key, ...names])) await inbox.wake([owner, key].map(userIsKnown));
+    return owner;
+  }
 
   async function carryOut(told: Told): Promise<Verdict> {
     const verdict = await fulfilment.fulfil(told);

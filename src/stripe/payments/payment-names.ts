@@ -13,6 +13,12 @@ interface Naming {
 /** The SQL of stripe_payment_aliases: one payment, however Stripe names it. */
 export type PaymentNames = ReturnType<typeof createPaymentNames>;
 
+/**
+ * Claims names that were told apart from the payment, and wakes what waits for its user where an
+ * operator has said by one of them who that is. Returns what `claim` does.
+ */
+export type LearnNames = (key: string, names: readonly string[]) => Promise<string>;
+
 export function createPaymentNames(pool: Pool, session: BatchSession) {
   const claimOne = coalesce((namings: readonly Naming[]) => claimAll(session, namings));
 

@@ -1,7 +1,7 @@
 import type { StripeApi } from '../api/api.ts';
 import { fetchPaid } from '../api/payments.ts';
 import { parkedWithout, paymentIsKnown, type Verdict } from '../inbox/verdicts.ts';
-import type { PaymentNames } from '../payments/payment-names.ts';
+import type { LearnNames, PaymentNames } from '../payments/payment-names.ts';
 import type { KnownPayment, PaymentRecords } from '../payments/payment-records.ts';
 
 type Found =
@@ -15,10 +15,11 @@ type Found =
  */
 export function createFindPayment(options: {
   readonly api: StripeApi;
-  readonly paymentNames: PaymentNames;
+  readonly paymentNames: Pick<PaymentNames, 'share'>;
+  readonly learnNames: LearnNames;
   readonly records: Pick<PaymentRecords, 'find'>;
 }) {
-  const { api, paymentNames, records } = options;
+  const { api, paymentNames, learnNames, records } = options;
 
   async function findPayment(names: readonly [string, ...string[]]): Promise<Found> {
     const known = (await records.find(names))[0];
@@ -27,7 +28,7 @@ export function createFindPayment(options: {
     // Learns the names that were not known yet, and joins what turns out to be one payment.
     const [first, ...others] = looked.keys;
     for (const other of others) await paymentNames.share(other, names);
-    const key = await paymentNames.claim(first, names);
+    const key = await learnNames(first, names);
     const [payment = { payment: key, record: null, paid: null, unpaid: null }] = await records.find(
       [key],
     );

@@ -4,7 +4,7 @@ import { fetchPaymentState } from '../api/payments.ts';
 import { listRefunds } from '../api/refunds.ts';
 import { parked, parkedWithout, paymentIsKnown, type Verdict } from '../inbox/verdicts.ts';
 import type { AcceptedPayments } from '../payments/accepted-payments.ts';
-import type { PaymentNames } from '../payments/payment-names.ts';
+import type { LearnNames, PaymentNames } from '../payments/payment-names.ts';
 import type { Told } from '../shapes/event.ts';
 import { isObject, type Json } from '../shapes/json.ts';
 import { isBefore } from '../shapes/payment-time.ts';
@@ -23,7 +23,8 @@ import { createSettle, NONE_LEFT, REASONS, type SettleOptions } from './settle.t
 
 export interface TakeBackOptions extends SettleOptions {
   readonly api: StripeApi;
-  readonly paymentNames: PaymentNames;
+  readonly paymentNames: Pick<PaymentNames, 'share'>;
+  readonly learnNames: LearnNames;
   readonly acceptedPayments: AcceptedPayments;
   readonly reversals: Reversals;
   /** See `inUseSince` in account.ts. */
@@ -43,9 +44,9 @@ export type TakeBack = ReturnType<typeof createTakeBack>;
  * of its facts together. So it does not matter which comes first, how often, or what fails between.
  */
 export function createTakeBack(options: TakeBackOptions) {
-  const { api, paymentNames, acceptedPayments, records, reversals, inUseSince } = options;
+  const { api, acceptedPayments, records, reversals, inUseSince } = options;
   const tellRelease = createReleases({ api, records });
-  const findPayment = createFindPayment({ api, paymentNames, records });
+  const findPayment = createFindPayment(options);
   const { settleAll, catchUp } = createSettle(options);
 
   async function reverse(event: Told, said: readonly Reversal[]): Promise<Verdict> {
