@@ -27,15 +27,15 @@ const usersOf = (name: string, count: number) =>
   Array.from({ length: count }, (_, i) => `${name}-${i}`);
 
 test('what fits one transaction waits for the one under way', async () => {
-  await postAll(usersOf('few', 250).map((userId) => grant(userId, 10)));
+  await postAll(usersOf('few', 990).map((userId) => grant(userId, 10)));
   expect(await countLanes(database)).toBe(1);
   expect(ledger.counts.rounds).toBe(2);
 });
 
 test('a whole transaction that waits begins beside the one under way', async () => {
-  await postAll(usersOf('many', 600).map((userId) => grant(userId, 10)));
+  await postAll(usersOf('many', 2_400).map((userId) => grant(userId, 10)));
   expect(await countLanes(database)).toBe(2);
-  expect(ledger.counts).toMatchObject({ commands: 600, skips: 0, lockViolations: 0 });
+  expect(ledger.counts).toMatchObject({ commands: 2_400, skips: 0, lockViolations: 0 });
 });
 
 test('an account is in one transaction at a time, in the order of its commands', async () => {
@@ -47,10 +47,10 @@ test('an account is in one transaction at a time, in the order of its commands',
 });
 
 test('what waits for accounts of another lane is carried out when that ends', async () => {
-  const [first = '', ...users] = usersOf('again', 257);
-  // The first lane has one, the second 256, and all that is left is for accounts of the second.
+  const [first = '', ...users] = usersOf('again', 1_001);
+  // The first lane has one, the second 1,000, and all that is left is for accounts of the second.
   const left = users.slice(0, 100).map((userId) => grant(userId, 10));
   const seqs = await postAll([...[first, ...users].map((userId) => grant(userId, 10)), ...left]);
-  expect(seqs).toEqual([...Array(257).fill(1), ...Array(100).fill(2)]);
+  expect(seqs).toEqual([...Array(1_001).fill(1), ...Array(100).fill(2)]);
   expect(ledger.counts).toMatchObject({ rounds: 3, skips: 0, lockViolations: 0 });
 });

@@ -20,7 +20,7 @@ import { type Backlog, createQueue, type Waiting } from './queue.ts';
 import { commitRound, planRound, wasCommitted } from './round.ts';
 
 /** The most commands of one transaction; when so many wait, another lane begins one. */
-const BATCH = 256;
+const BATCH = 1_000;
 /** The most that may wait, in all and for one account. */
 const QUEUE = { total: 10_000, perAccount: 1_000 } as const;
 /** After so many rounds in which another transaction held it, an account is waited for alone. */
