@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { GrantCommand } from '../ledger/core/command.ts';
+import type { GrantCommand, Outcome } from '../ledger/core/command.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 
 /** What a user gets at the first request. */
@@ -22,21 +22,26 @@ const DAY = 86_400_000;
 
 /**
  * Once per user id for ever, on however many servers: by a key in the ledger, of a kind that
- * neither users nor service keys can write. That it was given, now or earlier, or refused, is
- * remembered, and those who come at once wait for one command, so that it costs a look into a map.
- * A user who is forgotten costs one command, which finds the key and writes nothing.
+ * neither users nor service keys can write. That it was given, now or earlier, is remembered, and
+ * those who come at once wait for one command, so that it costs a look into a map. A user who is
+ * forgotten, or whose account has no room for it yet, costs one command, which writes nothing.
  */
 export function createSignUpGrant(post: Ledger['post'], signUp: SignUp): GiveSignUp {
   const given = new LRUCache<string, Promise<unknown>>({ max: REMEMBERED });
   return (userId) => {
     const known = given.get(userId);
     if (known !== undefined) return known;
-    // A refusal says that it was given in another size or at another time, or cannot be given.
     const giving = post(signUpCommand(userId, signUp, Date.now()));
     given.set(userId, giving);
-    giving.catch(() => given.delete(userId));
+    const forget = () => given.delete(userId);
+    giving.then((outcome) => wasGiven(outcome) || forget(), forget);
     return giving;
   };
+}
+
+/** The key's conflict says that it was given in another size or with another end. */
+function wasGiven(outcome: Outcome): boolean {
+  return outcome.ok || outcome.refusal.code === 'idempotency_conflict';
 }
 
 function signUpCommand(userId: string, { credits, expireDays }: SignUp, now: number): GrantCommand {

@@ -93,6 +93,22 @@ test('a request that is refused gives nothing', async () => {
   expect(await server.onRecord('hal')).toEqual({ balance: 0, entries: 0 });
 });
 
+test('whose lots were too many has it coming, without a restart', async () => {
+  const server = await serve({
+    ...{ ...GIVES_50, SIGNUP_CREDITS_EXPIRE_DAYS: '2' },
+    MAX_OPEN_LOTS: '10',
+  });
+  const key = await server.makeKey('admin');
+  for (let priority = 1; priority <= 10; priority += 1) {
+    const body = { amount: 1, category: 'bonus', reason: 'Welcome', priority };
+    const headers = { 'idempotency-key': `${priority}` };
+    await server.call('POST', '/api/v1/users/lou/grants', { key, body, headers });
+  }
+  expect(await balanceOf(server, 'lou')).toBe(10);
+  await server.call('POST', '/api/v1/users/lou/credits/debit', { key, body: { delta: 1 } });
+  expect(await balanceOf(server, 'lou')).toBe(59);
+});
+
 test('who is remembered costs the ledger no further command', async () => {
   const server = await serve();
   await balanceOf(server, 'ivy');
