@@ -62,6 +62,15 @@ describe('a debit', () => {
     ).toBe(0);
   });
 
+  test('a grant that has expired when it comes leaves none either', async () => {
+    const expired = lot(5, { expiresAt: Date.UTC(2001, 0) });
+    const refused = await ledger.post(grant('late', 5, { grants: [expired] }));
+    expect(refused).toEqual({ ok: false, refusal: { code: 'expiry_passed' } });
+    expect(
+      await count('SELECT count(*) AS n FROM stripe_customers WHERE user_id = $1', ['late']),
+    ).toBe(0);
+  });
+
   test('that is refused does not harm the commands it travels with', async () => {
     const outcomes = await Promise.all([
       ledger.post(grant('mixed', 10)),

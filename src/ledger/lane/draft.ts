@@ -1,4 +1,4 @@
-import { type Account, dueAt, emptyAccount } from '../core/account.ts';
+import { type Account, dueAt } from '../core/account.ts';
 import { type Alert, type AlertRules, alertsOf, expiringAlerts } from '../core/alert.ts';
 import type { Command, Outcome } from '../core/command.ts';
 import { decide } from '../core/decide/decide.ts';
@@ -118,8 +118,9 @@ export function createDraft(
   }
 
   /** An account without entries may have no row to lock: it can be refused, but not written to. */
-  function refuseOrDefer(userId: string, command: Command): Outcome | null {
-    const decision = decide(emptyAccount(userId), command, surroundings(userId, 0));
+  function refuseOrDefer({ account, now }: store.Head, command: Command): Outcome | null {
+    const around = surroundings(command.userId, now + clockOffset);
+    const decision = decide(account, command, around);
     return decision.ok ? null : decision;
   }
 
@@ -143,7 +144,7 @@ export function createDraft(
           if (reversesOwnRound(command, head, account)) closed.add(userId);
           if (!closed.has(userId)) verdicts[i] = post(account, command);
         } else if (head.account.seq === 0 && !deferred.has(userId)) {
-          const refusal = refuseOrDefer(userId, command);
+          const refusal = refuseOrDefer(head, command);
           if (refusal) verdicts[i] = refusal;
           else deferred.add(userId);
         }
