@@ -78,6 +78,7 @@ process.once('message', async (settings: ServerSettings) => {
   const app = await buildApp({
     ledger: counted,
     operations: new Map(),
+    userRoutes: async () => {},
     shop: async () => {},
     keyRoutes: async () => {},
     guard: createBenchGuard(settings.secret, pool),

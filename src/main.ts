@@ -141,6 +141,7 @@ export async function assemble(
   const app = await buildApp({
     ledger: topUp.watching(ledger),
     operations: config.operations,
+    userRoutes: topUp.userRoutes,
     async shop(app) {
       await app.register(shop);
       await app.register(topUp.routes);

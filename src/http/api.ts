@@ -30,9 +30,11 @@ export interface ApiOptions {
   readonly ledger: Ledger;
   /** What operations cost. */
   readonly operations: PriceList;
-  /** Further routes behind the guard, which belong to another room. */
+  /** Further routes for signed-in users, which belong to another room. */
+  readonly userRoutes: FastifyPluginAsync;
+  /** Those of them with which money is spent. */
   readonly shop: FastifyPluginAsync;
-  /** The same, for service keys. */
+  /** Further routes for service keys. */
   readonly keyRoutes: FastifyPluginAsync;
   /** Runs before anything else of a request is read, and sets `request.identity`. */
   readonly guard: onRequestAsyncHookHandler;
@@ -59,7 +61,15 @@ export const api =
 
 /** What a signed-in user may do, always with the own account. */
 const forUsers =
-  ({ ledger, operations, streams, shop, userWrites, signUp }: ApiOptions): FastifyPluginAsync =>
+  ({
+    ledger,
+    operations,
+    streams,
+    userRoutes,
+    shop,
+    userWrites,
+    signUp,
+  }: ApiOptions): FastifyPluginAsync =>
   async (app) => {
     app.addHook('preParsing', requireUser);
     if (signUp.credits > 0) {
@@ -70,6 +80,7 @@ const forUsers =
     await app.register(helloRoute);
     await app.register(credits(ledger, userDoor(userWrites), operations));
     await app.register(streamCreditsRoute(streams, userDoor(userWrites)));
+    await app.register(userRoutes);
     await app.register(async (buying) => {
       if (userWrites === 'none') buying.addHook('preParsing', refuseWrites);
       await buying.register(shop);

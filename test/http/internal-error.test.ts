@@ -88,6 +88,7 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
       ...{ counts, close: async () => {} },
     },
     operations: new Map(),
+    userRoutes: async () => {},
     shop: async () => {},
     keyRoutes: async () => {},
     guard,

@@ -8,7 +8,12 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-const READS = ['/api/v1/me/hello', '/api/v1/me/credits', '/api/v1/me/credits/entries'];
+const READS = [
+  '/api/v1/me/hello',
+  '/api/v1/me/credits',
+  '/api/v1/me/credits/entries',
+  '/api/v1/me/auto-top-up',
+];
 const DEBITS: readonly (readonly [url: string, body: object])[] = [
   ['/api/v1/credits/debit', { delta: 1 }],
   ['/api/v1/use-credits', { units: 1 }],
@@ -62,6 +67,11 @@ describe.each([
       if (buys) expect([404, 409, 422, 503]).toContain(status);
       else expect([status, answer.error]).toEqual([403, REFUSED]);
     }
+  });
+
+  test('ends an auto top-up', async () => {
+    const { status, body } = await api.call('DELETE', '/api/v1/me/auto-top-up', { as: user });
+    expect([status, body.data.enabled]).toEqual([200, false]);
   });
 
   test('is no obstacle to a service key', async () => {

@@ -29,9 +29,11 @@ export interface TopUpOptions {
 
 /** Buys credits for who opted in, with their saved card, when few are left. */
 export interface TopUp {
-  /** For signed-in users; register them behind the guard. */
+  /** With which signed-in users opt in; register all of these behind the guard. */
   readonly routes: FastifyPluginAsync;
-  /** For service keys, likewise. */
+  /** With which they see and end it, also where they may no longer opt in. */
+  readonly userRoutes: FastifyPluginAsync;
+  /** The same for service keys. */
   readonly keyRoutes: FastifyPluginAsync;
   /** The same ledger, of whose outcomes it is told after their commit. */
   readonly watching: (ledger: Ledger) => Ledger;
@@ -161,11 +163,11 @@ export function createTopUp(options: TopUpOptions): TopUp {
 
   return {
     async routes(app) {
-      await app.register(autoTopUpRoutes(settings, userDoor('all')));
       await app.register(optInRoute({ optIn, settings, topUp }));
       const urls = createReturnUrls(frontEnd, origins);
       await app.register(createSetupSessionRoute({ api, prices, customers, urls }));
     },
+    userRoutes: autoTopUpRoutes(settings, userDoor('all')),
     keyRoutes: autoTopUpRoutes(settings, keyDoor),
     watching: (ledger) => ({
       ...ledger,
