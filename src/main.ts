@@ -54,6 +54,7 @@ export interface Parts {
   readonly app: FastifyInstance;
   readonly ledger: Ledger;
   readonly pool: pg.Pool;
+  readonly reports: pg.Pool;
   readonly client: Stripe;
   readonly receiver: StripeReceiver;
   readonly listPacks: () => Promise<unknown>;
@@ -82,9 +83,11 @@ export async function assemble(
   const onError = ({ message: reason }: Error) =>
     log.warn({ reason }, 'an idle database connection broke');
   const pool = createPool({ url, size: 10, onError });
+  const reports = createPool({ url, size: 3, onError });
   const posting = createLedger({
     url,
     pool,
+    reports,
     lanes: config.ledgerLanes,
     limits: config.ledgerLimits,
     alertRules: config.alertRules,
@@ -167,7 +170,10 @@ export async function assemble(
     stripeWebhook: receiver.routes,
     log,
   });
-  return { app, ledger, pool, client, receiver, listPacks, reconciliation, sweep, topUp, alerts };
+  return {
+    ...{ app, ledger, pool, reports, client },
+    ...{ receiver, listPacks, reconciliation, sweep, topUp, alerts },
+  };
 }
 
 /** Migrates the database and listens. Throws when the server may not run. */
@@ -227,14 +233,14 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 
 /** In the order in which the parts use each other. */
 async function close(parts: Parts): Promise<void> {
-  const { app, receiver, reconciliation, sweep, topUp, alerts, ledger, pool } = parts;
+  const { app, receiver, reconciliation, sweep, topUp, alerts, ledger, pool, reports } = parts;
   const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT);
   await app.close();
   clearTimeout(cut);
   const workers = [receiver, reconciliation, sweep, topUp, alerts];
   await Promise.all(workers.map((worker) => worker.stop()));
   await ledger.close();
-  await pool.end();
+  await Promise.all([pool.end(), reports.end()]);
 }
 
 async function checkDatabase(pool: pg.Pool): Promise<void> {

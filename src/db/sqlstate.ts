@@ -41,11 +41,14 @@ export function violatedConstraint(error: unknown): string | null {
   return error instanceof pg.DatabaseError ? (error.constraint ?? null) : null;
 }
 
+/** What the pool says when none of its connections became free in time. */
+const POOL_IS_BUSY = 'timeout exceeded when trying to connect';
+
 /** What the driver says in Errors without a code when a connection is broken or not to be had. */
 const CONNECTION_MESSAGES = [
   'Connection terminated',
   'timeout expired',
-  'timeout exceeded when trying to connect',
+  POOL_IS_BUSY,
   'Query read timeout',
   'is not queryable',
   'SSL connection',
@@ -89,6 +92,9 @@ export function isCulpable(error: unknown): boolean {
 /** Turns whatever a query threw into an error with a public code. */
 export function toPurserError(error: unknown): PurserError {
   if (error instanceof PurserError) return error;
+  if (error instanceof Error && error.message === POOL_IS_BUSY) {
+    return new PurserError('overloaded', { cause: error });
+  }
   if (isUnavailable(error)) return new PurserError('database_unavailable', { cause: error });
   if (isPassing(error)) return new PurserError('overloaded', { cause: error });
   return new PurserError('internal_error', { cause: error });

@@ -59,6 +59,8 @@ export interface LedgerOptions {
   readonly url: string;
   /** The shared connections, for reads. */
   readonly pool: pg.Pool;
+  /** Those for what may take long, usage and exports, so that it keeps no other reader waiting. */
+  readonly reports?: pg.Pool;
   /** How many transactions may be under way at once; a further one begins when it can be full. */
   readonly lanes?: number;
   readonly limits?: Limits;
@@ -71,6 +73,7 @@ export interface LedgerOptions {
 export function createLedger({
   url,
   pool,
+  reports = pool,
   lanes: count = 2,
   limits = DEFAULT_LIMITS,
   alertRules = DEFAULT_ALERT_RULES,
@@ -96,8 +99,8 @@ export function createLedger({
     balancesAfter: (known) => readBalancesAfter(pool, known, clockOffset).catch(rethrow),
     hold: (userId, holdId) => readHold(pool, userId, holdId, clockOffset).catch(rethrow),
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),
-    usage: (userId, query) => readUsage(pool, userId, query).catch(rethrow),
-    stream: (userId, filter) => streamEntries(pool, userId, filter),
+    usage: (userId, query) => readUsage(reports, userId, query).catch(rethrow),
+    stream: (userId, filter) => streamEntries(reports, userId, filter),
     close: lanes.close,
   };
 }

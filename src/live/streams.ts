@@ -2,9 +2,9 @@ import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fa
 import { PurserError } from '../errors.ts';
 import { checkScope, type Scope } from '../identity.ts';
 import type { Balance } from '../ledger/read/balance.ts';
+import { createPlaces } from '../places.ts';
 import { createEventStream, type EventStream } from './event-stream.ts';
 import type { Feed } from './feed.ts';
-import { createPlaces } from './places.ts';
 
 /** The streams of balances that this process has open. */
 export interface Streams {
@@ -68,7 +68,7 @@ export function createStreams({ feed, guard, limit, times }: StreamsOptions): St
   const { check, heartbeat, patience } = { ...TIMES, ...times };
   /** Who was checked longest ago comes first. */
   const streams = new Set<Stream>();
-  const places = createPlaces({ all: limit, perCaller: PER_CALLER });
+  const places = createPlaces({ of: 'open streams', all: limit, perCaller: PER_CALLER });
   let closed = false;
   let timer: NodeJS.Timeout | null = null;
 

@@ -191,7 +191,7 @@ const connections = () =>
 
 describe('a reader that stands still', () => {
   test('keeps no connection from others, and sees nothing that happens meanwhile', async () => {
-    const readers = await Promise.all(Array.from({ length: 12 }, () => open('format=ndjson')));
+    const readers = await Promise.all(Array.from({ length: 4 }, () => open('format=ndjson')));
     await expect.poll(reads).toBe(0);
     const { status } = await api.call('GET', '/api/v1/me/credits/entries', { as: 'long' });
     expect(status).toBe(200);
@@ -209,6 +209,25 @@ describe('a reader that stands still', () => {
       expect(text).toContain('"seq":20000,');
       expect(text).not.toContain('"seq":20001,');
     }
+  });
+
+  test('keeps a place, of which an account has four at once for each caller', async () => {
+    const readers = await Promise.all(Array.from({ length: 4 }, () => open('format=ndjson')));
+    const { status, headers, body } = await exported('long', 'format=ndjson');
+    expect([status, headers['retry-after'], body.error]).toEqual([
+      ...[429, '10'],
+      {
+        code: 'rate_limited',
+        message: 'There are 4 exports under way of this account already; end one, or wait.',
+      },
+    ]);
+    const url = '/api/v1/users/long/credits/entries/export?format=ndjson';
+    expect((await api.call('GET', url, { key })).status).toBe(200);
+    expect((await exported('nobody', 'format=ndjson')).status).toBe(200);
+    readers[0]?.socket.destroy();
+    await expect.poll(async () => (await exported('long', 'format=ndjson')).status).toBe(200);
+    for (const { socket } of readers) socket.destroy();
+    await expect.poll(reads).toBe(0);
   });
 
   test('that goes away ends the reading', async () => {

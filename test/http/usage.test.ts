@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createPool } from '../../src/db/pool.ts';
+import { createLedger } from '../../src/ledger/ledger.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { type PastEntry, writeHistory } from '../support/history.ts';
 
@@ -219,4 +221,38 @@ test.each(['group_by', 'from', 'to'])('%s must be given', async (field) => {
     400,
     `The query parameter \`${field}\` is missing.`,
   ]);
+});
+
+describe('queries that take long', () => {
+  test('are four of an account at once, and a fifth is a 429', async () => {
+    const holder = await api.database.pool.connect();
+    await holder.query('BEGIN');
+    await holder.query('LOCK TABLE credit_ledger IN ACCESS EXCLUSIVE MODE');
+    const all = Array.from({ length: 5 }, () => ask('slow', { group_by: 'day' }));
+    const first = await Promise.race(all);
+    await holder.query('ROLLBACK');
+    holder.release();
+    expect(first.status).toBe(429);
+    expect(first.body.error).toEqual({
+      code: 'rate_limited',
+      message: 'There are 4 usage queries under way of this account already; end one, or wait.',
+    });
+    const statuses = (await Promise.all(all)).map(({ status }) => status);
+    expect(statuses.toSorted()).toEqual([200, 200, 200, 200, 429]);
+    expect((await ask('slow', { group_by: 'day' })).status).toBe(200);
+  });
+
+  test('wait for each other, not for anybody else: whose turn never comes is overloaded', async () => {
+    const { database } = api;
+    const reports = createPool({ url: database.url, size: 1, onError: () => {} });
+    const ledger = createLedger({ ...database, reports });
+    const busy = await reports.connect();
+    const year = { from: Date.parse(YEAR.from), to: Date.parse(YEAR.to) };
+    const usage = ledger.usage('slow', { ...year, groupBy: 'day', timeZone: 'UTC' });
+    const refused = expect(usage).rejects.toMatchObject({ code: 'overloaded' });
+    expect(await ledger.balance('slow')).toMatchObject({ balance: 0 });
+    await refused;
+    busy.release();
+    await Promise.all([ledger.close(), reports.end()]);
+  });
 });

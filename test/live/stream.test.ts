@@ -190,7 +190,7 @@ describe('too many streams', () => {
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
     expect(JSON.parse(await refused.rest()).error).toEqual({
       code: 'rate_limited',
-      message: 'There are 10 open streams of this account already; close one.',
+      message: 'There are 10 open streams of this account already; end one, or wait.',
     });
     // A service key has its own, and so has everybody else.
     expect((await listen(api.url, streamOf('tim'), key)).status).toBe(200);

@@ -104,7 +104,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const log: string[] = [];
   const logger = pino(logOptions('debug'), { write: (line) => void log.push(line) });
   const parts = await assemble(config, logger, options.live);
-  const { app, ledger, pool, receiver, sweep, topUp } = parts;
+  const { app, ledger, pool, reports, receiver, sweep, topUp } = parts;
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const contract = readContract(app.swagger());
@@ -180,7 +180,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       await app.close();
       await Promise.all([receiver.stop(), topUp.stop()]);
       await ledger.close();
-      await pool.end();
+      await Promise.all([pool.end(), reports.end()]);
       if (!options.database) await database.drop();
     },
   };

@@ -5,6 +5,7 @@ import type { Door } from '../../door.ts';
 import type { Entry } from '../../ledger/core/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { guardedErrors } from '../../operation.ts';
+import { createPlaces } from '../../places.ts';
 import { CSV_HEADER, toCsv } from '../entry-csv.ts';
 import { filterFields, toFilter } from '../entry-filter.ts';
 import { toStatementEntry } from '../schemas.ts';
@@ -31,12 +32,16 @@ const FORMATS: Readonly<Record<'csv' | 'ndjson', Format>> = {
 /** How long a reader may take nothing, in milliseconds; Node gives it up within as long again. */
 const READER_PATIENCE = 60_000;
 
+/** Each keeps a batch of entries and what of it the reader has not taken: 2 MB with long texts. */
+const MOST = { of: 'exports under way', all: 50, perCaller: 4 } as const;
+
 const file = (description: string) => ({ schema: Type.String({ description }) });
 
 /** GET …/credits/entries/export: the statement as a file, oldest first. */
 export const exportEntriesRoute =
   (ledger: Ledger, door: Door): FastifyPluginAsyncTypebox =>
   async (app) => {
+    const places = createPlaces(MOST);
     const { url, options, schema } = door({
       id: 'exportEntries',
       summary: 'The statement as a file',
@@ -55,7 +60,7 @@ export const exportEntriesRoute =
           description:
             'All entries until now, oldest first, so that the balance runs down the file. What ' +
             'happens while it is read is not in it. A file that cannot be completed ends with a ' +
-            'broken connection, never early and well.',
+            `broken connection, never early and well. At most ${MOST.perCaller} of an account at once.`,
           querystring: Type.Object(
             { format: Type.Enum(['csv', 'ndjson'] as const), ...filterFields },
             { additionalProperties: false },
@@ -77,6 +82,7 @@ export const exportEntriesRoute =
       },
       async ({ account, log, query: { format, ...asked } }, reply) => {
         const { type, header, toLine } = FORMATS[format];
+        reply.raw.once('close', places.take(`${account.actor} ${account.userId}`));
         const batches = ledger.stream(account.userId, toFilter(asked));
         // So that a database that is away now is an ordinary error.
         const first = await batches.next();

@@ -5,6 +5,7 @@ import { Envelope } from '../../envelope.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { MAX_ENTRIES, MAX_GROUPS } from '../../ledger/read/usage.ts';
 import { credits, guardedErrors } from '../../operation.ts';
+import { createPlaces } from '../../places.ts';
 import { From, invalidParameter, readSpan, To } from '../entry-filter.ts';
 
 const DAY = 24 * 60 * 60 * 1_000;
@@ -15,6 +16,9 @@ const MAX_DAYS = 366;
  * things, and Postgres takes anything with an offset for a zone.
  */
 const ZONE = /^(UTC|[A-Za-z_]+(\/[A-Za-z0-9_+-]+)+)$/;
+
+/** They take turns on few connections, each for up to 2 s. */
+const MOST = { of: 'usage queries under way', all: 50, perCaller: 4 } as const;
 
 const sums = {
   spent: credits('Credits of debits and captures, less what reversals gave back in that time.'),
@@ -45,6 +49,7 @@ const Usage = Type.Object({
 export const getUsageRoute =
   (ledger: Ledger, door: Door): FastifyPluginAsyncTypebox =>
   async (app) => {
+    const places = createPlaces(MOST);
     const { url, options, schema } = door({
       id: 'getUsage',
       summary: 'What was spent',
@@ -62,7 +67,8 @@ export const getUsageRoute =
             'Sums up the debits, captures and reversals of a time. A reversal counts on the day ' +
             'it was made, for the reason and operation of what it gives back, so a group may be ' +
             'negative; a capture counts for the operation of its hold. Days on which nothing ' +
-            `happened are left out. At most ${MAX_DAYS} days and ${MAX_ENTRIES} entries.`,
+            `happened are left out. At most ${MAX_DAYS} days and ${MAX_ENTRIES} entries, and ` +
+            `${MOST.perCaller} queries of an account at once.`,
           querystring: Type.Object(
             {
               group_by: Type.Enum(['day', 'reason', 'operation'] as const),
@@ -90,7 +96,10 @@ export const getUsageRoute =
         if (to - from > MAX_DAYS * DAY) {
           throw invalidParameter('to', `must be at most ${MAX_DAYS} days after \`from\``);
         }
-        const usage = await ledger.usage(account.userId, { groupBy, timeZone, from, to });
+        const giveBack = places.take(`${account.actor} ${account.userId}`);
+        const usage = await ledger
+          .usage(account.userId, { groupBy, timeZone, from, to })
+          .finally(giveBack);
         if (usage) return { data: usage };
         throw invalidParameter('to', `must be earlier: there are over ${MAX_ENTRIES} entries`);
       },

@@ -1,6 +1,6 @@
-import { PurserError } from '../errors.ts';
+import { PurserError } from './errors.ts';
 
-/** How many streams there may be, of one process and of one caller. */
+/** A bound on what lasts: how many there may be at once, of one process and of one caller. */
 export interface Places {
   /**
    * Takes a place. Throws `overloaded` or `rate_limited` when there is none.
@@ -12,20 +12,28 @@ export interface Places {
 /** How many seconds who found no place should wait. */
 const RETRY_AFTER = { 'retry-after': '10' } as const;
 
-/** @param most the places of the process, and those of one caller */
-export function createPlaces(most: { readonly all: number; readonly perCaller: number }): Places {
+interface PlacesOptions {
+  /** What takes them, such as `open streams`. */
+  readonly of: string;
+  /** The places of the process. */
+  readonly all: number;
+  /** Those of one caller. */
+  readonly perCaller: number;
+}
+
+export function createPlaces({ of, all, perCaller }: PlacesOptions): Places {
   const callers = new Map<string, number>();
   let taken = 0;
 
   return {
     take(caller) {
-      if (taken >= most.all) {
-        const message = 'This server has as many open streams as it may; try again.';
+      if (taken >= all) {
+        const message = `This server has as many ${of} as it may; try again.`;
         throw new PurserError('overloaded', { message, headers: RETRY_AFTER });
       }
       const own = callers.get(caller) ?? 0;
-      if (own >= most.perCaller) {
-        const message = `There are ${most.perCaller} open streams of this account already; close one.`;
+      if (own >= perCaller) {
+        const message = `There are ${perCaller} ${of} of this account already; end one, or wait.`;
         throw new PurserError('rate_limited', { message, headers: RETRY_AFTER });
       }
       taken += 1;
