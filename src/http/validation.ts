@@ -53,6 +53,11 @@ const TYPES: Readonly<Record<string, string>> = {
   string: 'a string',
 };
 
+const FORMATS: Readonly<Record<string, string>> = {
+  'date-time': 'a moment such as 2027-01-31T00:00:00Z',
+  uuid: 'a UUID such as 0b5c8f0e-3d5e-4c57-9a53-7f1e2d6c4b8a',
+};
+
 /** The most of an unknown field's name that is said back, in characters. */
 const MAX_NAME = 100;
 
@@ -101,6 +106,9 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
       return 'must not be empty';
     case 'maxLength':
       return `must have at most ${params['limit']} characters`;
+    // Only where a request without fields would say nothing.
+    case 'minProperties':
+      return `must not be empty; ${namesOf(parentSchema?.['properties'])}`;
     case 'maxProperties':
       return `must have at most ${params['limit']} fields`;
     case 'enum':
@@ -108,7 +116,9 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
     case 'uniqueItems':
       return 'must not name anything twice';
     case 'format':
-      return 'must be a moment such as 2027-01-31T00:00:00Z';
+      return `must be ${FORMATS[params['format']] ?? `of the format ${params['format']}`}`;
+    case 'const':
+      return `must be ${JSON.stringify(params['allowedValue'])}`;
     case 'maxItems':
       return `must have at most ${params['limit']} items`;
     case 'pattern':
