@@ -49,6 +49,7 @@ const TYPES: Readonly<Record<string, string>> = {
   array: 'a list',
   boolean: 'true or false',
   integer: 'a whole number',
+  null: 'null',
   object: 'a JSON object',
   string: 'a string',
 };
@@ -92,8 +93,10 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
       const type = TYPES[params['type']] ?? `of type ${params['type']}`;
       return Array.isArray(data) ? `must be ${type}, not a list` : `must be ${type}`;
     }
-    // Only quantities are either.
     case 'anyOf': {
+      const types = (schema as readonly { readonly type?: string }[]).map(({ type = '' }) => type);
+      if (types.includes('null')) return `must be ${types.map((type) => TYPES[type]).join(' or ')}`;
+      // Else only quantities are either.
       const decimal = typeof data === 'number' && /^[0-9.]+$/.test(`${data}`) ? data : '0.25';
       return `must be a whole number, or a decimal as a text: "${decimal}"`;
     }

@@ -196,6 +196,7 @@ describe('what is refused', () => {
     ['POST', '/replay', { alerts: ['x'] }, /^The field `alerts\.0` must be a UUID such as /],
     ['POST', '/replay', { failed: false }, /^The field `failed` must be true\.$/],
     ['PATCH', '', {}, /^The body must not be empty; known are `url` and `types`\.$/],
+    ['PATCH', '', { types: 'credits.low' }, /^The field `types` must be a list or null\.$/],
   ])('%s …%s %j, and why', async (method, path, body, why) => {
     const { id } = await made();
     const refused = await ask(method, `/${id}${path}`, body);
