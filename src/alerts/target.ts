@@ -31,9 +31,7 @@ export function checkUrl(text: string, { allowsPrivate }: TargetRules): string {
   if (url.username !== '' || url.password !== '' || url.hash !== '') {
     throw new RefusedTarget('it must hold no user name, password or fragment');
   }
-  if (url.protocol === 'http:' && !allowsPrivate) {
-    throw new RefusedTarget(`it must be https; ${ALLOWED_BY}`);
-  }
+  checkScheme(url, allowsPrivate);
   const literal = hostOf(url);
   if (ipaddr.isValid(literal)) checkAddresses([literal], allowsPrivate);
   return url.href;
@@ -48,6 +46,8 @@ export async function findAddresses(
   url: URL,
   { allowsPrivate, resolve = resolveName }: TargetRules,
 ): Promise<readonly string[]> {
+  // The endpoint may be older than this server's rules, or made where others hold.
+  checkScheme(url, allowsPrivate);
   const host = hostOf(url);
   const addresses = ipaddr.isValid(host) ? [host] : await resolve(host);
   checkAddresses(addresses, allowsPrivate);
@@ -56,6 +56,12 @@ export async function findAddresses(
 
 function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, '');
+}
+
+function checkScheme({ protocol }: URL, allowsPrivate: boolean): void {
+  if (protocol === 'http:' && !allowsPrivate) {
+    throw new RefusedTarget(`it must be https; ${ALLOWED_BY}`);
+  }
 }
 
 function checkAddresses(addresses: readonly string[], allowsPrivate: boolean): void {

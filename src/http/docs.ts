@@ -1,10 +1,12 @@
-import swagger from '@fastify/swagger';
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
+import { allowNoBody } from '../operation.ts';
 
 /** Collects the routes' schemas into the OpenAPI document; register it before the routes. */
 export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
+    transformObject: sayWhichBodiesAreOptional(app),
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -36,6 +38,23 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       buildLocalReference: ({ $id }, _base, _fragment, i) => String($id ?? `def-${i}`),
     },
   });
+}
+
+type TransformDocument = NonNullable<FastifyDynamicSwaggerOptions['transformObject']>;
+
+/** The plugin says of every body that it is required, also where `allowNoBody` lets it be left out. */
+function sayWhichBodiesAreOptional(app: FastifyInstance): TransformDocument {
+  const optional = new Set<string | undefined>();
+  app.addHook('onRoute', ({ preValidation, schema }) => {
+    if (preValidation === allowNoBody) optional.add(schema?.operationId);
+  });
+  return (made) => {
+    const document = 'openapiObject' in made ? made.openapiObject : made.swaggerObject;
+    for (const operation of Object.values(document.paths ?? {}).flatMap(Object.values)) {
+      if (optional.has(operation.operationId)) operation.requestBody.required = false;
+    }
+    return document;
+  };
 }
 
 /** Only this server's own files; Swagger UI draws its arrows as data: images. */

@@ -145,7 +145,9 @@ export const StatementEntry = Type.Object({
     [Type.Array(Type.Object({ lot: Type.Integer(), amount: Type.Integer() })), Type.Null()],
     {
       description:
-        'What went out: how many credits it took from which lots. The rest of a clawback is debt.',
+        'What went out: how many credits it took from which lots; the rest of a clawback is debt. ' +
+        'Of a hold: how many it reserves of which lots. Of a reversal: how many came back to which ' +
+        'lots; the rest paid debt, or went to `lot`.',
     },
   ),
 });

@@ -49,8 +49,14 @@ const TYPES: Readonly<Record<string, string>> = {
   array: 'a list',
   boolean: 'true or false',
   integer: 'a whole number',
+  null: 'null',
   object: 'a JSON object',
   string: 'a string',
+};
+
+const FORMATS: Readonly<Record<string, string>> = {
+  'date-time': 'a moment such as 2027-01-31T00:00:00Z',
+  uuid: 'a UUID such as 0b5c8f0e-3d5e-4c57-9a53-7f1e2d6c4b8a',
 };
 
 /** The most of an unknown field's name that is said back, in characters. */
@@ -87,8 +93,10 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
       const type = TYPES[params['type']] ?? `of type ${params['type']}`;
       return Array.isArray(data) ? `must be ${type}, not a list` : `must be ${type}`;
     }
-    // Only quantities are either.
     case 'anyOf': {
+      const types = (schema as readonly { readonly type?: string }[]).map(({ type = '' }) => type);
+      if (types.includes('null')) return `must be ${types.map((type) => TYPES[type]).join(' or ')}`;
+      // Else only quantities are either.
       const decimal = typeof data === 'number' && /^[0-9.]+$/.test(`${data}`) ? data : '0.25';
       return `must be a whole number, or a decimal as a text: "${decimal}"`;
     }
@@ -101,6 +109,9 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
       return 'must not be empty';
     case 'maxLength':
       return `must have at most ${params['limit']} characters`;
+    // Only where a request without fields would say nothing.
+    case 'minProperties':
+      return `must not be empty; ${namesOf(parentSchema?.['properties'])}`;
     case 'maxProperties':
       return `must have at most ${params['limit']} fields`;
     case 'enum':
@@ -108,7 +119,9 @@ function complaint({ keyword, message, params, data, schema, parentSchema }: Err
     case 'uniqueItems':
       return 'must not name anything twice';
     case 'format':
-      return 'must be a moment such as 2027-01-31T00:00:00Z';
+      return `must be ${FORMATS[params['format']] ?? `of the format ${params['format']}`}`;
+    case 'const':
+      return `must be ${JSON.stringify(params['allowedValue'])}`;
     case 'maxItems':
       return `must have at most ${params['limit']} items`;
     case 'pattern':

@@ -192,6 +192,18 @@ describe('what is refused', () => {
     });
   });
 
+  test.each([
+    ['POST', '/replay', { alerts: ['x'] }, /^The field `alerts\.0` must be a UUID such as /],
+    ['POST', '/replay', { failed: false }, /^The field `failed` must be true\.$/],
+    ['PATCH', '', {}, /^The body must not be empty; known are `url` and `types`\.$/],
+    ['PATCH', '', { types: 'credits.low' }, /^The field `types` must be a list or null\.$/],
+  ])('%s …%s %j, and why', async (method, path, body, why) => {
+    const { id } = await made();
+    const refused = await ask(method, `/${id}${path}`, body);
+    expect(refused.status).toBe(400);
+    expect(refused.body.error.message).toMatch(why);
+  });
+
   test('one endpoint more than there may be', async () => {
     for (let i = 0; i < 10; i += 1) await made();
     expect(await ask('POST', '', { url: 'https://app.example.com' })).toMatchObject({

@@ -74,6 +74,8 @@ describe('the URL of an endpoint', () => {
 describe('a delivery', async () => {
   const receiver = await startWebhookReceiver();
   const url = receiver.url.replace('127.0.0.1', 'hooks.example.com');
+  const anywhere = { url, allowsPrivate: true };
+  const strict = { url: url.replace('http:', 'https:'), allowsPrivate: false };
   const message = { url, headers: {}, body: '{"type":"x","timestamp":"","data":{}}' };
   const asked: string[] = [];
   /** Leads to these addresses one after the other, as a name does that is bound anew each time. */
@@ -83,15 +85,15 @@ describe('a delivery', async () => {
       asked.push(hostname);
       return answers[asked.length - 1] ?? [];
     };
-  const sendTo = (allowsPrivate: boolean, ...answers: readonly (readonly string[])[]) => {
+  const sendTo = (target: typeof strict, ...answers: readonly (readonly string[])[]) => {
     asked.length = 0;
     receiver.forget();
-    const targets = { allowsPrivate, resolve: leadingTo(...answers) };
-    return send(message, targets, AbortSignal.timeout(1_000));
+    const targets = { ...target, resolve: leadingTo(...answers) };
+    return send({ ...message, url: target.url }, targets, AbortSignal.timeout(1_000));
   };
 
   test('goes to the address that was looked up, under the name that was asked for', async () => {
-    expect(await sendTo(true, ['127.0.0.1'])).toEqual({ status: 204, problem: null });
+    expect(await sendTo(anywhere, ['127.0.0.1'])).toEqual({ status: 204, problem: null });
     expect(receiver.received[0]?.headers['host']).toMatch(/^hooks\.example\.com:/);
     expect(asked).toEqual(['hooks.example.com']);
   });
@@ -99,20 +101,27 @@ describe('a delivery', async () => {
   test.each([[['127.0.0.1']], [['::ffff:127.0.0.1']], [['8.8.8.8', '127.0.0.1']]])(
     'to a name that leads to %j is refused before any connection',
     async (addresses) => {
-      const { problem } = await sendTo(false, addresses);
+      const { problem } = await sendTo(strict, addresses);
       expect(problem).toMatch(
         /^the target is refused: .*127\.0\.0\.1 is not an address on the inter/,
       );
-      expect(receiver.received).toEqual([]);
+      expect(receiver.connections()).toBe(0);
     },
   );
 
+  test('by plain http is refused before its name is looked up, whenever it was stored', async () => {
+    const { problem } = await sendTo({ ...strict, url }, ['127.0.0.1']);
+    expect(problem).toMatch(/^the target is refused: it must be https; WEBHOOK_PRIVATE_TARGETS=/);
+    expect(asked).toEqual([]);
+    expect(receiver.connections()).toBe(0);
+  });
+
   test('never asks twice, so that a name cannot lead elsewhere after it was checked', async () => {
-    // A public address at which nobody of this machine listens: what it answers does not matter.
-    const { status } = await sendTo(false, ['8.8.8.8'], ['127.0.0.1']);
-    expect(status).toBeNull();
+    // The receiver listens at the second alone: whoever asks again, or tries another, reaches it.
+    const { problem } = await sendTo(anywhere, ['::1'], ['127.0.0.1']);
+    expect(problem).toMatch(/^the connection failed: /);
     expect(asked).toHaveLength(1);
-    expect(receiver.received).toEqual([]);
+    expect(receiver.connections()).toBe(0);
   });
 
   test('to a name that is not known fails, and says so', async () => {
@@ -122,10 +131,8 @@ describe('a delivery', async () => {
         throw Object.assign(new Error('queryA ENOTFOUND'), { code: 'ENOTFOUND' });
       },
     };
-    expect(await send(message, targets, AbortSignal.timeout(1_000))).toEqual({
-      status: null,
-      problem: 'the connection failed: ENOTFOUND',
-    });
+    const sent = await send({ ...message, url: strict.url }, targets, AbortSignal.timeout(1_000));
+    expect(sent).toEqual({ status: null, problem: 'the connection failed: ENOTFOUND' });
   });
 
   test('to a receiver that says nothing ends when its time is over', async () => {

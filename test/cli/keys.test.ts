@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { makeServiceKey } from '../../src/auth/service-key.ts';
+import { SCOPES } from '../../src/identity.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { makeFolder, runPurser, servePurser } from '../support/process.ts';
 
@@ -60,6 +61,11 @@ test('--json and --expires', async () => {
   });
   const [newest] = await list();
   expect(newest.expires_at).toBe('2100-01-01T00:00:00.000Z');
+});
+
+test('the help of create names every scope that there is', async () => {
+  const { stdout } = await keys('create', '--help');
+  for (const scope of SCOPES) expect(stdout).toContain(scope);
 });
 
 describe('a wrong use makes no key', () => {

@@ -9,6 +9,7 @@ afterAll(() => api.close());
 
 describe('where nothing must be said', () => {
   const URL = '/api/v1/users/nil';
+  const ENDPOINTS = '/api/v1/webhook-endpoints';
   const JSON_TYPE = { 'content-type': 'application/json' };
   const EMPTY: readonly (readonly [string, object])[] = [
     ['no body', {}],
@@ -34,11 +35,24 @@ describe('where nothing must be said', () => {
     expect((await api.call('POST', `${URL}/revoke-sessions`, { key, ...sent })).status).toBe(200);
   });
 
+  test.each(EMPTY)('%s makes another secret of a webhook endpoint', async (_, sent) => {
+    const key = await api.makeKey('admin');
+    const body = { url: 'https://app.example.com/hook' };
+    const { id, secret } = (await api.call('POST', ENDPOINTS, { key, body })).body.data;
+    const made = await api.call('POST', `${ENDPOINTS}/${id}/rotate-secret`, { key, ...sent });
+    expect(made).toMatchObject({ status: 200, body: { data: { id } } });
+    expect(made.body.data.secret).not.toBe(secret);
+  });
+
   test.each(['null', '[]', '{"x":1}', '1'])('the body %s is refused', async (body) => {
     const key = await api.makeKey('admin');
-    for (const path of ['holds/unheard/capture', 'holds/unheard/release', 'revoke-sessions']) {
-      const { status } = await api.call('POST', `${URL}/${path}`, { key, body });
-      expect([path, status]).toEqual([path, 400]);
+    const paths = ['holds/unheard/capture', 'holds/unheard/release', 'revoke-sessions'];
+    for (const url of [
+      ...paths.map((path) => `${URL}/${path}`),
+      `${ENDPOINTS}/we_nobody/rotate-secret`,
+    ]) {
+      const { status } = await api.call('POST', url, { key, body });
+      expect([url, status]).toEqual([url, 400]);
     }
   });
 });

@@ -10,7 +10,7 @@ interface Operation {
   readonly summary?: string;
   readonly security?: readonly object[];
   readonly parameters?: readonly Parameter[];
-  readonly requestBody?: object;
+  readonly requestBody?: { readonly required?: boolean };
   readonly responses: Readonly<Record<string, object>>;
 }
 
@@ -213,6 +213,18 @@ test.each([
       [note]: { type: 'string' },
     },
   });
+});
+
+test('only the bodies that may be left out are not required', () => {
+  const told = OPERATIONS.map(([method, path]) => operation(method, path));
+  const optional = told.filter(({ requestBody }) => requestBody?.required === false);
+  expect(optional.map(({ operationId }) => operationId)).toEqual([
+    'captureHoldForUser',
+    'releaseHoldForUser',
+    'rotateWebhookSecret',
+  ]);
+  const required = told.filter(({ requestBody }) => requestBody?.required === true);
+  expect(required).toHaveLength(collect(document, 'requestBody').length - optional.length);
 });
 
 test('the check of every answer of these tests notices what is not as published', async () => {

@@ -25,13 +25,16 @@ export interface WebhookReceiver {
   readonly received: readonly Received[];
   /** What every further webhook is answered; 204 until something else is said. */
   readonly answer: (how: Answer) => void;
-  /** Empties `received`. */
+  /** How many came, with or without a webhook. */
+  readonly connections: () => number;
+  /** Empties `received`, and counts connections from 0 again. */
   readonly forget: () => void;
   readonly close: () => Promise<void>;
 }
 
 export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   const received: Received[] = [];
+  let connections = 0;
   let answer: Answer = () => 204;
 
   async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -47,6 +50,9 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   const server = createServer((request, response) => {
     receive(request, response).catch(() => response.destroy());
   });
+  server.on('connection', () => {
+    connections += 1;
+  });
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;
@@ -56,8 +62,10 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
     answer(how) {
       answer = how;
     },
+    connections: () => connections,
     forget() {
       received.length = 0;
+      connections = 0;
     },
     async close() {
       server.closeAllConnections();

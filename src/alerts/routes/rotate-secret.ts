@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Pool } from 'pg';
 import { Type } from 'typebox';
 import { Envelope } from '../../envelope.ts';
-import { bodyErrors, error, NoQuery } from '../../operation.ts';
+import { allowNoBody, bodyErrors, error, NoQuery } from '../../operation.ts';
 import { OVERLAP, rotateSecret } from '../endpoints.ts';
 import { described, EndpointPath, forAdmins, foundOr404, ONE_ENDPOINT } from './shared.ts';
 
@@ -14,13 +14,15 @@ export const rotateSecretRoute =
       `${ONE_ENDPOINT}/rotate-secret`,
       {
         ...forAdmins,
+        preValidation: allowNoBody,
         schema: {
           ...described,
           operationId: 'rotateWebhookSecret',
           summary: 'Make another secret for an endpoint',
           description:
             'Both sign during the overlap, so that the receiver may change over within it, and so do ' +
-            'those before them, as long as was said then. An overlap of 0 ends them all.',
+            'those before them, as long as was said then. An overlap of 0 ends them all. The body may ' +
+            'be left out.',
           params: EndpointPath,
           querystring: NoQuery,
           body: Type.Object(
