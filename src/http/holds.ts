@@ -62,6 +62,11 @@ export const EndedEnvelope = Envelope(
 /** What requests that move credits have in common. */
 export const movesCredits = { headers: IdempotencyHeaders, querystring: NoQuery };
 
+/** What the routes say by which credits come back to a lot, of which the time may be over. */
+export const BEFORE_EXPIRY =
+  'What comes back to a lot that has expired meanwhile expires with it, in an entry of its own: ' +
+  'the balance here is the one before that.';
+
 /** What the routes that end a hold have in common. */
 export const endOfHold = {
   ...movesCredits,

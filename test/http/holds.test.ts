@@ -212,4 +212,24 @@ describe('a reversal', () => {
     const { data } = (await get('ida', '/credits/entries')).body;
     expect(data[0]).toMatchObject({ kind: 'reversal', reverses_seq: seq });
   });
+
+  test('or a release to a lot that has expired tells the balance before that expires, too', async () => {
+    const balance = async () => (await get('jon', '/credits')).body.data.balance;
+    const soon = { category: 'bonus', expires_at: new Date(Date.now() + 1_000).toISOString() };
+    await post(
+      'jon',
+      '/grants',
+      { ...soon, amount: 11, reason: 'Trial' },
+      { 'idempotency-key': 'j' },
+    );
+    const { seq } = (await post('jon', '/use-credits', { units: 4 })).body.data.entry;
+    await open('jon', { id: 'h', units: 6 });
+    await expect.poll(balance, { timeout: 5_000 }).toBe(6);
+    const back = await post('jon', '/reversals', { seq });
+    expect(back.body.data).toMatchObject({ balance: 10, held: 6, entry: { delta: 4 } });
+    expect(await balance()).toBe(6);
+    const released = await post('jon', '/holds/h/release');
+    expect(released.body.data).toMatchObject({ balance: 6, held: 0, entry: { delta: 0 } });
+    expect(await balance()).toBe(0);
+  });
 });

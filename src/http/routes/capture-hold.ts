@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { keyDoor } from '../../door.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { allowNoBody, idempotencyKey } from '../../operation.ts';
-import { EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
+import { BEFORE_EXPIRY, EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
 import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 import { Amount, InsufficientCredits } from '../schemas.ts';
@@ -29,7 +29,7 @@ export const captureHoldRoute =
           params: HoldPath,
           description:
             'The rest of it is released in the same entry. A hold ends once. Without a body all of ' +
-            'it is spent.',
+            `it is spent. ${BEFORE_EXPIRY}`,
           body: Type.Object(
             {
               units: Type.Optional(Amount),

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { keyDoor } from '../../door.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { allowNoBody, idempotencyKey } from '../../operation.ts';
-import { EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
+import { BEFORE_EXPIRY, EndedEnvelope, endOfHold, HoldPath, toEnded } from '../holds.ts';
 import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 
@@ -26,7 +26,7 @@ export const releaseHoldRoute =
           ...schema,
           ...endOfHold,
           params: HoldPath,
-          description: 'A hold ends once. The body may be left out.',
+          description: `A hold ends once. The body may be left out. ${BEFORE_EXPIRY}`,
           body: Type.Object(noteFields, { additionalProperties: false }),
           response: { ...endOfHold.response, 200: EndedEnvelope },
         },

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { keyDoor } from '../../door.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { bodyErrors, error, idempotencyKey } from '../../operation.ts';
-import { movesCredits } from '../holds.ts';
+import { BEFORE_EXPIRY, movesCredits } from '../holds.ts';
 import { noteFields, noteOf } from '../note.ts';
 import { post } from '../post.ts';
 import { Amount, DebitedEnvelope, toDebited } from '../schemas.ts';
@@ -26,7 +26,7 @@ export const reverseRoute =
           ...schema,
           description:
             'In parts, too, and never more than it took. The credits go back to the lots that ' +
-            'they came from, with their expiry.',
+            `they came from, with their expiry. ${BEFORE_EXPIRY}`,
           ...movesCredits,
           body: Type.Object(
             {
