@@ -215,7 +215,7 @@ describe('a reversal', () => {
 
   test('or a release to a lot that has expired tells the balance before that expires, too', async () => {
     const balance = async () => (await get('jon', '/credits')).body.data.balance;
-    const soon = { category: 'bonus', expires_at: new Date(Date.now() + 1_000).toISOString() };
+    const soon = { category: 'bonus', expires_at: new Date(Date.now() + 2_000).toISOString() };
     await post(
       'jon',
       '/grants',
