@@ -59,6 +59,7 @@ export function createClassicLedger(url: string): Ledger {
       counts.commands += 1;
       return outcome;
     },
+    postAll: () => Promise.reject(new Error('batches are not compared')),
     async balance(userId) {
       const balance = await sum(pool, userId);
       return { balance, available: balance, held: 0, lots: [], holds: [], seq: 0 };

@@ -60,6 +60,10 @@ process.once('message', async (settings: ServerSettings) => {
       accepted += 1;
       return ledger.post(command);
     },
+    postAll: (commands) => {
+      accepted += commands.length;
+      return ledger.postAll(commands);
+    },
   };
   const log = pino({ level: 'silent' });
   const receiver = createStripeReceiver({

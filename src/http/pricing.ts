@@ -55,8 +55,7 @@ interface Price {
 export type Quote = Price | (Price & { readonly problem: PurserError });
 
 /**
- * Posts what has a price. Of what has none, because the price list has changed since, or is another
- * on this server, an Idempotency-Key still brings the first answer back.
+ * Posts what has a price; of what has none, see `replay`.
  * @throws PurserError as `ledger.post` does, and the price's problem
  */
 export function postPriced(
@@ -69,7 +68,16 @@ export function postPriced(
   return 'problem' in quote ? replay(ledger, command, quote.problem) : ledger.post(command);
 }
 
-async function replay(ledger: Ledger, command: Command, problem: PurserError): Promise<Outcome> {
+/**
+ * Of what has no price, because the price list has changed since, or is another on this server, an
+ * Idempotency-Key still brings the first answer back.
+ * @throws PurserError as `ledger.replay` does, and the price's problem
+ */
+export async function replay(
+  ledger: Ledger,
+  command: Command,
+  problem: PurserError,
+): Promise<Outcome> {
   const first = await ledger.replay(command);
   if (first === null) throw problem;
   return first;

@@ -1,8 +1,7 @@
 import type pg from 'pg';
 import { toPurserError } from '../db/sqlstate.ts';
 import { type AlertRules, DEFAULT_ALERT_RULES } from './core/alert.ts';
-import { checkCommand } from './core/check-command.ts';
-import type { Command, Outcome } from './core/command.ts';
+import type { Command, Outcome, Settled } from './core/command.ts';
 import type { Entry } from './core/entry.ts';
 import { DEFAULT_LIMITS, type Limits } from './core/limits.ts';
 import { createLanes, type LaneCounts } from './lane/lanes.ts';
@@ -30,6 +29,8 @@ export interface Ledger {
    * value; errors are `invalid_request`, `overloaded`, `database_unavailable`, `outcome_unknown`.
    */
   readonly post: (command: Command) => Promise<Outcome>;
+  /** The same of many at once, in their order: each with the outcome or the error it has alone. */
+  readonly postAll: (commands: readonly Command[]) => Promise<readonly Settled[]>;
   /**
    * What became of a command that was carried out before, without carrying it out now: its first
    * outcome, `idempotency_conflict` when its key was used for another, null when it brings no known
@@ -90,10 +91,8 @@ export function createLedger({
   const lanes = createLanes({ url, count, limits, alertRules, clockOffset, counts });
   return {
     counts,
-    async post(command) {
-      checkCommand(command);
-      return lanes.post(command);
-    },
+    post: lanes.post,
+    postAll: lanes.postAll,
     replay: (command) => readReplay(pool, command).catch(rethrow),
     balance: createBalanceReader(pool, clockOffset),
     balancesAfter: (known) => readBalancesAfter(pool, known, clockOffset).catch(rethrow),

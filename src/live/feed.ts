@@ -153,6 +153,13 @@ export function createFeed({ ledger, log, everyMs = 1_000 }: FeedOptions): Feed 
           touch(command.userId);
         }
       },
+      async postAll(commands) {
+        try {
+          return await watchedLedger.postAll(commands);
+        } finally {
+          for (const { userId } of commands) touch(userId);
+        }
+      },
     }),
   };
 }

@@ -77,6 +77,7 @@ test.each(ROUTES)('a defect behind %s %s says no more', async (method, url, body
     ledger: {
       ...{
         post: fail,
+        postAll: fail,
         replay: fail,
         balance: fail,
         balancesAfter: fail,

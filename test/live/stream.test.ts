@@ -55,6 +55,8 @@ describe('a stream', () => {
       const { status, text } = await api.call('POST', `/api/v1/users/bob${path}`, call);
       expect(status, text).toBe(200);
     };
+    const debitBatch = (user_id: string, units: number) =>
+      api.call('POST', '/api/v1/debits/batch', { key, body: { items: [{ user_id, units }] } });
     const stream = await listenAs(api, 'bob');
     await stream.next();
     const steps: readonly (readonly [act: () => Promise<unknown>, told: object])[] = [
@@ -71,6 +73,7 @@ describe('a stream', () => {
       ],
       [() => post('/holds/a/capture', { units: 20 }), { balance: 74, available: 69, held: 5 }],
       [() => post('/holds/b/release', {}), { balance: 74, available: 74, held: 0 }],
+      [() => debitBatch('bob', 4), { balance: 70, available: 70, held: 0 }],
     ];
     for (const [act, told] of steps) {
       await act();

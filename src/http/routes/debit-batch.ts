@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox';
 import { Envelope } from '../../envelope.ts';
 import { PurserError } from '../../errors.ts';
 import { requireScope } from '../../identity.ts';
+import type { DebitCommand, Settled } from '../../ledger/core/command.ts';
 import type { Actor } from '../../ledger/core/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import {
@@ -15,7 +16,7 @@ import {
 } from '../../operation.ts';
 import type { PriceList } from '../../price-list.ts';
 import { noteFields, noteOf } from '../note.ts';
-import { postPriced, priceFields, priceOf } from '../pricing.ts';
+import { priceFields, priceOf, replay } from '../pricing.ts';
 import { toError } from '../refusals.ts';
 import { Debited, toDebited } from '../schemas.ts';
 
@@ -55,7 +56,8 @@ const Result = Type.Union([
 
 type Item = Static<typeof Item>;
 type Result = Static<typeof Result>;
-type Outcome = Extract<Result, { ok: true }> | PurserError;
+/** What an item asks for; of one that has no price, what becomes of it without one. */
+type Wish = DebitCommand | Promise<Settled>;
 
 /** POST /api/v1/debits/batch: many debits at once, each of which succeeds or fails by itself. */
 export const debitBatchRoute =
@@ -91,39 +93,58 @@ export const debitBatchRoute =
       },
       async (request) => {
         refuseKey(request);
-        const outcomes = await debitAll(request.body.items, request.identity.actor);
-        refuseIfIdle(outcomes);
-        return { data: outcomes.map(toResult) };
+        const all = await debitAll(request.body.items, request.identity.actor);
+        refuseIfIdle(all);
+        return { data: all.map(toResult) };
       },
     );
 
     /** Stops after a slice that met an outage or a full queue, so that its caller hears of it soon. */
-    async function debitAll(items: readonly Item[], actor: Actor): Promise<readonly Outcome[]> {
-      const outcomes: Outcome[] = [];
-      while (outcomes.length < items.length && !outcomes.some(isPassing)) {
-        const slice = items.slice(outcomes.length, outcomes.length + SLICE);
-        outcomes.push(...(await Promise.all(slice.map((item) => debit(item, actor)))));
+    async function debitAll(items: readonly Item[], actor: Actor): Promise<readonly Settled[]> {
+      const all: Settled[] = [];
+      while (all.length < items.length && !all.some(isPassing)) {
+        const slice = items.slice(all.length, all.length + SLICE);
+        all.push(...(await debitSlice(slice.map((item) => read(item, actor)))));
       }
-      return items.map((_, i) => outcomes[i] ?? new PurserError('overloaded'));
+      return items.map((_, i) => all[i] ?? new PurserError('overloaded'));
     }
 
-    async function debit(item: Item, actor: Actor): Promise<Outcome> {
+    async function debitSlice(wishes: readonly Wish[]): Promise<readonly Settled[]> {
+      const settled = await Promise.all([
+        ledger.postAll(wishes.filter(isCommand)),
+        Promise.all(wishes.filter((wish) => !isCommand(wish))),
+      ]);
+      const [posted, unpriced] = settled.map((all) => all.values());
+      return wishes.map((wish) => (isCommand(wish) ? posted : unpriced)?.next().value as Settled);
+    }
+
+    function read(item: Item, actor: Actor): Wish {
       const { user_id: userId, units, idempotency_key: key = null, ...asked } = item;
       try {
-        const price = priceOf(prices, 'units', units, asked);
-        const outcome = await postPriced(ledger, price, ({ amount, operation }) => ({
+        const quote = priceOf(prices, 'units', units, asked);
+        const { amount, operation } = quote;
+        const command: DebitCommand = {
           kind: 'debit',
           ...{ userId, actor, idempotencyKey: key, amount, operation },
           ...noteOf(asked),
-        }));
-        if (!outcome.ok) return toError(outcome.refusal);
-        return { ok: true, replayed: outcome.replayed, data: toDebited(outcome.entry) };
+        };
+        if (!('problem' in quote)) return command;
+        return replay(ledger, command, quote.problem).catch(settledWith);
       } catch (error) {
-        if (error instanceof PurserError) return error;
-        throw error;
+        return Promise.resolve(settledWith(error));
       }
     }
   };
+
+function isCommand(wish: Wish): wish is DebitCommand {
+  return 'kind' in wish;
+}
+
+/** What is an answer concerns its item alone; everything else fails the request. */
+function settledWith(error: unknown): PurserError {
+  if (error instanceof PurserError) return error;
+  throw error;
+}
 
 /** One key for all items would have to be one command. */
 function refuseKey(request: Pick<FastifyRequest, 'raw'>): void {
@@ -135,20 +156,25 @@ function refuseKey(request: Pick<FastifyRequest, 'raw'>): void {
 }
 
 /** Throws the 503 of a batch of which nothing was carried out, where that is certain. */
-function refuseIfIdle(outcomes: readonly Outcome[]): void {
-  const errors = outcomes.filter((one) => one instanceof PurserError);
-  const isIdle = errors.length === outcomes.length;
-  const reason = errors.find(isPassing);
-  if (reason && isIdle && errors.every(({ code }) => code !== 'outcome_unknown')) throw reason;
+function refuseIfIdle(all: readonly Settled[]): void {
+  const reason = all.find(isPassing);
+  const isIdle = all.every((one) =>
+    one instanceof PurserError ? one.code !== 'outcome_unknown' : !one.ok,
+  );
+  if (reason instanceof PurserError && isIdle) throw reason;
 }
 
 /** Whether the same item may do later, or has perhaps succeeded. */
-function isPassing(outcome: Outcome): boolean {
-  return outcome instanceof PurserError && outcome.status === 503;
+function isPassing(settled: Settled): boolean {
+  return settled instanceof PurserError && settled.status === 503;
 }
 
-function toResult(outcome: Outcome): Result {
-  if (!(outcome instanceof PurserError)) return outcome;
-  const { code, message, fields } = outcome;
+function toResult(settled: Settled): Result {
+  if (settled instanceof PurserError) return toFailure(settled);
+  if (!settled.ok) return toFailure(toError(settled.refusal));
+  return { ok: true, replayed: settled.replayed, data: toDebited(settled.entry) };
+}
+
+function toFailure({ code, message, fields }: PurserError): Result {
   return { ok: false, error: { code, message, ...fields } };
 }

@@ -1,3 +1,4 @@
+import type { PurserError } from '../../errors.ts';
 import type { Actor, Entry, Note, OperationUse, Terms } from './entry.ts';
 
 /** One lot of credits to open: `amount` whole credits, 1 to `MAX_AMOUNT`. */
@@ -118,6 +119,9 @@ export type Refusal =
   /** `reversible` is what is left of it. */
   | { readonly code: 'reversal_exceeds_entry'; readonly reversible: number }
   | { readonly code: 'nothing_else_asked' };
+
+/** What became of one command of many: its outcome, or the error that it would have met alone. */
+export type Settled = Outcome | PurserError;
 
 /** What became of a command, told after the commit. */
 export type Outcome =

@@ -1,11 +1,10 @@
 import { PurserError } from '../../errors.ts';
-import type { Command, Outcome } from '../core/command.ts';
+import type { Command, Settled } from '../core/command.ts';
 
 /** A command that waits for its turn, and the caller who waits for it. */
 export interface Waiting {
   readonly command: Command;
-  readonly resolve: (outcome: Outcome) => void;
-  readonly reject: (error: unknown) => void;
+  readonly settle: (settled: Settled) => void;
   /** When the caller is told that too much is waiting, by the process's clock, in milliseconds. */
   deadline: number;
   /** When the last round with it must be over, by the same clock. */
@@ -121,7 +120,7 @@ export function createQueue(limits: QueueLimits): Queue {
     dropOverdue(now) {
       for (const backlog of backlogs.values()) {
         while ((backlog.waiting[0]?.deadline ?? now) < now) {
-          for (const late of takeFrom(backlog, 1)) late.reject(new PurserError('overloaded'));
+          for (const late of takeFrom(backlog, 1)) late.settle(new PurserError('overloaded'));
         }
         if (backlog.waiting.length === 0 && !backlog.aside) backlogs.delete(backlog.userId);
       }

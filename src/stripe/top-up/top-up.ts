@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify';
 import type { Pool } from 'pg';
 import { keyDoor, userDoor } from '../../door.ts';
+import { PurserError } from '../../errors.ts';
 import type { Entry } from '../../ledger/core/entry.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -175,6 +176,13 @@ export function createTopUp(options: TopUpOptions): TopUp {
         const outcome = await ledger.post(command);
         if (outcome.ok) notice(outcome.entry);
         return outcome;
+      },
+      async postAll(commands) {
+        const settled = await ledger.postAll(commands);
+        for (const one of settled) {
+          if (!(one instanceof PurserError) && one.ok) notice(one.entry);
+        }
+        return settled;
       },
     }),
     sweep,

@@ -31,6 +31,14 @@ test('fewer than the threshold are too few, and exactly as many are enough', asy
   await expect.poll(() => paidInvoicesOf('ada')).toHaveLength(1);
 });
 
+test('a debit of a batch is noticed as any other', async () => {
+  await optIn('bea');
+  await shop.sweepTopUps();
+  const body = { items: [{ user_id: 'bea', units: 100 }] };
+  await shop.call('POST', '/api/v1/debits/batch', { key: await shop.makeKey('admin'), body });
+  await expect.poll(() => paidInvoicesOf('bea')).toHaveLength(1);
+});
+
 test.each(['as soon as it is opened', 'by a sweep'])('a hold is noticed %s', async (how) => {
   const user = `bob-${how}`;
   await optIn(user);
