@@ -115,7 +115,7 @@ export function readConfig(env: Env): Config {
   const config: Config = Object.freeze({
     mode,
     databaseUrl: variables.required('DATABASE_URL', asDatabaseUrl),
-    ledgerLanes: variables.integer('LEDGER_LANES', { min: 1, max: 16, otherwise: 2 }),
+    ledgerLanes: variables.integer('LEDGER_LANES', { min: 1, max: 16, otherwise: 3 }),
     ledgerLimits: {
       openLots: variables.integer('MAX_OPEN_LOTS', {
         ...{ min: 10, max: 1_000, otherwise: DEFAULT_LIMITS.openLots },

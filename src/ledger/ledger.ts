@@ -75,7 +75,7 @@ export function createLedger({
   url,
   pool,
   reports = pool,
-  lanes: count = 2,
+  lanes: count = 3,
   limits = DEFAULT_LIMITS,
   alertRules = DEFAULT_ALERT_RULES,
   clockOffset = 0,

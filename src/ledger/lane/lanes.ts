@@ -126,7 +126,7 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
     queue.add({ command, settle, deadline, roundsEnd, retries: 0, skips: 0 });
   }
 
-  /** A second transaction costs more than a larger first one, until that is as large as may be. */
+  /** A further transaction costs more than a larger first one, until that is as large as may be. */
   function wake(): void {
     for (const [i, lane] of lanes.entries()) {
       const least = i === 0 ? 1 : BATCH;

@@ -1,3 +1,4 @@
+import { TEXT, toBinaryArray } from '../../db/binary-array.ts';
 import type { Session, Statement } from '../../db/session.ts';
 import type { Account } from '../core/account.ts';
 import type { Entry } from '../core/entry.ts';
@@ -120,6 +121,8 @@ const FIND_ENTRY_ID: Statement = {
   text: 'SELECT id FROM credit_ledger WHERE user_id = $1 AND seq = $2',
 };
 
+const texts = (values: readonly string[]) => toBinaryArray(TEXT, values);
+
 /** Begins a transaction, or breaks a connection that does not even answer that. */
 export async function begin(session: Session): Promise<void> {
   const silent = setTimeout(session.destroy, SILENCE_TIMEOUT);
@@ -156,7 +159,7 @@ export async function lock(
   { wait }: { readonly wait: boolean },
 ): Promise<Locked> {
   type Row = { user_id: string; next_due_at: number | null };
-  const { rows } = await session.run<Row>(wait ? LOCK_WAITING : LOCK_FREE, [userIds]);
+  const { rows } = await session.run<Row>(wait ? LOCK_WAITING : LOCK_FREE, [texts(userIds)]);
   return new Map(rows.map((row) => [row.user_id, row.next_due_at]));
 }
 
@@ -165,7 +168,7 @@ export async function load(
   session: Session,
   userIds: readonly string[],
 ): Promise<ReadonlyMap<string, Head>> {
-  const { rows } = await session.run<HeadRow>(LOAD, [userIds]);
+  const { rows } = await session.run<HeadRow>(LOAD, [texts(userIds)]);
   return new Map(rows.map((row) => [row.user_id, toHead(row)]));
 }
 
@@ -203,7 +206,10 @@ export async function findByIdempotencyKeys(
   keys: readonly string[],
 ): Promise<readonly Entry[]> {
   if (keys.length === 0) return [];
-  const { rows } = await session.run<EntryRow>(FIND_BY_IDEMPOTENCY_KEYS, [userIds, keys]);
+  const { rows } = await session.run<EntryRow>(FIND_BY_IDEMPOTENCY_KEYS, [
+    texts(userIds),
+    texts(keys),
+  ]);
   return rows.map(toEntry);
 }
 
