@@ -16,25 +16,36 @@ ajv.addFormat('date-time', (text) => isRfc3339(text) && !Number.isNaN(Date.parse
 export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
   const validate = ajv.compile(schema);
   if (httpPart === 'body') return validate;
-  return (texts: Readonly<Record<string, unknown>>) => {
-    const value = fromTexts(texts, schema);
+  const readers = readersOf(schema);
+  return (texts: Texts) => {
+    const value = readers.length === 0 ? texts : fromTexts(texts, readers);
     return validate(value) ? { value } : { error: validate.errors ?? [] };
   };
 };
+
+type Texts = Readonly<Record<string, unknown>>;
+type Reader = readonly [name: string, read: (text: string) => unknown];
 
 /**
  * Addresses and headers are text: where a whole number belongs, decimal digits are read as one, and
  * where a list belongs, a parameter that is sent once is a list of one.
  */
-function fromTexts(texts: Readonly<Record<string, unknown>>, schema: object) {
+function readersOf(schema: object): readonly Reader[] {
   const { properties = {} } = schema as { properties?: Record<string, { type?: unknown }> };
-  const read = ([name, text]: [string, unknown]) => {
-    const type = Object.hasOwn(properties, name) ? properties[name]?.type : null;
-    if (typeof text !== 'string') return [name, text];
-    if (type === 'array') return [name, [text]];
-    return [name, type === 'integer' && /^-?[0-9]+$/.test(text) ? Number(text) : text];
-  };
-  return Object.fromEntries(Object.entries(texts).map(read));
+  return Object.entries(properties).flatMap(([name, { type }]): readonly Reader[] => {
+    if (type === 'array') return [[name, (text) => [text]]];
+    if (type !== 'integer') return [];
+    return [[name, (text) => (/^-?[0-9]+$/.test(text) ? Number(text) : text)]];
+  });
+}
+
+function fromTexts(texts: Texts, readers: readonly Reader[]): Texts {
+  const value: Record<string, unknown> = { ...texts };
+  for (const [name, read] of readers) {
+    const text = value[name];
+    if (typeof text === 'string') value[name] = read(text);
+  }
+  return value;
 }
 
 /** What the parts of a request, and the fields in them, are called by those who send them. */
