@@ -7,6 +7,7 @@ export const SQLSTATE = {
   serializationFailure: '40001',
   deadlockDetected: '40P01',
   lockNotAvailable: '55P03',
+  queryCanceled: '57014',
   preparedStatementUnknown: '26000',
   preparedStatementExists: '42P05',
 } as const;

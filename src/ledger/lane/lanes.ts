@@ -22,6 +22,8 @@ import { commitRound, planRound } from './round.ts';
 
 /** The most commands of one transaction; when so many wait, another lane begins one. */
 const BATCH = 1_000;
+/** One that took too long halves the most for the next; each that goes well adds so many again. */
+const GROWTH = 50;
 /** The most that may wait, in all and for one account. */
 const QUEUE = { total: 10_000, perAccount: 1_000 } as const;
 /** After so many rounds in which another transaction held it, an account is waited for alone. */
@@ -82,6 +84,7 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
   const asides = createLine();
   const blocked: Backlog[] = [];
   let prepared = true;
+  let most = BATCH;
   let closed = false;
   const overdue = setInterval(() => queue.dropOverdue(Date.now()), 100).unref();
 
@@ -109,8 +112,7 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
       try {
         enter(command, settle);
       } catch (error) {
-        if (!(error instanceof PurserError)) throw error;
-        settle(error);
+        settle(toPurserError(error));
       }
     }
     wake();
@@ -135,7 +137,7 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
   }
 
   async function workThroughQueue(lane: Line, least: number): Promise<void> {
-    const take = () => (queue.size() < least ? [] : queue.take(BATCH));
+    const take = () => (queue.size() < least ? [] : queue.take(most));
     let batch = take();
     if (batch.length === 0) return;
     for (; batch.length > 0; batch = take()) {
@@ -181,6 +183,7 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
       return recover(line, batch, plan, error, how);
     }
     clearTimeout(timer);
+    most = Math.min(most + GROWTH, BATCH);
     deliver(batch, plan.verdicts);
   }
 
@@ -235,6 +238,9 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
       return rejectAll(batch, new PurserError('internal_error', { cause: error }));
     }
     if (isUnavailable(error)) {
+      if (sqlState(error) === SQLSTATE.queryCanceled) {
+        most = Math.max(Math.floor(batch.length / 2), 1);
+      }
       for (const one of batch) one.deadline = Math.max(one.deadline, one.roundsEnd - LAST_TRY);
       return retry(batch, error, 1);
     }

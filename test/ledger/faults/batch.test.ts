@@ -1,7 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { PurserError } from '../../../src/errors.ts';
 import { debit, grant } from '../../support/commands.ts';
-import { balanceOf, ledger, poison, proxy, useLedgerBehindProxy, within5s } from './harness.ts';
+import {
+  balanceOf,
+  database,
+  ledger,
+  poison,
+  proxy,
+  useLedgerBehindProxy,
+  within5s,
+} from './harness.ts';
 
 useLedgerBehindProxy();
 
@@ -17,6 +26,30 @@ test('a command that the database refuses gets the error alone; its batch is car
   expect(results[4]).toMatchObject({ reason: { code: 'internal_error' } });
   expect(await balanceOf('batch')).toBe(78);
   expect(ledger.counts.splits).toBeGreaterThan(0);
+});
+
+test('a transaction that is too much for its time makes the next ones smaller', async () => {
+  const users = Array.from({ length: 800 }, (_, i) => `heavy-${i}`);
+  await Promise.all(users.map((user) => ledger.post(grant(user, 1))));
+  await database.sql(
+    `CREATE FUNCTION take_4_ms() RETURNS trigger LANGUAGE plpgsql AS
+       'BEGIN PERFORM pg_sleep(0.004); RETURN NEW; END'`,
+  );
+  await database.sql(
+    `CREATE TRIGGER take_4_ms BEFORE INSERT ON credit_ledger
+        FOR EACH ROW EXECUTE FUNCTION take_4_ms()`,
+  );
+  let left = users.map((user) => debit(user, 1));
+  for (let i = 0; left.length > 0 && i < 8; i += 1) {
+    const settled = await within5s(ledger.postAll(left));
+    left = left.filter((_, n) => settled[n] instanceof PurserError);
+  }
+  await database.sql('DROP FUNCTION take_4_ms CASCADE');
+  expect(left).toEqual([]);
+  const [debits] = await database.sql<{ n: number }>(
+    `SELECT count(*) AS n FROM credit_ledger WHERE user_id LIKE 'heavy-%' AND kind = 'debit'`,
+  );
+  expect(debits?.n).toBe(800);
 });
 
 test('a full queue refuses the next command of anybody, at once, and forgets none that it took', async () => {
@@ -50,4 +83,6 @@ test('closing finishes what was accepted and refuses what comes after', async ()
   await closed;
   expect((await accepted).every(({ status }) => status === 'fulfilled')).toBe(true);
   expect(await balanceOf('closing')).toBe(0);
+  const [refused] = await ledger.postAll([debit('closing', 1)]);
+  expect(refused).toMatchObject({ code: 'overloaded' });
 });
