@@ -16,6 +16,7 @@ import type { Config } from './config/config.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
 import { isUnavailable, toPurserError } from './db/sqlstate.ts';
+import { PurserError } from './errors.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { createSweep, type Sweep } from './ledger/sweep.ts';
 import { createFeed } from './live/feed.ts';
@@ -77,13 +78,13 @@ export async function assemble(
   output: FastifyBaseLogger,
   live: LiveTimes = {},
 ): Promise<Parts> {
-  const log = withPlainErrors(output, isUnavailable);
+  const log = withPlainErrors(output, isOutage);
   const { databaseUrl: url, auth, stripe } = config;
   const { expiringWithin } = config.alertRules;
   const onError = ({ message: reason }: Error) =>
     log.warn({ reason }, 'an idle database connection broke');
   const pool = createPool({ url, size: 10, onError });
-  const reports = createPool({ url, size: 3, onError });
+  const reports = createPool({ url, size: 4, onError });
   const posting = createLedger({
     url,
     pool,
@@ -241,6 +242,11 @@ async function close(parts: Parts): Promise<void> {
   await Promise.all(workers.map((worker) => worker.stop()));
   await ledger.close();
   await Promise.all([pool.end(), reports.end()]);
+}
+
+/** What is answered with a 503 is no bug. */
+function isOutage(error: unknown): boolean {
+  return isUnavailable(error) || (error instanceof PurserError && error.status === 503);
 }
 
 async function checkDatabase(pool: pg.Pool): Promise<void> {

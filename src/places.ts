@@ -1,6 +1,6 @@
 import { PurserError } from './errors.ts';
 
-/** A bound on what lasts: how many there may be at once, of one process and of one caller. */
+/** A bound on what lasts: how many there may be at once, in all and of one caller. */
 export interface Places {
   /**
    * Takes a place. Throws `overloaded` or `rate_limited` when there is none.
@@ -15,7 +15,7 @@ const RETRY_AFTER = { 'retry-after': '10' } as const;
 interface PlacesOptions {
   /** What takes them, such as `open streams`. */
   readonly of: string;
-  /** The places of the process. */
+  /** The places that there are. */
   readonly all: number;
   /** Those of one caller. */
   readonly perCaller: number;

@@ -60,7 +60,7 @@ export interface LedgerOptions {
   readonly url: string;
   /** The shared connections, for reads. */
   readonly pool: pg.Pool;
-  /** Those for what may take long, usage and exports, so that it keeps no other reader waiting. */
+  /** Those for usage, which may take long, so that it keeps no other reader waiting. */
   readonly reports?: pg.Pool;
   /** How many transactions may be under way at once; a further one begins when it can be full. */
   readonly lanes?: number;
@@ -99,7 +99,7 @@ export function createLedger({
     hold: (userId, holdId) => readHold(pool, userId, holdId, clockOffset).catch(rethrow),
     entries: (userId, page) => readEntries(pool, userId, page).catch(rethrow),
     usage: (userId, query) => readUsage(reports, userId, query).catch(rethrow),
-    stream: (userId, filter) => streamEntries(reports, userId, filter),
+    stream: (userId, filter) => streamEntries(pool, userId, filter),
     close: lanes.close,
   };
 }

@@ -17,8 +17,8 @@ const MAX_DAYS = 366;
  */
 const ZONE = /^(UTC|[A-Za-z_]+(\/[A-Za-z0-9_+-]+)+)$/;
 
-/** They take turns on few connections, each for up to 2 s. */
-const MOST = { of: 'usage queries under way', all: 50, perCaller: 4 } as const;
+/** They take turns on four connections, each for up to 2 s: one caller never has all of them. */
+const MOST = { of: 'usage queries under way', all: 50, perCaller: 3 } as const;
 
 const sums = {
   spent: credits('Credits of debits and captures, less what reversals gave back in that time.'),

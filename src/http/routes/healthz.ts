@@ -4,7 +4,7 @@ import { Envelope } from '../../envelope.ts';
 import { commonErrors } from '../../operation.ts';
 
 export interface Health {
-  /** Resolves when the database answers; throws `database_unavailable` when it does not. */
+  /** Resolves when the database answers; throws what is a 503 when it does not. */
   readonly checkDatabase: () => Promise<void>;
   /** True when every request is the test user: only ever in tests. */
   readonly authDisabled: boolean;

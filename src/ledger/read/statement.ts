@@ -123,7 +123,7 @@ export async function readEntries(
 /**
  * The history up to now, oldest first, in batches. Between two of them no connection is taken, so
  * whoever reads slowly keeps nobody waiting; what happens meanwhile is not in it. Throws
- * `database_unavailable` wherever it breaks off.
+ * `database_unavailable` or `overloaded` wherever it breaks off.
  */
 export async function* streamEntries(
   pool: pg.Pool,
