@@ -32,7 +32,7 @@ const FORMATS: Readonly<Record<'csv' | 'ndjson', Format>> = {
 /** How long a reader may take nothing, in milliseconds; Node gives it up within as long again. */
 const READER_PATIENCE = 60_000;
 
-/** Each keeps a batch of entries and what of it the reader has not taken: 2 MB with long texts. */
+/** Each keeps a batch of entries, and what of it its reader has not taken, in memory. */
 const MOST = { of: 'exports under way', all: 50, perCaller: 4 } as const;
 
 const file = (description: string) => ({ schema: Type.String({ description }) });

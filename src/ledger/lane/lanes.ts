@@ -98,7 +98,7 @@ export function createLanes({ url, count, counts, ...rules }: LanesOptions): Lan
     return promise;
   }
 
-  /** One promise for all of them: one for each cost a tenth of the time. */
+  /** One promise for all of them, which costs much less than one for each. */
   async function postAll(commands: readonly Command[]): Promise<readonly Settled[]> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const all: Settled[] = [];
